@@ -1,0 +1,81 @@
+"""Lines of a document -> examples `[CLS] first [SEP] second [SEP]` (released build_pretraining_dataset.py)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+Ids = list[int]
+UNBOUNDED = 100_000  # the released code's "no limit" for the first segment
+
+
+class Packer:
+    """Cuts one document after the other into examples; the wanted length outlives a document, as released."""
+
+    def __init__(self, seq_length: int, cls_id: int, sep_id: int, rng: random.Random, carry: bool) -> None:
+        self.seq_length = seq_length
+        self.cls_id = cls_id
+        self.sep_id = sep_id
+        self.rng = rng
+        self.carry = carry
+        self.target_length = seq_length
+
+    def pack(self, lines: list[Ids]) -> list[Ids]:
+        """The examples of one document. With `carry` they hold all of its tokens, in order."""
+        examples: list[Ids] = []
+        sentences: list[Ids] = []
+        size = 0
+        for line in self.pieces(lines) if self.carry else lines:
+            sentences.append(line)
+            size += len(line)
+            while size >= self.target_length:
+                sentences, size = self.emit(sentences, examples)
+        while size:
+            sentences, size = self.emit(sentences, examples)
+        return examples
+
+    def pieces(self, lines: list[Ids]) -> Iterator[Ids]:
+        """Lines in pieces that an example can hold, so that what is carried over stays short."""
+        longest = self.seq_length - 2
+        for line in lines:
+            if len(line) <= longest:
+                yield line
+            else:
+                yield from (line[start : start + longest] for start in range(0, len(line), longest))
+
+    def emit(self, sentences: list[Ids], examples: list[Ids]) -> tuple[list[Ids], int]:
+        """Append an example; return what it leaves over, and how many tokens that is."""
+        first, second = self.divide(sentences)
+        kept_first = first[: self.seq_length - 2]
+        kept_second = second[: max(0, self.seq_length - len(first) - 3)]
+        example = [self.cls_id, *kept_first, self.sep_id]
+        examples.append([*example, *kept_second, self.sep_id] if kept_second else example)
+        short = self.rng.random() < 0.05
+        self.target_length = self.rng.randint(5, self.seq_length) if short else self.seq_length
+        if not self.carry:
+            return [], 0
+        left = [part for part in (first[len(kept_first) :], second[len(kept_second) :]) if part]
+        return left, sum(map(len, left))
+
+    def divide(self, sentences: list[Ids]) -> tuple[Ids, Ids]:
+        """Split sentences between the two segments, or give all to the first in one of ten examples."""
+        target = UNBOUNDED if self.rng.random() < 0.1 else (self.target_length - 3) // 2
+        first: Ids = []
+        second: Ids = []
+        for sentence in sentences:
+            # The released code lets a later, shorter sentence go back to the first segment. Where all text is kept,
+            # it is kept in order.
+            closed = self.carry and bool(second)
+            fits = not first or len(first) + len(sentence) < target
+            if not closed and (fits or (not second and len(first) < target and self.rng.random() < 0.5)):
+                first += sentence
+            else:
+                second += sentence
+        return first, second
+
+
+def pack_document(
+    lines: list[Ids], seq_length: int, cls_id: int, sep_id: int, rng: random.Random, carry: bool
+) -> list[Ids]:
+    """The examples of a single document."""
+    return Packer(seq_length, cls_id, sep_id, rng, carry).pack(lines)

@@ -1,0 +1,111 @@
+"""Prepared data on disk: flat arrays of token ids, the length of each example, and a manifest that vouches for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from electra.storage import read_json, sha256, write_atomically
+
+FORMAT_VERSION = 1
+AGAIN = "run `electra prepare` again"
+
+
+def token_dtype(vocab_size: int) -> np.dtype[Any]:
+    """The smallest unsigned type that holds every id."""
+    return np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
+
+
+def write_shard(folder: Path, name: str, tokens: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
+    """Write one shard's two files, each whole or not at all; return its entry in the manifest."""
+    hashes = {}
+    for kind, array in (("tokens", tokens), ("lengths", lengths.astype(np.uint32))):
+        path = shard_file(folder, name, kind)
+        with write_atomically(path) as file:
+            np.lib.format.write_array(file, array, allow_pickle=False)
+        hashes[f"sha256_{kind}"] = sha256(path)
+    return {"name": name, "examples": len(lengths), "tokens": len(tokens), **hashes}
+
+
+def shard_file(folder: Path, name: str, kind: str) -> Path:
+    """Where a shard's tokens or lengths lie."""
+    return folder / f"{name}.{kind}.npy"
+
+
+def read_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a prepared folder; ValueError where there is none of this format."""
+    path = Path(folder) / "manifest.json"
+    if not path.is_file():
+        lacks = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
+        raise ValueError(f"{folder} {lacks}; run `electra prepare SOURCES --out {folder}`")
+    manifest = read_json(path)
+    version = manifest.get("format_version") if isinstance(manifest, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(f"{path} has format version {version}, and this package reads {FORMAT_VERSION}; {AGAIN}")
+    return dict(manifest)
+
+
+def open_examples(folder: str | Path, split: Literal["train", "heldout"] = "train", verify: bool = True) -> Examples:
+    """Open one split of a prepared folder, checking every shard against the manifest."""
+    manifest = read_manifest(folder)
+    try:
+        return Examples(Path(folder), manifest, split, verify)
+    except KeyError as error:
+        raise ValueError(f"{Path(folder) / 'manifest.json'} lacks {error}; {AGAIN}") from None
+
+
+class Examples:
+    """The examples of one split, read from memory-mapped shards."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any], split: str, verify: bool) -> None:
+        self.seq_length: int = manifest["seq_length"]
+        self.vocab_size: int = manifest["vocab_size"]
+        self.tokenizer_hash: str = manifest["tokenizer_hash"]
+        entries = manifest[split]
+        self.tokens = [open_array(folder, entry, "tokens", verify) for entry in entries]
+        lengths = [np.asarray(open_array(folder, entry, "lengths", verify), np.int64) for entry in entries]
+        for entry, shard in zip(entries, lengths, strict=True):
+            if int(shard.sum()) != entry["tokens"]:
+                raise ValueError(
+                    f"{shard_file(folder, entry['name'], 'lengths')} adds up to {int(shard.sum())} tokens, "
+                    f"the manifest says {entry['tokens']}; {AGAIN}"
+                )
+        self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
+        self.starts = np.concatenate([np.cumsum(shard) - shard for shard in lengths]) if lengths else self.lengths
+        self.first = np.cumsum([0, *(len(shard) for shard in lengths)])  # of each shard, counted over all examples
+        self.num_tokens = int(self.lengths.sum())
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """The ids of one example, a read-only view of the type they are stored in."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"example {index} of {len(self)}")
+        shard = int(np.searchsorted(self.first, index, side="right")) - 1
+        start = int(self.starts[index])
+        return self.tokens[shard][start : start + int(self.lengths[index])]
+
+    def rows(self, indices: Iterable[int]) -> list[np.ndarray]:
+        """The ids of several examples."""
+        return [self[int(index)] for index in indices]
+
+
+def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> np.ndarray:
+    """Memory-map one file of a shard; ValueError naming it where it is not what was written."""
+    path = shard_file(folder, entry["name"], kind)
+    expected = entry["tokens" if kind == "tokens" else "examples"]
+    if not path.is_file():
+        raise ValueError(f"{path} is missing; {AGAIN}")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is cut short or altered ({error}); {AGAIN}") from None
+    if array.shape != (expected,):
+        raise ValueError(f"{path} holds {array.shape} numbers, the manifest says {expected}; {AGAIN}")
+    if verify and (found := sha256(path)) != entry[f"sha256_{kind}"]:
+        raise ValueError(f"{path} was altered: its sha256 is {found}, expected {entry[f'sha256_{kind}']}; {AGAIN}")
+    return np.asarray(array)

@@ -1,0 +1,288 @@
+"""A tokeniser of the `tokenizers` library that knows its special tokens: loaded, trained, saved for Hugging Face."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from electra.storage import read_json, write_atomically, write_json
+
+SPELLINGS: dict[str, tuple[str, ...]] = {
+    "pad_token": ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"),
+    "cls_token": ("[CLS]", "<s>", "<cls>", "<CLS>", "<|cls|>", "<bos>"),
+    "sep_token": ("[SEP]", "</s>", "<sep>", "<SEP>", "<|sep|>", "<eos>"),
+    "mask_token": ("[MASK]", "<mask>", "<MASK>", "<|mask|>"),
+    "unk_token": ("[UNK]", "<unk>", "<UNK>", "<|unk|>"),
+}
+LONGEST_WORD = 200  # characters, as the released code; the library's default of 100 makes longer words [UNK]
+BATCH_CHARACTERS = 1 << 20  # encodings weigh some hundred bytes a token: only so many live at a time
+
+
+class Tokenizer:
+    """A backend and the roles of its special tokens."""
+
+    def __init__(self, backend: tokenizers.Tokenizer, roles: dict[str, str]) -> None:
+        vocabulary = backend.get_vocab(with_added_tokens=True)
+        self.backend = backend
+        self.roles = roles
+        self.vocab_size: int = max(vocabulary.values()) + 1
+        self.pad_id: int = vocabulary[roles["pad_token"]]
+        self.cls_id: int = vocabulary[roles["cls_token"]]
+        self.sep_id: int = vocabulary[roles["sep_token"]]
+        self.mask_id: int = vocabulary[roles["mask_token"]]
+        self.unk_id: int | None = vocabulary[roles["unk_token"]] if "unk_token" in roles else None
+        self.special_ids = frozenset(vocabulary[token] for token in roles.values())
+        backend.no_truncation()
+        backend.no_padding()
+        cls, sep = roles["cls_token"], roles["sep_token"]
+        backend.post_processor = processors.TemplateProcessing(
+            single=f"{cls}:0 $A:0 {sep}:0",
+            pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
+            special_tokens=[(cls, self.cls_id), (sep, self.sep_id)],
+        )
+        self.hash: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
+
+    def encode_lines(self, lines: list[str]) -> list[list[int]]:
+        """The ids of each line, without special tokens: a "[MASK]" in the text is read as text."""
+        self.backend.encode_special_tokens = True
+        ids: list[list[int]] = []
+        for batch in batches(lines):
+            ids.extend(encoding.ids for encoding in self.backend.encode_batch_fast(batch, add_special_tokens=False))
+        return ids
+
+    def encode(self, text: str) -> tokenizers.Encoding:
+        """Ids, offsets and word numbers of a text, without [CLS] and [SEP]; a "[MASK]" in it is the mask token."""
+        self.backend.encode_special_tokens = False
+        return self.backend.encode(text, add_special_tokens=False)
+
+    def save(self, folder: Path, model_max_length: int = 512) -> None:
+        """Write the files of a Hugging Face tokeniser folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        with write_atomically(folder / "tokenizer.json", "w") as file:
+            file.write(self.backend.to_str(pretty=True))
+        write_json(folder / "special_tokens_map.json", self.roles)
+        write_json(folder / "tokenizer_config.json", self.huggingface_config(model_max_length))
+        if type(self.backend.model) is models.WordPiece:
+            with write_atomically(folder / "vocab.txt", "w") as file:
+                file.writelines(token + "\n" for token in in_order(self.backend.get_vocab()))
+
+    def huggingface_config(self, model_max_length: int) -> dict[str, Any]:
+        """The content of `tokenizer_config.json`."""
+        normalizer = json.loads(self.backend.to_str())["normalizer"] or {}
+        return {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": model_max_length,
+            "do_lower_case": bool(normalizer.get("lowercase", False)),
+            "clean_up_tokenization_spaces": False,
+            "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+            **self.roles,
+        }
+
+
+def batches(lines: list[str]) -> Iterator[list[str]]:
+    """Cut a list of lines where BATCH_CHARACTERS are full."""
+    start = size = 0
+    for index, line in enumerate(lines):
+        size += len(line)
+        if size >= BATCH_CHARACTERS:
+            yield lines[start : index + 1]
+            start, size = index + 1, 0
+    if start < len(lines):
+        yield lines[start:]
+
+
+def in_order(vocabulary: dict[str, int]) -> list[str]:
+    """The tokens, sorted by id."""
+    return sorted(vocabulary, key=lambda token: vocabulary[token])
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
+    """The tokeniser of a tokenizer.json, a BERT vocab.txt, or a folder (model, run, prepared data) that holds one."""
+    file = find_tokenizer_file(Path(path).expanduser())
+    beside = roles_beside(file)
+    if file.suffix == ".json":
+        backend = read_backend(file)
+    else:
+        backend = bert_wordpiece(read_vocabulary(file), bool(beside.get("do_lower_case", lowercase)))
+    return Tokenizer(backend, find_roles(backend, beside, file))
+
+
+def find_tokenizer_file(path: Path) -> Path:
+    """The file a path means; ValueError where there is none."""
+    if path.is_file():
+        return path
+    names = ("tokenizer.json", "vocab.txt")
+    for folder in (path, path / "model", path / "tokenizer"):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    if path.is_dir():
+        raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} is there")
+    raise ValueError(
+        f"{path}: no such tokenizer; give wordpiece, bpe or unigram to train one, "
+        "or a tokenizer.json, a vocab.txt or a folder that holds one"
+    )
+
+
+def read_backend(file: Path) -> tokenizers.Tokenizer:
+    """Read a tokenizer.json."""
+    try:
+        return tokenizers.Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises bare Exception
+        raise ValueError(f"{file} is not a tokenizer.json that this version of tokenizers reads: {error}") from None
+
+
+def read_vocabulary(file: Path) -> dict[str, int]:
+    """Read a vocab.txt: one token a line, its id the line's number."""
+    try:
+        tokens = file.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not a vocab.txt: {error}") from None
+    tokens = [token.rstrip("\r") for token in (tokens[:-1] if tokens[-1] == "" else tokens)]
+    vocabulary = {token: index for index, token in enumerate(tokens)}
+    if len(vocabulary) < len(tokens):
+        twice = next(token for token, count in Counter(tokens).items() if count > 1)
+        raise ValueError(f"{file} holds the token {twice!r} more than once; a vocab.txt has one token a line")
+    return vocabulary
+
+
+def roles_beside(file: Path) -> dict[str, Any]:
+    """What the configuration files beside a tokeniser say, as far as there are any."""
+    said: dict[str, Any] = {}
+    for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        if file.with_name(name).is_file():
+            said.update(read_json(file.with_name(name)))
+    return said
+
+
+def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path) -> dict[str, str]:
+    """Which token plays which role: as the files say, else the first known spelling in the vocabulary."""
+    roles = {}
+    for role, spellings in SPELLINGS.items():
+        said = beside.get(role)
+        said = said["content"] if isinstance(said, dict) else said
+        candidates = (said, *spellings) if said else spellings
+        found = next((token for token in candidates if backend.token_to_id(token) is not None), None)
+        if found is not None:
+            roles[role] = found
+        elif role != "unk_token":
+            raise ValueError(
+                f"{file} has no {role}: none of {', '.join(candidates)} is in its vocabulary; "
+                f'name the token in {file.with_name("tokenizer_config.json")}: {{"{role}": ...}}'
+            )
+    return roles
+
+
+def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.Tokenizer:
+    """BERT's tokeniser around a vocabulary."""
+    unknown = next((token for token in SPELLINGS["unk_token"] if token in vocabulary), None)
+    if unknown is None:
+        raise ValueError(f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it")
+    model = models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=LONGEST_WORD)
+    backend = tokenizers.Tokenizer(model)
+    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.decoder = decoders.WordPiece()
+    specials = [token for spellings in SPELLINGS.values() for token in spellings if token in vocabulary]
+    backend.add_special_tokens(sorted(specials, key=lambda token: vocabulary[token]))
+    return backend
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+SPECIALS = {role: spellings[0] for role, spellings in SPELLINGS.items()}
+ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def train_tokenizer(kind: str, lines: Iterable[str], vocab_size: int, lowercase: bool) -> Tokenizer:
+    """Learn a vocabulary from lines of text; `kind` is wordpiece, bpe or unigram."""
+    trainings = {"wordpiece": train_wordpiece, "bpe": train_bpe, "unigram": train_unigram}
+    if kind not in trainings:
+        raise ValueError(f"cannot train a tokenizer of kind {kind!r}; choose from {', '.join(trainings)}")
+    backend = trainings[kind](list(lines), vocab_size, lowercase)
+    roles = {role: token for role, token in SPECIALS.items() if backend.token_to_id(token) is not None}
+    return Tokenizer(backend, roles)
+
+
+def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn BERT's kind of vocabulary; the same lines give the same one."""
+    # The library numbers the "##x" of single characters in the order of a hash table, which differs from run to run
+    # and decides ties between merges. Handing the alphabet over as leading tokens fixes the order.
+    backend = bert_wordpiece({token: index for index, token in enumerate(ORDER)}, lowercase)
+    alphabet, inner = wordpiece_alphabet(backend, lines, vocab_size)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[*ORDER, *("##" + character for character in inner)],
+        initial_alphabet=alphabet,
+        limit_alphabet=max(1, len(alphabet)),
+        show_progress=False,
+    )
+    backend.train_from_iterator(lines, trainer, length=len(lines))
+    return bert_wordpiece(backend.get_vocab(), lowercase)
+
+
+def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
+    """The commonest characters after normalisation, half a vocabulary at most, and those that stand inside words."""
+    raw: Counter[str] = Counter()
+    for line in lines:
+        raw.update(line)
+    counts: Counter[str] = Counter()
+    for character, count in raw.items():
+        for part in backend.normalizer.normalize_str(character):
+            counts[part] += count
+    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))[: vocab_size // 2]
+    # Punctuation and Chinese characters always stand alone: no "##," or "##中" is ever used.
+    inner = [c for c in ranked if len(backend.pre_tokenizer.pre_tokenize_str(f"a{c}a")) == 1]
+    room = vocab_size - len(ORDER) - len(ranked)
+    return sorted(ranked), sorted(inner[: max(0, room)])
+
+
+def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn a byte-level BPE: every text has a spelling, so there is no unknown token. Case is always kept."""
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[token for token in ORDER if token != "[UNK]"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(lines, trainer, length=len(lines))
+    return backend
+
+
+def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn a Unigram model over words that carry their leading space."""
+    backend = tokenizers.Tokenizer(models.Unigram())
+    steps: list[normalizers.Normalizer] = [normalizers.NFKC()]
+    if lowercase:
+        steps += [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]
+    backend.normalizer = normalizers.Sequence(steps)
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab_size, special_tokens=ORDER, unk_token="[UNK]", show_progress=False
+    )
+    try:
+        backend.train_from_iterator(lines, trainer, length=len(lines))
+    except Exception as error:  # the library raises bare Exception
+        raise ValueError(f"no unigram vocabulary of {vocab_size} fits this text ({error}); raise vocab_size") from None
+    return with_short_scores(backend)
+
+
+def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """Round a Unigram model's scores, for the library does not read all digits back as it wrote them."""
+    content = json.loads(backend.to_str())
+    content["model"]["vocab"] = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
+    return tokenizers.Tokenizer.from_str(json.dumps(content))

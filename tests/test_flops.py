@@ -1,0 +1,143 @@
+"""Counts of operations and parameters against the paper's released table and the specification's."""
+
+import sys
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from electra.config import PRESETS, FlopsConfig
+from electra.flops import (
+    flops,
+    flops_per_token,
+    memory_bytes,
+    original_flops,
+    parameter_counts,
+    report,
+    scheduled_tokens,
+)
+
+# Printed by google-research/electra's flops_computation.py.
+PAPER = {
+    "elmo": 3.4114394716164127e18,
+    "xlnet": 3.856582065028608e21,
+    "gpt": 3.968752230785352e19,
+    "bert_small": 1.4187399146496e18,
+    "bert_base": 6.428335104e19,
+    "bert_large": 1.91720905883648e20,
+    "electra_small": 1.293743798272e18,
+    "electra_base": 6.424541834277683e19,
+    "electra_400k": 7.117606040895488e20,
+    "electra_1.75M": 3.113952642891776e21,
+    "roberta": 3.187221435776e21,
+    "albert": 3.113923955392512e22,
+    "t5_11b": 4.581900124212429e22,
+}
+# Embeddings, encoder with them, RTD head, generator without them, MLM head, total.
+PARAMETERS = {
+    "small": (3_972_864, 13_483_008, 66_049, 608_064, 39_098, 14_196_219),
+    "small++": (3_972_864, 13_483_008, 66_049, 9_510_144, 63_674, 23_122_875),
+    "base": (23_837_184, 108_891_648, 591_361, 9_673_984, 229_434, 119_386_427),
+    "large": (31_782_912, 334_092_288, 1_050_625, 19_216_640, 295_738, 354_655_291),
+}
+SMALL_MLM = replace(PRESETS["small"], objective="mlm")
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_count_is_reproduced_to_the_last_digit(name):
+    assert original_flops(name) == PAPER[name]
+
+
+def test_an_unknown_model_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'bart'.*electra_small"):
+        original_flops("bart")
+
+
+@pytest.mark.parametrize("preset", PARAMETERS)
+def test_parameters_of_each_part(preset):
+    names = ("embeddings", "encoder", "rtd_head", "generator", "mlm_head", "total")
+    assert parameter_counts(PRESETS[preset]) == dict(zip(names, PARAMETERS[preset], strict=True))
+
+
+def test_parameters_under_other_sharing_and_objectives():
+    small, embeddings = parameter_counts(PRESETS["small"]), PARAMETERS["small"][0]
+    assert parameter_counts(replace(PRESETS["small"], share="none"))["total"] == small["total"] + embeddings
+    shared = parameter_counts(replace(PRESETS["small++"], share="all"))
+    assert shared["generator"] == 0 and shared["mlm_head"] == PARAMETERS["small++"][4]
+    bert = parameter_counts(SMALL_MLM)
+    assert bert["rtd_head"] == bert["generator"] == 0
+    assert bert["total"] == bert["encoder"] + PARAMETERS["small++"][4]
+
+
+# MFLOP a token: encoder's layers, generator's layers, MLM head, total.
+@pytest.mark.parametrize(
+    ("config", "length", "encoder", "generator", "mlm_head", "total"),
+    [
+        (PRESETS["small"], 128, 61.3, 4.7, 3.5, 70.2),
+        (replace(PRESETS["small"], generator_width=1.0, generator_depth=1 / 6), 128, 61.3, 10.2, 3.5, 75.9),
+        (PRESETS["small"], 512, 75.5, 8.3, 3.5, 87.9),
+        (PRESETS["base"], 128, 524, 61, 21, 611),
+        (PRESETS["base"], 512, 566, 75, 21, 668),
+    ],
+)
+def test_operations_per_token(config, length, encoder, generator, mlm_head, total):
+    parts = flops_per_token(config, length)
+    found = [parts[name] / 1e6 for name in ("encoder", "generator", "mlm_head", "total")]
+    tolerance = 0.05001 if total < 100 else 0.51
+    assert found == pytest.approx([encoder, generator, mlm_head, total], abs=tolerance)
+    assert parts["total"] == sum(value for name, value in parts.items() if name != "total")
+
+
+def test_masked_language_modelling_has_one_network_and_its_head():
+    electra, bert = flops_per_token(PRESETS["small"], 128), flops_per_token(SMALL_MLM, 128)
+    assert bert["encoder"] == electra["encoder"]
+    assert bert["generator"] == bert["rtd_head"] == 0
+    assert bert["mlm_head"] == pytest.approx(6 * 0.15 * 128 * (256 + 30522))
+
+
+def test_packed_rows_attend_to_their_own_example_only():
+    packed, full = flops_per_token(PRESETS["small"], 128, mean_attended=32), flops_per_token(PRESETS["small"], 32)
+    assert packed == full
+
+
+def test_memory_is_sixteen_bytes_a_parameter_and_grows_with_the_micro_batch():
+    few, many = (memory_bytes(PRESETS["small"], 128, rows) for rows in (32, 64))
+    assert few["weights"] + few["gradients"] + few["adam_moments"] == 16 * PARAMETERS["small"][5]
+    assert many["activations_estimate"] == pytest.approx(2 * few["activations_estimate"])
+    assert few["total"] == sum(value for name, value in few.items() if name != "total")
+
+
+def test_tokens_of_the_schedule():
+    assert scheduled_tokens(PRESETS["small"], 128) == 1_000_000 * 128 * 128
+    assert scheduled_tokens(replace(PRESETS["small"], max_tokens=5), 128) == 5
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_a_report(preset, capsys):
+    flops(FlopsConfig(preset, measure=False))
+    printed = capsys.readouterr().out
+    assert "electra_1.75M" in printed and f"{parameter_counts(PRESETS[preset])['total']:,}" in printed
+
+
+def test_the_report_states_the_time_at_a_given_speed(capsys):
+    Console().print(report(PRESETS["small"], 128, tokens_per_second=16_384_000_000 / (3 * 86_400)))
+    assert "72h00m (3.0 days)" in capsys.readouterr().out
+
+
+def test_a_measured_speed_is_called_an_estimate(capsys):
+    pytest.importorskip("torch")
+    flops(FlopsConfig("tiny"))
+    assert "estimate" in capsys.readouterr().out
+
+
+def test_without_torch_nothing_is_measured(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    flops(FlopsConfig("small"))
+    printed = capsys.readouterr().out
+    assert "70.22 M" in printed and "tokens per second" not in printed
+
+
+@pytest.mark.parametrize(("arguments", "message"), [(dict(preset="smal"), "small"), (dict(seq_length=1000), "512")])
+def test_wrong_arguments_are_refused_with_the_right_ones(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        flops(FlopsConfig(**arguments))

@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 
-def arg(default: Any, help: str) -> Any:
+def arg(default: Any, help: str, positional: bool = False) -> Any:
     """A dataclass field that carries its own help text."""
-    return field(default=default, metadata={"help": help})
+    return field(default=default, metadata={"help": help, "positional": positional})
 
 
 def require(condition: bool, message: str) -> None:
@@ -77,7 +77,7 @@ class ElectraConfig:
 class PrepareConfig:
     """How raw text becomes a tokeniser and shards of token ids."""
 
-    sources: tuple[str, ...] = arg((), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set")
+    sources: tuple[str, ...] = arg((), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set", True)
     out: str = arg("data/prepared", "folder to write")
     tokenizer: str = arg("wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder")
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
@@ -178,6 +178,42 @@ class PretrainConfig:
         return self.model.generator(self.generator_width, self.generator_depth)
 
 
+@dataclass(frozen=True)
+class DetectConfig:
+    """Mark the words of a text that look wrong."""
+
+    model: str = arg("", "a run, or a Hugging Face ELECTRA directory", True)
+    files: tuple[str, ...] = arg(("-",), "text files; - is standard input", True)
+    threshold: float = arg(-1.0, "mark words at or above this probability; default: the model's own")
+    suggestions: int = arg(3, "words proposed for each marked one")
+    json: bool = arg(False, "print one JSON object a file instead of coloured text")
+    html: str = arg("", "write a page with the marked texts to this file")
+
+    def __post_init__(self) -> None:
+        require(self.threshold <= 1, f"threshold is a probability, got {self.threshold}")
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """The whole way on text that is at hand: prepare, pre-train a tiny ELECTRA, show what it finds."""
+
+    out: str = arg("runs/demo", "folder of the demo")
+    source: str = arg("python-docs", "text to learn: python-docs, or anything electra prepare reads")
+    minutes: float = arg(6.0, "minutes of training")
+
+    def __post_init__(self) -> None:
+        require(self.minutes > 0, f"minutes must be above 0, got {self.minutes}")
+
+
+@dataclass(frozen=True)
+class FlopsConfig:
+    """Compute, parameters, memory and time of a configuration, beside the paper's table."""
+
+    preset: str = arg("small", "tiny, small, small++, base or large")
+    seq_length: int = arg(0, "tokens an example; 0: the preset's")
+    measure: bool = arg(True, "time this machine's matrix products to estimate how long pre-training takes")
+
+
 def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
     return PretrainConfig(model=ElectraConfig(**model), **run)
 
@@ -210,7 +246,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def pretrain_config_from_dict(content: Mapping[str, Any], where: str = "config.json") -> PretrainConfig:
     """The configuration of a run's `config.json`; ValueError on an unknown key, with the nearest known one."""
-    given = {key: value for key, value in content.items() if key not in ("versions", "started")}
+    given = {key: value for key, value in content.items() if key not in ("versions", "prepared")}
     model = given.pop("model", {})
     refuse_unknown(model, {f.name for f in fields(ElectraConfig)}, f"{where}: model")
     refuse_unknown(given, {f.name for f in fields(PretrainConfig)}, where)

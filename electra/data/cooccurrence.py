@@ -1,0 +1,62 @@
+"""Word vectors from counts: which token stands beside which, before any training.
+
+V vocabulary. Counts are sparse, so a vocabulary of 30,000 takes seconds too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags, hstack
+from sklearn.utils.extmath import randomized_svd
+
+Floats = NDArray[np.float64]
+WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour, and its weight
+MAX_TOKENS = 20_000_000  # more text hardly changes the vectors
+
+
+def unigram_probabilities(tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int]) -> Floats:
+    """How often each token occurs, smoothed by half a count; 0 for special tokens: [V]."""
+    counts = np.bincount(tokens, minlength=vocab_size) + 0.5
+    counts[list(special_ids)] = 0
+    return counts / counts.sum()
+
+
+def word_vectors(tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int) -> Floats:
+    """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], unit scale."""
+    blocks = []
+    for distance, weight in WINDOW:
+        counts = neighbour_counts(tokens, distance, vocab_size, special_ids)
+        blocks += [weight * positive_pmi(counts), weight * positive_pmi(counts.T.tocsr())]
+    U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
+    vectors: Floats = U * np.sqrt(S)
+    vectors = (vectors - vectors.mean(0)) / vectors.std()
+    # Rare tokens have short vectors, frequent ones long: bring the lengths closer, or the first LayerNorm does so blindly.
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    typical = np.sqrt(width)
+    return vectors * typical / (lengths + 0.3 * typical)
+
+
+def neighbour_counts(
+    tokens: NDArray[np.integer], distance: int, vocab_size: int, special_ids: Collection[int]
+) -> csr_matrix:
+    """How often token j stands `distance` after token i; special tokens are nobody's neighbour: sparse [V, V]."""
+    tokens = tokens[:MAX_TOKENS].astype(np.int64)
+    left, right = tokens[:-distance], tokens[distance:]
+    inside = ~(np.isin(left, list(special_ids)) | np.isin(right, list(special_ids)))
+    pairs = (np.ones(int(inside.sum()), np.float32), (left[inside], right[inside]))
+    return csr_matrix(pairs, shape=(vocab_size, vocab_size))
+
+
+def positive_pmi(counts: csr_matrix) -> csr_matrix:
+    """max(0, log P(i, j) / P(i) P(j)), the neighbour's distribution flattened to the power 0.75 (Levy et al., 2015)."""
+    rows = np.asarray(counts.sum(1)).ravel() + 1
+    context = np.asarray(counts.sum(0)).ravel() ** 0.75
+    context = context / max(context.sum(), 1e-9)
+    ratio = diags(1 / rows) @ counts @ diags(1 / np.maximum(context, 1e-9))
+    ratio = ratio.tocsr()
+    ratio.data = np.maximum(np.log(ratio.data), 0).astype(np.float32)
+    ratio.eliminate_zeros()
+    return ratio

@@ -1,0 +1,201 @@
+"""Detect: which words of a text look replaced, and what would fit in their place."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.console import Console
+from rich.text import Text
+
+from electra.config import DetectConfig
+from electra.console import say
+from electra.storage import write_atomically
+
+if TYPE_CHECKING:
+    from electra.predict import Model
+
+WHOLE_WORD = re.compile(r"[^\W\d_][\w'-]*")
+
+
+class Word(NamedTuple):
+    """One word of a text and what the model thinks of it."""
+
+    text: str
+    start: int  # offsets in the text as it was given, in characters: text[start:end] is the word
+    end: int
+    replaced: float  # probability that it was replaced
+    suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
+
+
+def detect(config: DetectConfig) -> None:
+    """Mark the words that look wrong in files or standard input, and print the result."""
+    from electra.predict import load
+
+    model = load(config.model)
+    threshold = model.threshold if config.threshold < 0 else config.threshold
+    pages = []
+    for name in config.files:
+        text = read_text(name)
+        words = model.detect(text, threshold, config.suggestions)
+        if config.json:
+            print_json(name, words, threshold)
+        else:
+            Console(highlight=False, soft_wrap=True).print(coloured(text, words, threshold), end="" if text.endswith("\n") else "\n")
+        pages.append(f"<h2>{escape(name)}</h2>{marked_html(text, words, threshold)}")
+    if config.html:
+        with write_atomically(Path(config.html), "w") as file:
+            file.write(page("Words that look replaced", "".join(pages)))
+        say(f"wrote {config.html}")
+
+
+def read_text(name: str) -> str:
+    """A file's text, or standard input's; ValueError where it is not UTF-8."""
+    try:
+        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        return raw.decode("utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is not UTF-8 at byte {error.start}; convert it first") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise ValueError(f"{name}: no such file") from None
+
+
+def detect_words(model: Model, text: str, threshold: float, suggestions: int) -> list[Word]:
+    """Score the words of a text of any length, by windows that overlap by half."""
+    require_valid(text)
+    encoding = model.tokenizer.encode(text)
+    scores = token_scores(model, encoding.ids)
+    words = []
+    for first, last in word_spans(encoding.word_ids):
+        start, end = encoding.offsets[first][0], encoding.offsets[last][1]
+        while start < end and text[start].isspace():  # byte-level tokenisers count the space before a word to it
+            start += 1
+        if start < end:
+            words.append((Word(text[start:end], start, end, max(scores[first : last + 1]), ()), first, last))
+    marked = [(i, w) for i, w in enumerate(words) if w[0].replaced >= threshold]
+    if model.generator and suggestions and marked:
+        found = suggest(model, encoding.ids, [(first, last) for _, (_, first, last) in marked], suggestions)
+        for (i, (word, first, last)), fitting in zip(marked, found, strict=True):
+            words[i] = (word._replace(suggestions=tuple(s for s in fitting if s.lower() != word.text.lower())[:suggestions]), first, last)
+    return [word for word, _, _ in words]
+
+
+def require_valid(text: str) -> None:
+    """Refuse text that no encoding can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
+
+
+def token_scores(model: Model, ids: list[int]) -> list[float]:
+    """The probability of each token, read in the window where it stands furthest from an edge."""
+    size = model.longest - 2
+    starts = range(0, max(1, len(ids) - size // 2), max(1, size // 2)) if len(ids) > size else range(1)
+    windows = [(start, ids[start : start + size]) for start in starts]
+    scores = [0.0] * len(ids)
+    margins = [-1] * len(ids)
+    for (start, window), probabilities in zip(windows, model.replaced([model.row(w) for _, w in windows]), strict=True):
+        for offset, p in enumerate(probabilities[1:-1].tolist()):
+            at_start, at_end = start == 0, start + len(window) == len(ids)
+            margin = min(offset if not at_start else size, len(window) - 1 - offset if not at_end else size)
+            if margin > margins[start + offset]:
+                margins[start + offset], scores[start + offset] = margin, p
+    return scores
+
+
+def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
+    """The first and last token of each word."""
+    spans: list[tuple[int, int]] = []
+    before: int | None = None
+    for position, word in enumerate(word_ids):
+        if word is not None and word == before:
+            spans[-1] = (spans[-1][0], position)
+        elif word is not None:
+            spans.append((position, position))
+        before = word
+    return spans
+
+
+def suggest(model: Model, ids: list[int], spans: list[tuple[int, int]], count: int) -> list[list[str]]:
+    """For each span of tokens, the whole words the generator would rather see there."""
+    half = (model.longest - 3) // 2
+    rows, positions = [], []
+    for first, last in spans:
+        left = ids[max(0, first - half) : first]
+        rows.append(model.row([*left, model.tokenizer.mask_id, *ids[last + 1 : last + 1 + half]]))
+        positions.append(len(left) + 1)
+    best = model.fill(rows, positions).topk(min(64, model.tokenizer.vocab_size)).indices
+    return [[word for word in map(lambda i: whole_word(model, i), row) if word][: count + 1] for row in best.tolist()]
+
+
+def whole_word(model: Model, token_id: int) -> str:
+    """The token as a word of its own, or nothing where it is a piece of one."""
+    token = model.tokenizer.backend.id_to_token(token_id) or ""
+    word = model.tokenizer.backend.decode([token_id]).strip()
+    return word if not token.startswith("##") and WHOLE_WORD.fullmatch(word) else ""
+
+
+# -- showing -----------------------------------------------------------------------------------------------------------
+
+
+def print_json(name: str, words: list[Word], threshold: float) -> None:
+    """One line of JSON for one file."""
+    content = [word._asdict() | {"replaced": round(word.replaced, 4), "marked": word.replaced >= threshold} for word in words]
+    print(json.dumps({"file": name, "threshold": threshold, "words": content}, ensure_ascii=False))
+
+
+def coloured(text: str, words: list[Word], threshold: float) -> Text:
+    """The text with marked words in red, and what would fit behind them."""
+    shown, end = Text(), 0
+    for word in words:
+        if word.replaced < threshold:
+            continue
+        shown.append(text[end : word.start])
+        shown.append(word.text, style="bold red underline")
+        if word.suggestions:
+            shown.append(f" [{'|'.join(word.suggestions)}]", style="green")
+        end = word.end
+    return shown.append(text[end:])
+
+
+def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:
+    """The text as a paragraph, each word shaded by its probability; words whose start is in `wrong` are outlined."""
+    parts, end = [], 0
+    for word in words:
+        parts.append(escape(text[end : word.start]))
+        names = [n for n, yes in (("marked", word.replaced >= threshold), ("wrong", word.start in wrong)) if yes]
+        title = f"{word.replaced:.2f}" + (f", rather: {', '.join(word.suggestions)}" if word.suggestions else "")
+        parts.append(
+            f'<span class="{" ".join(names)}" style="--p:{word.replaced:.3f}" title="{escape(title)}">{escape(word.text)}</span>'
+        )
+        end = word.end
+    return f'<p class="text">{"".join(parts)}{escape(text[end:])}</p>'
+
+
+def escape(text: str) -> str:
+    """Make text safe inside a page."""
+    return html.escape(text)
+
+
+def page(title: str, body: str) -> str:
+    """A self-contained page: no script, nothing from elsewhere."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+.text {{ white-space: pre-wrap; }}
+.text span {{ background: rgb(220 40 40 / calc(var(--p) * 0.8)); border-radius: 3px; }}
+.text .marked {{ text-decoration: underline wavy crimson; }}
+.text .wrong {{ outline: 2px solid royalblue; }}
+table {{ border-collapse: collapse; }} td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }}
+td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; height: auto; background: white; }}
+</style></head><body><h1>{escape(title)}</h1>
+{body}
+</body></html>
+"""

@@ -1,0 +1,160 @@
+"""The Transformer encoder of BERT and ELECTRA: LayerNorm after each sub-layer, learned positions.
+
+B rows, L slots, D hidden size, H heads. Weights are fp32; matrices are multiplied in `compute_dtype`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from electra.config import ElectraConfig
+from electra.model.embeddings import Embeddings, LayerNorm
+
+
+class Linear(nn.Linear):
+    """A matrix of fp32 weights, multiplied in the dtype of its input: [..., D_in] -> [..., D_out]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class Noise(NamedTuple):
+    """Random bytes that decide one layer's dropout."""
+
+    attention: Tensor | None  # [B, H, L, L]
+    attention_out: Tensor | None  # [B, L, D]
+    mlp_out: Tensor | None  # [B, L, D]
+
+
+NO_NOISE = Noise(None, None, None)
+
+
+def random_bytes(p: float, *shape: int, device: torch.device) -> Tensor | None:
+    """Draw uint8 noise for dropout of probability `p`; eight bytes a draw, as a CPU's generator is slow."""
+    if p == 0:
+        return None
+    count = torch.Size(shape).numel()
+    words = torch.empty(-(-count // 8), dtype=torch.int64, device=device).random_(-(2**63), None)
+    return words.view(torch.uint8)[:count].view(shape)
+
+
+def drop(x: Tensor, noise: Tensor | None, p: float) -> Tensor:
+    """Zero each element with probability `p`, in steps of 1/256, and scale up the rest by the exact inverse."""
+    if noise is None:
+        return x
+    dropped = max(1, round(256 * p))
+    return torch.where(noise >= dropped, x * (256 / (256 - dropped)), torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention with one fused projection: [B, L, D] -> [B, L, D]."""
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.num_heads = config.num_attention_heads
+        self.dropout = config.attention_probs_dropout_prob
+        self.qkv = Linear(config.hidden_size, 3 * config.hidden_size)
+        self.out = Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x: Tensor, bias: Tensor, noise: Tensor | None) -> Tensor:
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H]
+        # Written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md).
+        scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
+        probabilities = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout)
+        out: Tensor = self.out((probabilities @ v).transpose(1, 2).flatten(2))
+        return out
+
+
+class Layer(nn.Module):
+    """LayerNorm(x + attention(x)), then LayerNorm(x + mlp(x)): [B, L, D] -> [B, L, D]."""
+
+    compile_alone = True  # layers share one compiled graph, which takes seconds; a whole network takes minutes
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__()
+        self.attention = SelfAttention(config)
+        self.attention_norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.intermediate = Linear(config.hidden_size, config.intermediate_size)
+        self.output = Linear(config.intermediate_size, config.hidden_size)
+        self.output_norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = config.hidden_dropout_prob
+
+    def forward(self, x: Tensor, bias: Tensor, noise: Noise) -> Tensor:
+        x = self.attention_norm(x + drop(self.attention(x, bias, noise.attention), noise.attention_out, self.dropout))
+        mlp: Tensor = self.output(F.gelu(self.intermediate(x)))
+        out: Tensor = self.output_norm(x + drop(mlp, noise.mlp_out, self.dropout))
+        return out
+
+
+class Encoder(nn.Module):
+    """Token ids [B, L] -> hidden states [B, L, D].
+
+    Pass another encoder's `embeddings` to share them: the same module serves both networks (paper, section 3.2).
+    """
+
+    def __init__(self, config: ElectraConfig, embeddings: Embeddings | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.compute_dtype = torch.float32
+        self.embeddings = embeddings or Embeddings(config)
+        if config.embedding_size != config.hidden_size:
+            self.project: nn.Module = Linear(config.embedding_size, config.hidden_size)
+        else:
+            self.project = nn.Identity()
+        self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+    ) -> Tensor:
+        """Encode rows; `attention_mask` is 0 at padding and n at the tokens of a row's nth example."""
+        if attention_mask is None:
+            attention_mask = torch.ones_like(input_ids)
+        if token_type_ids is None:
+            token_type_ids = torch.zeros_like(input_ids)
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+        x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
+        p = self.config.hidden_dropout_prob if self.training else 0.0
+        x = self.project(drop(x, random_bytes(p, *x.shape, device=x.device), p))
+        bias = attention_bias(attention_mask, self.compute_dtype)
+        for layer in self.layers:
+            x = layer(x, bias, self.noise(x) if self.training else NO_NOISE)
+        return x
+
+    def noise(self, x: Tensor) -> Noise:
+        """The random bytes of one layer, drawn outside the compiled part: in it they would be slow on a CPU."""
+        B, L, _ = x.shape
+        p, p_attention = self.config.hidden_dropout_prob, self.config.attention_probs_dropout_prob
+        return Noise(
+            random_bytes(p_attention, B, self.config.num_attention_heads, L, L, device=x.device),
+            random_bytes(p, *x.shape, device=x.device),
+            random_bytes(p, *x.shape, device=x.device),
+        )
+
+
+def attention_bias(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where two tokens belong to the same example, a large negative number elsewhere: [B, L] -> [B, 1, L, L]."""
+    together = attention_mask[:, None, :, None] == attention_mask[:, None, None, :]
+    return torch.zeros(together.shape, dtype=dtype, device=together.device).masked_fill_(~together, -10000.0)
+
+
+def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
+    """Let every encoder in `module` multiply its matrices in `dtype`."""
+    for encoder in module.modules():
+        if isinstance(encoder, Encoder):
+            encoder.compute_dtype = dtype
+
+
+def compile_parts(module: nn.Module) -> None:
+    """Compile in place the parts that say they are worth it."""
+    for part in module.modules():
+        if getattr(part, "compile_alone", False):
+            part.compile(dynamic=False)

@@ -1,0 +1,70 @@
+"""What stands on an encoder: the two networks of ELECTRA, as they are trained and as they are loaded.
+
+B rows, L slots, K masked positions, V vocabulary, D hidden size, E embedding size.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import torch
+
+from electra.model.embeddings import Embeddings, LayerNorm
+from electra.model.encoder import Encoder, Linear
+
+
+class RTDHead(nn.Module):
+    """Is this token the original? Hidden states [B, L, D] -> logits [B, L], positive where replaced."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = Linear(hidden_size, hidden_size)
+        self.prediction = Linear(hidden_size, 1)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        logits: Tensor = self.prediction(F.gelu(self.dense(hidden)))
+        return logits.squeeze(-1).float()
+
+
+class MLMHead(nn.Module):
+    """Which token stands here? Hidden states [N, D] -> logits [N, V], through the word embeddings."""
+
+    def __init__(self, hidden_size: int, embeddings: Embeddings) -> None:
+        super().__init__()
+        vocab_size, embedding_size = embeddings.word.weight.shape
+        self.dense = Linear(hidden_size, embedding_size)
+        self.norm = LayerNorm(embedding_size, eps=embeddings.norm.eps)
+        self.bias = nn.Parameter(torch.zeros(vocab_size))
+
+    def forward(self, hidden: Tensor, embeddings: Embeddings) -> Tensor:
+        x = self.norm(F.gelu(self.dense(hidden)))
+        return F.linear(x, embeddings.word.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class Discriminator(nn.Module):
+    """The network that is kept: ids [B, L] -> logits [B, L], positive where a token looks replaced."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = RTDHead(encoder.config.hidden_size)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.encoder(*inputs))
+        return logits
+
+
+class MaskedLM(nn.Module):
+    """A masked language model; logits are made at the asked positions only: [B, L], [B, K] -> [B * K, V]."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = MLMHead(encoder.config.hidden_size, encoder.embeddings)
+
+    def forward(self, positions: Tensor, *inputs: Tensor) -> Tensor:
+        hidden = self.encoder(*inputs)
+        index = positions[..., None].expand(-1, -1, hidden.shape[-1])
+        logits: Tensor = self.head(hidden.gather(1, index).flatten(0, 1), self.encoder.embeddings)
+        return logits

@@ -1,0 +1,127 @@
+"""load(): any run or Hugging Face ELECTRA directory as a Python object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from electra.convert import load_network
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.detect import Word, detect_words
+from electra.model.heads import Discriminator, MaskedLM
+from electra.storage import read_json
+
+ROWS = 32  # rows of one forward pass
+
+
+def load(path: str | Path, device: str = "cpu") -> Model:
+    """Load a run or a Hugging Face directory; the generator comes along where there is one.
+
+    Raises:
+        ValueError: there is no model at `path`, or it is not an ELECTRA.
+    """
+    folder = model_folder(Path(path))
+    network = load_network(folder)
+    if isinstance(network, MaskedLM):
+        raise ValueError(f"{folder} holds a masked language model; what marks words is a discriminator (ElectraForPreTraining)")
+    tokenizer = load_tokenizer(folder)
+    if tokenizer.vocab_size > network.encoder.config.vocab_size:
+        raise ValueError(
+            f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model {network.encoder.config.vocab_size}; "
+            "they do not belong together"
+        )
+    generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
+    assert not isinstance(generator, Discriminator)
+    threshold = read_json(folder / "config.json").get("detection_threshold", 0.5)
+    longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
+    return Model(network.to(device), generator.to(device) if generator else None, tokenizer, threshold, longest)
+
+
+def model_folder(path: Path) -> Path:
+    """The folder of the model: the path itself, or a run's model/."""
+    for folder in (path / "model", path):
+        if (folder / "model.safetensors").exists() or (folder / "config.json").exists() and folder.name == "model":
+            return folder
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
+    if (path / "checkpoints").is_dir():
+        raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
+    raise ValueError(f"{path} holds no model: neither model.safetensors nor model/ is there")
+
+
+def stated_length(folder: Path) -> int:
+    """The length the model was trained at: positions beyond it exist but have learned nothing."""
+    path = folder / "tokenizer_config.json"
+    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
+
+
+class Model:
+    """A discriminator ready for use, with its tokeniser and, where there is one, its generator."""
+
+    def __init__(
+        self, discriminator: Discriminator, generator: MaskedLM | None, tokenizer: Tokenizer, threshold: float, longest: int
+    ) -> None:
+        self.discriminator, self.generator, self.tokenizer = discriminator, generator, tokenizer
+        self.threshold, self.longest = threshold, longest
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.discriminator.head.dense.weight.device
+
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
+        """For every word of `text`: how likely it was replaced, where it stands, and what would fit better.
+
+        Words at or above `threshold` (default: the model's own) get suggestions, if the model has a generator.
+        """
+        return detect_words(self, text, self.threshold if threshold is None else threshold, suggestions)
+
+    @torch.inference_mode()
+    def replaced(self, rows: list[list[int]]) -> list[Tensor]:
+        """The probability that each token was replaced, for rows of ids that include the special tokens."""
+        return [
+            probabilities[: len(row)]
+            for group in batched(rows)
+            for row, probabilities in zip(group, self.discriminator(*self.pad(group)).sigmoid().cpu(), strict=True)
+        ]
+
+    @torch.inference_mode()
+    def fill(self, rows: list[list[int]], positions: list[int]) -> Tensor:
+        """The generator's logits at one position of each row: [rows, V]."""
+        assert self.generator is not None
+        logits = []
+        for start in range(0, len(rows), ROWS):
+            where = torch.tensor(positions[start : start + ROWS], device=self.device)[:, None]
+            logits.append(self.generator(where, *self.pad(rows[start : start + ROWS])).float().cpu())
+        return torch.cat(logits)
+
+    @torch.inference_mode()
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """The mean of the hidden states of each text, cut at the model's length: [texts, D]."""
+        rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]
+        vectors = []
+        for group in batched(rows):
+            ids, mask = self.pad(group)
+            hidden = self.discriminator.encoder(ids, mask)
+            vectors.append(((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).cpu())
+        return torch.cat(vectors).numpy() if vectors else np.zeros((0, self.discriminator.encoder.config.hidden_size), np.float32)
+
+    def row(self, ids: list[int]) -> list[int]:
+        """Ids between [CLS] and [SEP]."""
+        return [self.tokenizer.cls_id, *ids, self.tokenizer.sep_id]
+
+    def pad(self, rows: list[list[int]]) -> tuple[Tensor, Tensor]:
+        """Ids and attention mask, both [rows, longest row]."""
+        length = max(map(len, rows))
+        ids = [row + [self.tokenizer.pad_id] * (length - len(row)) for row in rows]
+        mask = [[1] * len(row) + [0] * (length - len(row)) for row in rows]
+        return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
+
+
+def batched(rows: list[list[int]]) -> list[list[list[int]]]:
+    """Groups of at most ROWS rows."""
+    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]

@@ -1,0 +1,123 @@
+"""Checkpoints: weights, optimizer and position, in safetensors and JSON, complete or not there at all.
+
+A checkpoint is written beside its place, synced, and renamed; its manifest holds the hash of every file, so that one
+that was torn or altered is recognised and passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from electra.console import warn
+from electra.storage import explained, read_json, require_space, sha256, sync_folder, write_atomically, write_json
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def save_checkpoint(
+    folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], keep: int
+) -> Path:
+    """Write `folder/step-00001000` and delete all but the newest `keep`."""
+    final = folder / f"step-{step:08d}"
+    partial = folder / f".{final.name}.partial"
+    weights = {name: p.detach() for name, p in module.named_parameters()}
+    size = 3 * sum(p.numel() * p.element_size() for p in weights.values())
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+        require_space(partial, size + (1 << 20))
+        write_tensors(partial / "weights.safetensors", weights)
+        write_tensors(partial / "optimizer.safetensors", moments(module, optimizer))
+        write_json(partial / "state.json", state)
+        write_json(partial / "manifest.json", {file.name: sha256(file) for file in sorted(partial.iterdir())})
+        sync_folder(partial)
+        shutil.rmtree(final, ignore_errors=True)
+        os.rename(partial, final)
+        sync_folder(folder)
+    except OSError as error:
+        raise explained(error, final) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    for old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """Restore weights and moments in place; returns the state that was saved with them."""
+    weights = load_file(path / "weights.safetensors")
+    mine = dict(module.named_parameters())
+    if weights.keys() != mine.keys():
+        raise ValueError(f"{path} holds the weights of another model; unlike here: {sorted(weights.keys() ^ mine.keys())[:4]}")
+    saved = load_file(path / "optimizer.safetensors")
+    with torch.no_grad():
+        for name, p in mine.items():
+            p.copy_(weights[name])
+            for moment in MOMENTS:
+                optimizer.state[p][moment].copy_(saved[f"{name}/{moment}"])
+    state: dict[str, Any] = read_json(path / "state.json")
+    return state
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The newest checkpoint that is whole; one that is not is named and passed over."""
+    for path in reversed(checkpoints(folder)):
+        fault = fault_of(path)
+        if fault is None:
+            return path
+        warn(f"{path} is passed over: {fault}")
+    return None
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All checkpoints in a folder, oldest first."""
+    return sorted(folder.glob("step-*")) if folder.is_dir() else []
+
+
+def fault_of(path: Path) -> str | None:
+    """What is wrong with a checkpoint, or None."""
+    try:
+        manifest = read_json(path / "manifest.json")
+        for name in ("weights.safetensors", "optimizer.safetensors", "state.json"):
+            if sha256(path / name) != manifest[name]:
+                return f"{name} was cut short or altered"
+    except (ValueError, KeyError, OSError, SafetensorError) as error:
+        return str(error)
+    return None
+
+
+def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimizer's tensors under the names of their parameters."""
+    return {f"{name}/{m}": optimizer.state[p][m] for name, p in module.named_parameters() for m in MOMENTS}
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file atomically."""
+    with write_atomically(path) as file:
+        file.write(save({name: t.contiguous() for name, t in tensors.items()}, metadata))
+
+
+def truncate_metrics(path: Path, step: int) -> None:
+    """Drop the lines of steps after `step`, and a last one cut short: a run that goes on writes them again."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            content = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if content["step"] > step:
+            break
+        kept.append(line + "\n")
+    with write_atomically(path, "w") as file:
+        file.writelines(kept)

@@ -1,0 +1,82 @@
+"""What a run says: metrics.jsonl for programs, a line of progress for people, warnings when nothing is learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from electra.console import ProgressLine, duration, warn
+
+SHOWN = {"gen_loss": "gen", "gen_accuracy": "acc", "disc_loss": "disc", "disc_auc": "auc", "disc_recall": "recall"}
+PATIENCE = 5  # lines of metrics in a row before a warning is given
+
+
+class Window:
+    """Sums of metrics since the last line; read from the device only when a line is due."""
+
+    def __init__(self, sums: dict[str, float] | None = None, times: int = 0) -> None:
+        self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
+        self.times = times
+
+    def add(self, metrics: dict[str, Tensor]) -> None:
+        """Add one micro-batch."""
+        for name, value in metrics.items():
+            value = value.detach().float()
+            self.sums[name] = self.sums[name].to(value.device) + value if name in self.sums else value
+        self.times += 1
+
+    def state(self) -> dict[str, Any]:
+        """The sums as JSON holds them exactly."""
+        return {"sums": {name: float(value) for name, value in self.sums.items()}, "times": self.times}
+
+    def mean(self) -> dict[str, float]:
+        """The means."""
+        return {name: float(value) / self.times for name, value in self.sums.items()}
+
+
+class Log:
+    """Writes the lines of one run."""
+
+    def __init__(self, path: Path, warmup_steps: int) -> None:
+        self.path, self.warmup_steps = path, warmup_steps
+        self.line = ProgressLine()
+        self.signs: dict[str, int] = {}
+
+    def write(self, **fields: Any) -> None:
+        """Append one line to metrics.jsonl."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(fields) + "\n")
+
+    def train(self, step: int, metrics: dict[str, float], speed: float, left: float | None, **fields: Any) -> None:
+        """Record the means since the last line and show them."""
+        self.write(kind="train", step=step, **metrics, tokens_per_second=round(speed, 1), **fields)
+        shown = {"step": f"{step:,}"} | {s: f"{metrics[n]:.3f}" for n, s in SHOWN.items() if n in metrics}
+        shown["tokens/s"] = f"{speed:,.0f}"
+        if left is not None:
+            shown["left"] = duration(left)
+        self.line.show(shown)
+        if step >= self.warmup_steps:
+            self.watch(metrics)
+
+    def watch(self, metrics: dict[str, float]) -> None:
+        """Warn of the two ways in which a run fails quietly."""
+        self.sign(
+            "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
+            "generator smaller: one that is too good too early leaves no errors to find",
+            metrics.get("disc_recall", 1.0) < 0.005 and metrics.get("disc_auc", 1.0) < 0.6,
+        )
+        self.sign(
+            "the generator has collapsed: its loss is as high as a guess. Lower the learning rate",
+            metrics.get("gen_accuracy", 1.0) < 0.005,
+        )
+
+    def sign(self, message: str, seen: bool) -> None:
+        """Warn once when a sign has been seen in several lines in a row."""
+        self.signs[message] = self.signs.get(message, 0) + 1 if seen else 0
+        if self.signs[message] == PATIENCE:
+            self.line.close()
+            warn(message)

@@ -1,0 +1,205 @@
+"""The training loop. It knows no objective and no task: only batches, losses, steps and files.
+
+A step is a pure function of (seed, step): weights, optimizer and step are the whole state.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from electra.config import PretrainConfig
+from electra.console import say
+from electra.data.loader import Loader
+from electra.interface import Batch, Counts, Output
+from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
+from electra.training.log import Log, Window
+from electra.training.schedule import learning_rate, progress
+
+EVALUATION = 1  # second word of the seed: keeps the draws of evaluation apart from those of training
+
+
+class Interrupted(RuntimeError):
+    """The run was asked to stop, and has saved."""
+
+
+class Trainable(Protocol):
+    """All that the loop knows of what it trains."""
+
+    def begin_step(self, step: int) -> None: ...
+    def count(self, batch: Batch) -> Counts: ...
+    def __call__(self, batch: Batch, counts: Counts | None = None) -> Output: ...
+
+
+class Trainer:
+    """Trains `module` on `loader`, saving to `folder`; continues from the newest whole checkpoint there."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loader: Loader,
+        heldout: Loader | None,
+        config: PretrainConfig,
+        folder: Path,
+        device: torch.device,
+        micro_batch_size: int,
+    ) -> None:
+        self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
+        self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
+        self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.window = Window()
+        self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
+        self.stop_requested = False
+        self.on_evaluation: Callable[[Trainer], None] = lambda trainer: None
+
+    def fit(self) -> None:
+        """Train to the end of the budget; Interrupted when a signal came first."""
+        self.resume()
+        if self.done() == 1:
+            return
+        with self.signals_noted():
+            self.line_start = (time.perf_counter(), self.tokens)
+            while self.done() < 1 and not self.stop_requested:
+                self.train_step()
+                self.after_step()
+            if not self.stop_requested:
+                self.evaluate()
+            self.save()
+        self.log.line.close()
+        if self.stop_requested:
+            raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
+
+    def done(self) -> float:
+        """The share of the budget that is spent."""
+        return progress(self.config, self.step, self.tokens, self.seconds)
+
+    def train_step(self) -> None:
+        """One optimizer step: losses over the tokens of the whole batch, joint clip, update."""
+        start = time.perf_counter()
+        self.module.begin_step(self.step)  # type: ignore[operator]
+        self.module.train()
+        rate = learning_rate(self.config, self.step, self.done())
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batches = [to_device(b, self.device) for b in self.loader.micro_batches(self.step, self.micro_batch_size)]
+        counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
+        losses = []
+        for number, batch in enumerate(batches):
+            seed_all(self.config.seed, 0, self.step, number)
+            output: Output = self.module(batch, counts)
+            output.loss.backward()
+            self.window.add(output.metrics)
+            losses.append(output.loss.detach())
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
+        self.require_finite(sum(losses, torch.zeros(())), norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += int(counts.tokens)
+        self.seconds += time.perf_counter() - start
+
+    def require_finite(self, loss: torch.Tensor, norm: torch.Tensor) -> None:
+        """Stop before an update would spoil the weights."""
+        if not torch.isfinite(loss + norm):
+            self.log.line.close()
+            raise FloatingPointError(
+                f"step {self.step}: loss {float(loss)}, gradient norm {float(norm)}. Nothing was updated; the last "
+                f"checkpoint in {self.folder / 'checkpoints'} is good. Lower --learning-rate or use --precision fp32"
+            )
+
+    def after_step(self) -> None:
+        """Log, evaluate and save when it is time."""
+        c = self.config
+        if self.step % c.log_steps == 0:
+            self.write_line()
+        if c.eval_steps and self.step % c.eval_steps == 0 and self.done() < 1:
+            self.evaluate()
+        if c.save_steps and self.step % c.save_steps == 0 and self.done() < 1:
+            self.save()
+
+    def write_line(self) -> None:
+        """One line of metrics: the means since the last."""
+        now, (then, tokens) = time.perf_counter(), self.line_start
+        left = self.seconds * (1 / self.done() - 1) if self.done() else None
+        fields = {"lr": self.optimizer.param_groups[0]["lr"], "tokens": self.tokens, "seconds": round(self.seconds, 3)}
+        self.log.train(self.step, self.window.mean(), (self.tokens - tokens) / (now - then), left, **fields)
+        self.window = Window()
+        self.line_start = (now, self.tokens)
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """The means over held-out text, with the same masks and samples each time."""
+        if self.heldout is None:
+            return {}
+        self.module.eval()
+        window = Window()
+        batches = min(self.config.eval_batches, -(-self.heldout.num_rows // self.heldout.batch_size))
+        for number in range(batches):
+            seed_all(self.config.seed, EVALUATION, number, 0)
+            (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
+            window.add(self.module(to_device(batch, self.device)).metrics)
+        metrics = window.mean()
+        self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
+        self.on_evaluation(self)
+        return metrics
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.window.state()}
+        folder = self.folder / "checkpoints"
+        save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
+
+    def resume(self) -> None:
+        """Continue from the newest whole checkpoint, if there is one."""
+        path = newest_checkpoint(self.folder / "checkpoints")
+        state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "window": {}}
+        if path:
+            state = load_checkpoint(path, self.module, self.optimizer)
+            say(f"continuing from step {state['step']:,}")
+        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
+        self.window = Window(**state["window"])
+        truncate_metrics(self.log.path, self.step)
+
+    @contextmanager
+    def signals_noted(self) -> Iterator[None]:
+        """Turn the first SIGTERM or Ctrl-C into a stop after the current step; a second one ends at once."""
+
+        def note(number: int, frame: object) -> None:
+            if self.stop_requested:
+                raise KeyboardInterrupt
+            self.stop_requested = True
+            say("finishing the step and saving; once more to leave at once")
+
+        try:
+            before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+        except ValueError:  # not in the main thread: whoever owns it handles signals
+            before = {}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def seed_all(*words: int) -> None:
+    """Seed torch's generators from a tuple of numbers: what is drawn next depends on nothing else."""
+    torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+
+
+def total(counts: list[Counts]) -> Counts:
+    """The sum of the micro-batches' counts."""
+    return Counts(*(torch.stack(list(values)).sum() for values in zip(*counts, strict=True)))
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Move a batch."""
+    return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))

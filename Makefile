@@ -1,0 +1,42 @@
+# `make` lists the targets. The environment is .venv; another Python: make install PYTHON=python3.12
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help install demo test check bench docs
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make install   .venv with electra and all it needs, versions as in constraints.txt"
+	@echo "make demo      prepare, pre-train a tiny ELECTRA, show what it finds: minutes on a laptop"
+	@echo "make test      the tests"
+	@echo "make check     format, lint, types"
+	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
+	@echo "make docs      where the documentation is"
+
+install: $(INSTALLED)
+
+# The stamp is newer than what it was made from: a second call does nothing.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,dev]"
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/electra demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/pretrain_speed.py --peers hf --json
+
+docs:
+	@echo "Plain Markdown; nothing is built:"
+	@ls -1 README.md CONTRIBUTING.md CHANGELOG.md docs/*.md 2>/dev/null || true

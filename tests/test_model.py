@@ -1,0 +1,173 @@
+"""Our networks are Hugging Face's ELECTRA, number for number."""
+
+import pytest
+import torch
+import transformers
+
+from electra.config import PRESETS, ElectraConfig, PretrainConfig
+from electra.convert import load_network, save_network
+from electra.data.tokenizer import train_tokenizer
+from electra.model.encoder import Encoder, drop, random_bytes
+from electra.model.heads import Discriminator, MaskedLM
+from electra.model.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
+from electra.objectives import OBJECTIVES
+
+LINES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs"] * 20
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return train_tokenizer("wordpiece", LINES, 120, lowercase=True)
+
+
+def small_config(**changes):
+    return ElectraConfig(
+        **dict(vocab_size=150, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+               intermediate_size=64, max_position_embeddings=40) | changes  # fmt: skip
+    )
+
+
+def build(kind, **changes):
+    torch.manual_seed(0)
+    network = kind(Encoder(small_config(**changes)))
+    initialise_randomly(network, 0.2)
+    return network.eval()
+
+
+def padded_input():
+    ids = torch.randint(5, 150, (3, 24))
+    mask = torch.ones_like(ids)
+    mask[1, 15:] = 0
+    types = torch.zeros_like(ids)
+    types[:, 10:] = 1
+    return ids, mask, types
+
+
+@pytest.mark.parametrize("embedding_size", [16, 32])
+def test_discriminator_equals_hugging_face(tmp_path, tokenizer, embedding_size):
+    ours = build(Discriminator, embedding_size=embedding_size)
+    save_network(tmp_path, ours, tokenizer, 40)
+    theirs = transformers.ElectraForPreTraining.from_pretrained(tmp_path).eval()
+    ids, mask, types = padded_input()
+    with torch.no_grad():
+        difference = ours(ids, mask, types) - theirs(ids, attention_mask=mask, token_type_ids=types).logits
+    assert (difference * mask).abs().max() < 1e-5
+
+
+def test_generator_equals_hugging_face(tmp_path, tokenizer):
+    ours = build(MaskedLM)
+    ours.head.bias.data.normal_()
+    save_network(tmp_path, ours, tokenizer, 40)
+    theirs = transformers.ElectraForMaskedLM.from_pretrained(tmp_path).eval()
+    ids, mask, types = padded_input()
+    positions = torch.tensor([[1, 5, 9]] * 3)
+    with torch.no_grad():
+        logits = ours(positions, ids, mask, types).view(3, 3, -1)
+        expected = theirs(ids, attention_mask=mask, token_type_ids=types).logits[:, [1, 5, 9]]
+    assert (logits - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("name", ["ElectraForPreTraining", "ElectraForMaskedLM"])
+def test_hugging_face_weights_load_here(tmp_path, name):
+    torch.manual_seed(1)
+    config = transformers.ElectraConfig(
+        vocab_size=150, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=40, initializer_range=0.2,
+    )  # fmt: skip
+    theirs = getattr(transformers, name)(config).eval()
+    theirs.save_pretrained(tmp_path)
+    ours = load_network(tmp_path)
+    ids, mask, types = padded_input()
+    with torch.no_grad():
+        expected = theirs(ids, attention_mask=mask, token_type_ids=types).logits
+        if name == "ElectraForPreTraining":
+            assert ((ours(ids, mask, types) - expected) * mask).abs().max() < 1e-5
+        else:
+            every = torch.arange(24).expand(3, -1)
+            got = ours(every, ids, mask, types).view(3, 24, -1)
+            assert ((got - expected) * mask[..., None]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("preset", "encoder", "trained"),
+    [("small", 13_483_008, 14_196_219), ("small++", 13_483_008, 23_122_875), ("base", 108_891_648, 119_386_427),
+     ("large", 334_092_288, 354_655_291)],
+)  # fmt: skip
+def test_parameter_counts(preset, encoder, trained):
+    with torch.device("meta"):
+        objective = OBJECTIVES["electra"](PRESETS[preset], 103)
+    assert sum(p.numel() for p in objective.encoder.parameters()) == encoder
+    assert sum(p.numel() for p in objective.parameters()) == trained
+
+
+def test_examples_in_one_row_do_not_see_each_other():
+    network = build(Discriminator)
+    ids = torch.randint(5, 150, (1, 20))
+    mask = torch.tensor([[1] * 8 + [2] * 12])
+    positions = torch.cat([torch.arange(8), torch.arange(12)])[None]
+    with torch.no_grad():
+        together = network(ids, mask, torch.zeros_like(ids), positions)
+        apart = torch.cat([network(ids[:, :8]), network(ids[:, 8:])], 1)
+    assert (together - apart).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("share", ["none", "embeddings", "all"])
+def test_sharing_is_by_construction(share):
+    width = 1.0 if share == "all" else 0.5
+    config = PretrainConfig(model=small_config(), share=share, generator_width=width)
+    objective = OBJECTIVES["electra"](config, 4)
+    encoders = objective.discriminator.encoder, objective.generator.encoder
+    assert (encoders[0] is encoders[1]) == (share == "all")
+    assert (encoders[0].embeddings is encoders[1].embeddings) == (share != "none")
+
+
+def test_dropout_keeps_the_mean_and_the_share():
+    torch.manual_seed(0)
+    x = torch.ones(1000, 1000)
+    dropped = drop(x, random_bytes(0.1, 1000, 1000, device=x.device), 0.1)
+    assert dropped.mean() == pytest.approx(1.0, abs=0.002)
+    assert (dropped == 0).float().mean() == pytest.approx(26 / 256, abs=0.001)
+    assert torch.equal(drop(x, None, 0.1), x)
+
+
+def test_noise_differs_from_step_to_step():
+    first, second = (random_bytes(0.1, 64, 64, device=torch.device("cpu")) for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("embedding_size", [64, 128])
+def test_corpus_initialisation_looks_at_the_neighbours(embedding_size):
+    torch.manual_seed(0)
+    config = ElectraConfig(vocab_size=300, embedding_size=embedding_size, hidden_size=128, num_hidden_layers=2,
+                           num_attention_heads=4, intermediate_size=256)  # fmt: skip
+    network = Discriminator(Encoder(config))
+    vectors = torch.randn(300, embedding_size - 32)
+    initialise_from_corpus(network, vectors, torch.full((300,), 1 / 300))
+    ids = torch.randint(0, 300, (8, 32))
+    encoder = network.encoder
+    positions = torch.arange(32).expand(8, -1)
+    x = encoder.project(encoder.embeddings(ids, torch.zeros_like(ids), positions))
+    attention = encoder.layers[0].attention
+    q, k, _ = attention.qkv(x).unflatten(-1, (3, 4, -1)).permute(2, 0, 3, 1, 4)
+    best = (q @ k.transpose(-1, -2)).mean(0).argmax(-1)  # [heads, L]
+    for head, offset in enumerate(NEIGHBOURS):
+        middle = torch.arange(4, 28)
+        assert (best[head, middle] == middle + offset).float().mean() > 0.9
+
+
+def test_missing_tensor_is_named(tmp_path, tokenizer):
+    from safetensors.torch import load_file, save_file
+
+    save_network(tmp_path, build(Discriminator), tokenizer, 40)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights.pop("discriminator_predictions.dense.bias")
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="head.dense.bias"):
+        load_network(tmp_path)
+
+
+def test_a_pickle_is_not_loaded(tmp_path, tokenizer):
+    save_network(tmp_path, build(Discriminator), tokenizer, 40)
+    (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
+    with pytest.raises(ValueError, match="convert pytorch_model.bin to safetensors"):
+        load_network(tmp_path)

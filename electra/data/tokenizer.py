@@ -67,11 +67,11 @@ class Tokenizer:
         folder.mkdir(parents=True, exist_ok=True)
         with write_atomically(folder / "tokenizer.json", "w") as file:
             file.write(self.backend.to_str(pretty=True))
-        write_json(folder / "special_tokens_map.json", self.roles)
-        write_json(folder / "tokenizer_config.json", self.huggingface_config(model_max_length))
         if type(self.backend.model) is models.WordPiece:
             with write_atomically(folder / "vocab.txt", "w") as file:
                 file.writelines(token + "\n" for token in in_order(self.backend.get_vocab()))
+        write_json(folder / "special_tokens_map.json", self.roles)
+        write_json(folder / "tokenizer_config.json", self.huggingface_config(model_max_length))
 
     def huggingface_config(self, model_max_length: int) -> dict[str, Any]:
         """The content of `tokenizer_config.json`."""

@@ -1,0 +1,120 @@
+"""Tokenisers: trained, saved, loaded, and the same for Hugging Face."""
+
+import json
+
+import pytest
+
+from electra.data.tokenizer import load_tokenizer, train_tokenizer
+
+LINES = [
+    f"The {adjective} {noun} doesn't {verb} {number} cafés, naïve as it is."
+    for number, adjective in enumerate(["quick", "lazy", "brown", "small", "fastest", "slower"])
+    for noun in ["fox", "dog", "cook", "walker", "walking", "generator"]
+    for verb in ["jump", "see", "replace", "detect", "generate"]
+]
+TEXT = "The QUICK walker generates 東京 ünd [odd] cafés: " + "x" * 150
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+def test_saved_folder_gives_the_same_ids_here_and_in_transformers(kind, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = train_tokenizer(kind, LINES, 400 if kind == "bpe" else 200, lowercase=True)
+    tokenizer.save(tmp_path, 128)
+    again = load_tokenizer(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    expected = [tokenizer.cls_id, *tokenizer.encode(TEXT).ids, tokenizer.sep_id]
+    assert (again.hash, again.roles, again.special_ids) == (tokenizer.hash, tokenizer.roles, tokenizer.special_ids)
+    assert again.encode(TEXT).ids == tokenizer.encode(TEXT).ids == tokenizer.encode_lines([TEXT])[0]
+    assert theirs(TEXT).input_ids == expected
+    assert theirs.model_max_length == 128 and len(theirs) == tokenizer.vocab_size
+    assert (theirs.mask_token_id, theirs.pad_token_id) == (tokenizer.mask_id, tokenizer.pad_id)
+    pair = theirs("the fox", "the dog")
+    assert pair.token_type_ids == [0] * (pair.input_ids.index(tokenizer.sep_id) + 1) + [1] * sum(pair.token_type_ids)
+
+
+def test_transformers_gives_the_same_ids_beside_an_electra_model(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase=True)
+    tokenizer.save(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "electra", "vocab_size": tokenizer.vocab_size}))
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert theirs(TEXT).input_ids == [tokenizer.cls_id, *tokenizer.encode(TEXT).ids, tokenizer.sep_id]
+
+
+def test_wordpiece_is_the_same_whenever_trained_and_has_pad_first():
+    first, second = (train_tokenizer("wordpiece", LINES, 150, lowercase=True) for _ in range(2))
+    assert first.hash == second.hash
+    assert (first.pad_id, first.unk_id) == (0, 1)
+    assert first.vocab_size <= 150
+
+
+def test_case_is_kept_on_request():
+    tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase=False)
+    assert tokenizer.encode("The fox").tokens != tokenizer.encode("the fox").tokens
+
+
+def test_special_tokens_in_a_corpus_are_text():
+    tokenizer = train_tokenizer("wordpiece", [*LINES, "[MASK]"], 200, lowercase=True)
+    assert tokenizer.mask_id not in tokenizer.encode_lines(["the [MASK] fox"])[0]
+    assert tokenizer.encode("the [MASK] fox").ids.count(tokenizer.mask_id) == 1
+
+
+def test_encoding_knows_words_and_offsets():
+    tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase=True)
+    encoding = tokenizer.encode("the foxes")
+    assert encoding.offsets[0] == (0, 3)
+    assert encoding.word_ids[0] == 0 and encoding.word_ids[-1] == 1
+
+
+def write_vocabulary(path, *tokens):
+    path.write_text("\n".join(tokens) + "\n")
+    return path
+
+
+def test_vocab_txt_is_berts(tmp_path):
+    path = write_vocabulary(tmp_path / "vocab.txt", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox", "##es")
+    assert load_tokenizer(path).encode("The foxes").ids == [5, 6, 7]
+    assert load_tokenizer(path, lowercase=False).encode("The foxes").ids == [1, 6, 7]
+    (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    assert load_tokenizer(tmp_path).encode("The foxes").ids == [1, 6, 7]
+
+
+def test_roles_are_asked_of_the_files_then_found_by_spelling(tmp_path):
+    path = write_vocabulary(tmp_path / "vocab.txt", "<pad>", "<unk>", "<s>", "</s>", "<mask>", "@@", "the")
+    assert load_tokenizer(path).roles["cls_token"] == "<s>"
+    (tmp_path / "special_tokens_map.json").write_text('{"mask_token": {"content": "@@"}}')
+    assert load_tokenizer(path).mask_id == 5
+
+
+def test_a_missing_role_is_named_with_what_was_tried(tmp_path):
+    path = write_vocabulary(tmp_path / "vocab.txt", "[PAD]", "[UNK]", "[CLS]", "[SEP]", "the")
+    with pytest.raises(ValueError, match=r"no mask_token.*\[MASK\], <mask>"):
+        load_tokenizer(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("tokenizer.json", "{", "not a tokenizer.json"),
+        ("vocab.txt", "[PAD]\n[UNK]\nthe\nthe\n", "'the' more than once"),
+        ("vocab.txt", "a\nb\n", "no unknown token"),
+    ],
+)
+def test_broken_files_are_named(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        load_tokenizer(tmp_path)
+
+
+def test_no_tokenizer_there(tmp_path):
+    with pytest.raises(ValueError, match="holds no tokenizer"):
+        load_tokenizer(tmp_path)
+    with pytest.raises(ValueError, match="no such tokenizer"):
+        load_tokenizer(tmp_path / "none")
+    with pytest.raises(ValueError, match="wordpiece, bpe, unigram"):
+        train_tokenizer("sentencepiece", LINES, 200, lowercase=True)
+
+
+def test_unigram_that_cannot_fit_says_so():
+    with pytest.raises(ValueError, match="raise vocab_size"):
+        train_tokenizer("unigram", ["".join(map(chr, range(0x4E00, 0x4F00)))], 100, lowercase=True)

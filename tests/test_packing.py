@@ -29,7 +29,7 @@ class Released:
         return None
 
     def _create_example(self):
-        if self.rng.random() < 0.1:
+        if self.rng.random() < 0.1:  # noqa: SIM108
             first_segment_target_length = 100000
         else:
             first_segment_target_length = (self._target_length - 3) // 2

@@ -1,0 +1,240 @@
+"""Sources of text: every format and compression, every fault with its file and place."""
+
+import bz2
+import gzip
+import json
+import lzma
+import time
+import tracemalloc
+
+import pytest
+
+from electra.config import PrepareConfig
+from electra.data import corpus as corpus_module
+from electra.data.corpus import Corpus
+
+TEXT = "One line.\nAnother line.\n\n\nSecond document.\n"
+DOCUMENTS = [["One line.", "Another line."], ["Second document."]]
+
+
+def read(*sources, **options):
+    return list(Corpus(PrepareConfig(sources=tuple(map(str, sources)), **options)))
+
+
+def fails(message, *sources, **options):
+    with pytest.raises(ValueError, match=message):
+        read(*sources, **options)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "expected"),
+    [
+        ("blank-line", DOCUMENTS),
+        ("line", [["One line."], ["Another line."], ["Second document."]]),
+        ("file", [["One line.", "Another line.", "Second document."]]),
+    ],
+)
+def test_what_ends_a_document(boundary, expected, tmp_path):
+    path = tmp_path / "a.txt"
+    for text in (TEXT, TEXT.rstrip("\n"), TEXT.replace("\n", "\r\n"), TEXT.replace("\n\n", "\n \t\n")):
+        path.write_bytes(text.encode())
+        assert read(path, document=boundary) == expected
+
+
+def zstd(data):
+    return pytest.importorskip("zstandard").ZstdCompressor().compress(data)
+
+
+COMPRESS = {".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress, ".zst": zstd}
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_compressed_files(suffix, tmp_path):
+    path = tmp_path / f"a.txt{suffix}"
+    packed = COMPRESS[suffix](TEXT.encode())
+    path.write_bytes(packed)
+    assert read(path) == DOCUMENTS
+    path.write_bytes(packed + packed)  # streams one after the other, as `cat` leaves them
+    assert sum(map(len, read(path))) == 6
+
+
+@pytest.mark.parametrize("suffix", COMPRESS)
+def test_damaged_compressed_files_are_named(suffix, tmp_path):
+    path = tmp_path / f"a.txt{suffix}"
+    packed = COMPRESS[suffix](b"".join(b"%d lines\n" % i for i in range(30_000)))
+    path.write_bytes(packed[: len(packed) // 2])
+    fails(r"a\.txt.* is damaged", path)
+    path.write_bytes(b"this was never compressed")
+    fails(r"a\.txt.* is damaged", path)
+
+
+def write_records(path, column="text"):
+    if path.name.startswith("a.jsonl"):
+        path.write_text("".join(json.dumps({column: "\n".join(d), "n": 1}) + "\n\n" for d in DOCUMENTS))
+    elif path.name.startswith("a.parquet"):
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.table({column: ["\n".join(d) for d in DOCUMENTS] + [None], "n": [1, 2, 3]}), path)
+    else:
+        delimiter = "\t" if path.suffix == ".tsv" else ","
+        rows = ['"' + "\n".join(d) + '"' + delimiter + "1\n" for d in DOCUMENTS]
+        path.write_text(f"{column}{delimiter}n\n" + "".join(rows))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv", "a.parquet"])
+def test_records(name, tmp_path):
+    path = tmp_path / name
+    write_records(path)
+    packed = tmp_path / f"{name}.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read(path) == read(packed) == DOCUMENTS
+    write_records(path, "texts")
+    fails("has no column 'text' but 'texts', 'n'; did you mean 'texts'", path)
+    assert read(path, text_column="texts") == DOCUMENTS
+
+
+def test_hugging_face_folder(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_dict({"text": ["\n".join(d) for d in DOCUMENTS]}).save_to_disk(tmp_path / "set")
+    assert read(f"hf:{tmp_path / 'set'}") == DOCUMENTS
+    fails("no column 'words' but 'text'", f"hf:{tmp_path / 'set'}", text_column="words")
+
+
+def test_folders_and_globs(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "deep" / "er" / "b.txt").write_text("second")
+    (tmp_path / "deep" / "a.txt.gz").write_bytes(gzip.compress(b"first"))
+    (tmp_path / "deep" / "image.png").write_bytes(b"\0\1")
+    (tmp_path / "deep" / ".hidden.txt").write_text("hidden")
+    assert read(tmp_path / "deep") == [["first"], ["second"]]
+    assert read(tmp_path / "**" / "*.txt") == [["second"]]
+    fails("no file matches", tmp_path / "*.jsonl")
+    (tmp_path / "empty").mkdir()
+    fails("holds no file that ends in", tmp_path / "empty")
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
+    (tmp_path / "corpus.txt").write_text("text")
+    fails(r"no such file or folder; did you mean .*corpus\.txt\?", tmp_path / "corpsu.txt")
+    fails("no such file or folder$", tmp_path / "away" / "corpus.txt")
+
+
+def test_bytes_of_another_encoding_are_located(tmp_path):
+    path = tmp_path / "a.txt"
+    good = "é".encode() * 50_000
+    path.write_bytes(good + b"caf\xe9 and more\n")
+    fails(rf"a\.txt: byte {len(good) + 3} is not utf-8 .*--encoding.*--errors replace", path)
+    assert read(path, errors="replace")[0][-1].endswith("caf\ufffd and more")
+    path.write_bytes("café".encode("latin-1"))
+    assert read(path, encoding="latin-1") == [["café"]]
+    path.write_bytes("café\n".encode()[:4])  # cut inside a character
+    fails("byte 3 is not utf-8", path)
+    fails("unknown encoding 'utf-9'", path, encoding="utf-9")
+
+
+def test_wide_encodings_and_byte_order_marks(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(TEXT, encoding="utf-16")
+    assert read(path, encoding="utf-16") == DOCUMENTS
+    path.write_text(TEXT, encoding="utf-8-sig")
+    assert read(path) == DOCUMENTS
+
+
+def test_binary_files_are_recognised(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"x" * 100_000 + b"\0PNG")
+    fails(r"a\.txt looks binary: a zero byte at byte 100000", path)
+    assert read(path, errors="replace")[0][-1].endswith("x\ufffdPNG")
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\u0000"])
+def test_what_no_text_holds_is_located_in_json(escape, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "fine \\ud83d\\ude00"}\n{"text": "bad ESCAPE"}\n'.replace("ESCAPE", escape))
+    fails(r"a\.jsonl: line 2: U\+.* is not text", path)
+    assert read(path, errors="replace") == [["fine \N{GRINNING FACE}"], ["bad \ufffd"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("{", "line 2 is not JSON"), ("[]", "line 2 is not an object"), ('{"text": 3}', "line 2: the text is a int")],
+)
+def test_records_that_are_none(line, message, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n' + line + "\n")
+    fails(message, path)
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path):
+    pytest.importorskip("pyarrow")
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1 not really")
+    fails(r"a\.parquet is damaged or no Parquet", path)
+
+
+def test_a_long_line_comes_in_pieces_cut_at_white_space(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_module, "LONGEST_LINE", 64)
+    words = [f"{'w' * (i % 50)}{i}" for i in range(2000)]
+    path = tmp_path / "a.txt"
+    for separator in (" ", "  ", "\t", "\u3000"):
+        path.write_text(separator.join(words) + "\nnext line\n\nnext document")
+        documents = read(path)
+        assert " ".join(documents[0]).split() == [*words, "next", "line"]
+        assert documents[1:] == [["next document"]]
+        assert max(map(len, documents[0])) <= 128
+    path.write_text("x" * 64 + "\nsame document\n")  # the line's end, read alone, is no blank line
+    assert read(path) == [["x" * 64, "same document"]]
+    path.write_text("y" * 1000)
+    assert "".join(read(path)[0]) == "y" * 1000
+
+
+def test_a_huge_document_goes_on_as_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_module, "LARGEST_DOCUMENT", 100)
+    path = tmp_path / "a.txt"
+    path.write_text("a line of words\n" * 100)
+    documents = read(path)
+    assert len(documents) > 10 and sum(map(len, documents)) == 100
+
+
+def test_millions_of_empty_lines_and_a_giant_line_take_seconds_and_no_memory(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\n" * 2_000_000 + b"word " * 4_000_000)
+    corpus = Corpus(PrepareConfig(sources=(str(path),)))
+    start = time.monotonic()
+    assert sum(line.count("word") for document in corpus for line in document) == 4_000_000
+    assert time.monotonic() - start < 10
+    tracemalloc.start()
+    for _ in corpus_module.group(corpus_module.line_pieces(path.open()), "blank-line"):
+        break
+    assert tracemalloc.get_traced_memory()[1] < 64e6
+    tracemalloc.stop()
+
+
+def test_bytes_read_reach_the_total(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.txt").write_text(TEXT * 1000)
+    corpus = Corpus(PrepareConfig(sources=(str(tmp_path),)))
+    seen = [corpus.bytes_read for _ in corpus]
+    assert seen == sorted(seen) and corpus.bytes_read == corpus.total_bytes == 2000 * len(TEXT)
+
+
+def test_documentation_of_a_package_is_prose(tmp_path):
+    from electra.data.python_docs import documents_under, language_topics
+
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a.py").write_text('"""This would be a docstring long enough to be read, but is a test."""')
+    (tmp_path / "broken.py").write_text('"""Docstring""" (')
+    (tmp_path / "a.py").write_text(
+        '"""Short."""\nraise SystemExit("never imported")\nclass A:\n    def f(self):\n'
+        '        """Say a thing that is wrapped over\n        two lines of the file.\n\n        Parameters\n'
+        "        ----------\n        x : int\n            The number of things that are said.\n\n"
+        '        Examples\n        --------\n        >>> f(1)\n        1\n        """\n'
+    )
+    assert list(documents_under(tmp_path)) == [
+        [
+            "Say a thing that is wrapped over two lines of the file.",
+            "Parameters",
+            "x : int The number of things that are said.",
+        ]
+    ]
+    assert sum(1 for _ in language_topics()) > 50

@@ -1,0 +1,286 @@
+"""The verb `prepare`: what it writes, what it survives, what it refuses; and the reader of what it wrote."""
+
+import errno
+import importlib
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from electra.config import PrepareConfig
+from electra.data import chunks
+from electra.data.shards import open_examples, read_manifest
+from electra.data.tokenizer import load_tokenizer, train_tokenizer
+from electra.storage import only_writer
+
+verb = importlib.import_module("electra.prepare")
+prepare = verb.prepare
+WORDS = "the a cook walker dog meal river stone reads writes sees makes small old green quick and or while over".split()  # noqa: SIM905
+
+
+def write_text(path, documents=300, seed=0):
+    rng = random.Random(seed)
+    sentence = lambda: " ".join(rng.choices(WORDS, k=rng.randint(4, 30))).capitalize() + "."
+    path.write_text("\n\n".join("\n".join(sentence() for _ in range(rng.randint(1, 12))) for _ in range(documents)))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path):
+    text = write_text(tmp_path / "text.txt")
+    out = str(tmp_path / "out")
+    return PrepareConfig((str(text),), out, vocab_size=150, seq_length=32, heldout=0.1, num_workers=1)
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 10_000)
+
+
+def contents(folder):
+    """Every file that a reader sees, but for what names the folder itself."""
+    names = sorted(path.name for path in folder.iterdir() if path.name not in (".lock", "prepare.json"))
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def test_all_text_is_kept_and_read_back(config, tmp_path):
+    manifest = prepare(config)
+    assert manifest == read_manifest(config.out)
+    assert manifest["share_kept"] == 1 and manifest["counts"]["documents"] == 300
+    assert len(manifest["train"]) > 5 and len(manifest["heldout"]) > 0
+    tokenizer = load_tokenizer(config.out)
+    text = tokenizer.encode_lines((tmp_path / "text.txt").read_text().split())
+    found = 0
+    for split in ("train", "heldout"):
+        examples = open_examples(config.out, split)
+        assert examples.tokenizer_hash == tokenizer.hash and examples.vocab_size == tokenizer.vocab_size
+        assert examples.num_tokens == examples.lengths.sum() and examples.lengths.dtype == np.int64
+        for index, row in enumerate(examples.rows(range(len(examples)))):
+            assert row.dtype == np.uint16 and len(row) == examples.lengths[index] <= 32
+            assert row[0] == tokenizer.cls_id and row[-1] == tokenizer.sep_id
+            found += int((~np.isin(row, [tokenizer.cls_id, tokenizer.sep_id])).sum())
+        with pytest.raises(IndexError):
+            examples[len(examples)]
+    assert found == sum(map(len, text)) == manifest["counts"]["text_tokens"]
+
+
+def test_the_same_call_again_returns_at_once(config, monkeypatch):
+    manifest = prepare(config)
+    monkeypatch.setattr(verb, "write_shards", None)
+    assert prepare(replace(config, num_workers=2)) == manifest
+
+
+def test_two_processes_write_the_same_bytes(config, tmp_path):
+    prepare(config)
+    prepare(replace(config, out=str(tmp_path / "two"), num_workers=2))
+    assert contents(tmp_path / "two") == contents(tmp_path / "out")
+
+
+def test_another_seed_packs_otherwise_but_holds_out_the_same(config, tmp_path):
+    first = prepare(config)
+    second = prepare(replace(config, out=str(tmp_path / "two"), seed=1))
+    assert first["train"] != second["train"]
+    assert sum(e["examples"] for e in first["heldout"]) == pytest.approx(
+        sum(e["examples"] for e in second["heldout"]), rel=0.2
+    )
+
+
+KILLED = """
+import sys
+from electra.config import PrepareConfig
+from electra.data import chunks
+import electra
+if __name__ == "__main__":
+    chunks.CHUNK_BYTES = 10_000
+    electra.prepare(PrepareConfig((sys.argv[1],), sys.argv[2], vocab_size=150, seq_length=32, heldout=0.1,
+                                  num_workers=int(sys.argv[3])))
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_and_started_again_gives_the_same_bytes(workers, config, tmp_path):
+    text = write_text(tmp_path / "text.txt", documents=6000)
+    script = tmp_path / "script.py"
+    script.write_text(KILLED)
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(text), config.out, str(workers)],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    notes = tmp_path / "out" / "chunks"
+    while process.poll() is None and len(list(notes.glob("*.json"))) < 10:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.npy")}
+    assert before and not (tmp_path / "out" / "manifest.json").exists()
+    with pytest.raises(ValueError, match="is not finished"):
+        open_examples(config.out)
+    prepare(config)
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.npy")}
+    assert sum(after.get(name) == at for name, at in before.items()) >= 10  # what was done was not done again
+    prepare(replace(config, out=str(tmp_path / "whole")))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_a_folder_prepared_differently_is_refused_with_the_difference(config, tmp_path):
+    prepare(config)
+    with pytest.raises(ValueError, match="seq_length was 32, now 64"):
+        prepare(replace(config, seq_length=64))
+    write_text(tmp_path / "text.txt", seed=1)
+    with pytest.raises(ValueError, match="files was"):
+        prepare(config)
+
+
+def test_a_folder_with_other_files_is_refused(config, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match=r"holds other files \(thesis.tex\)"):
+        prepare(config)
+    assert (tmp_path / "out" / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(ValueError, match="is a file"):
+        prepare(replace(config, out=str(tmp_path / "text.txt")))
+
+
+def test_nothing_is_written_where_a_source_is_wrong(config, tmp_path):
+    with pytest.raises(ValueError, match=r"did you mean .*text\.txt"):
+        prepare(replace(config, sources=(str(tmp_path / "texd.txt"),)))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "loaded"])
+def test_an_empty_corpus_is_refused(tokenizer, config, tmp_path):
+    (tmp_path / "text.txt").write_text("\n \n\n")
+    if tokenizer == "loaded":
+        train_tokenizer("wordpiece", WORDS, 100, lowercase=True).save(tmp_path / "loaded")
+        tokenizer = str(tmp_path / "loaded")
+    with pytest.raises(ValueError, match="no text in"):
+        prepare(replace(config, tokenizer=tokenizer))
+
+
+def test_two_at_once(config, tmp_path):
+    with only_writer(tmp_path / "out"), pytest.raises(ValueError, match="in use by another process"):
+        prepare(config)
+    prepare(config)
+
+
+def test_a_full_disk_is_explained_and_nothing_is_half_written(config, tmp_path, monkeypatch):
+    calls = iter(range(10**6))
+
+    def full(descriptor):
+        if next(calls) > 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="the disk is full"):
+            prepare(config)
+    assert not list((tmp_path / "out").rglob("*.partial"))
+    prepare(config)
+    prepare(replace(config, out=str(tmp_path / "whole")))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+def test_too_little_room_is_said_at_the_start(config, monkeypatch):
+    monkeypatch.setattr("electra.storage.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    with pytest.raises(ValueError, match="make room"):
+        prepare(config)
+
+
+def test_altered_shards_are_recognised(config, tmp_path):
+    manifest = prepare(config)
+    for kind in ("tokens", "lengths"):
+        path = tmp_path / "out" / f"{manifest['train'][1]['name']}.{kind}.npy"
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        with pytest.raises(ValueError, match=rf"{path.name}.*(altered|adds up).*electra prepare. again"):
+            open_examples(config.out)
+        path.write_bytes(whole[:-2])
+        with pytest.raises(ValueError, match=rf"{path.name} is cut short"):
+            open_examples(config.out)
+        path.unlink()
+        with pytest.raises(ValueError, match=rf"{path.name} is missing"):
+            open_examples(config.out)
+        path.write_bytes(whole)
+    open_examples(config.out)
+
+
+def test_altered_manifests_are_recognised(config, tmp_path):
+    path = tmp_path / "out" / "manifest.json"
+    with pytest.raises(ValueError, match="holds no prepared data; run `electra prepare"):
+        read_manifest(config.out)
+    manifest = prepare(config)
+    path.write_text(json.dumps({**manifest, "format_version": 99}))
+    with pytest.raises(ValueError, match="format version 99"):
+        open_examples(config.out)
+    path.write_text(json.dumps({key: value for key, value in manifest.items() if key != "train"}))
+    with pytest.raises(ValueError, match="lacks 'train'"):
+        open_examples(config.out)
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(ValueError, match="not valid JSON"):
+        open_examples(config.out)
+
+
+def test_standard_input(config, tmp_path, monkeypatch):
+    stdin = type("Stdin", (), {"buffer": io.BytesIO((tmp_path / "text.txt").read_bytes())})
+    monkeypatch.setattr(sys, "stdin", stdin)
+    piped = prepare(replace(config, sources=("-",), out=str(tmp_path / "piped")))
+    assert piped == prepare(config)
+    assert not (tmp_path / "piped" / "stdin.partial").exists()
+
+
+def test_paper_packing_loses_text_and_says_so(config, tmp_path, capsys):
+    rng = random.Random(0)
+    (tmp_path / "text.txt").write_text("\n".join(" ".join(rng.choices(WORDS, k=300)) for _ in range(50)))
+    manifest = prepare(replace(config, packing="paper", heldout=0.0))
+    assert manifest["share_kept"] < 0.3
+    assert "--packing paper throws away" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_vocabulary_of_another_language_is_named(config, tmp_path, capsys):
+    train_tokenizer("wordpiece", WORDS, 100, lowercase=True).save(tmp_path / "english")
+    (tmp_path / "text.txt").write_text("\n\n".join("這是一個例子" * 20 for _ in range(50)))
+    prepare(replace(config, tokenizer=str(tmp_path / "english")))
+    assert "another language or script" in " ".join(capsys.readouterr().err.split())
+
+
+def test_short_documents_and_an_empty_held_out_set_are_named(config, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("\n\n".join(["a dog sees"] * 50))
+    prepare(replace(config, heldout=1e-9))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the documents are short" in said and "no document was held out" in said
+    assert len(open_examples(config.out, "heldout")) == 0
+
+
+def test_everything_held_out_is_refused(config, tmp_path):
+    (tmp_path / "text.txt").write_text("a dog sees")
+    with pytest.raises(ValueError, match="no document is left for training"):
+        prepare(replace(config, heldout=0.999999))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_other_kinds_of_tokenizer(kind, config):
+    manifest = prepare(replace(config, tokenizer=kind, vocab_size=300 if kind == "bpe" else 100))
+    assert manifest["share_kept"] == 1 and manifest["share_unknown"] == 0
+
+
+def test_large_vocabularies_take_four_bytes(config, tmp_path):
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"token{i}" for i in range(70_000)), *WORDS]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens) + "\n")
+    prepare(replace(config, tokenizer=str(tmp_path / "vocab.txt")))
+    row = open_examples(config.out)[0]
+    assert row.dtype == np.uint32 and row.max() > 70_000
+
+
+def test_chunks_grow_with_the_corpus(monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 100)
+    sizes = [len(chunk.documents) for chunk in chunks.cut_chunks(["x" * 49, "y" * 50] for _ in range(64 + 2 * 64))]
+    assert sizes == [1] * 64 + [2] * 64

@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import platform
 import shutil
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,11 @@ FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps",
 FALSE_ALARMS = 0.01  # share of clean tokens the stored threshold marks
 
 
-def pretrain(config: PretrainConfig) -> dict[str, float]:
+def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None = None) -> dict[str, float]:
     """Train to the end of the budget and save the model; returns the last held-out metrics.
 
-    The same configuration again continues the run, bit for bit as if it had never stopped.
+    The same configuration again continues the run, bit for bit as if it had never stopped. `on_step` is called after
+    every step.
 
     Raises:
         ValueError: the data or the folder does not fit the configuration; nothing has been written.
@@ -60,6 +62,7 @@ def pretrain(config: PretrainConfig) -> dict[str, float]:
         if should_compile(config):
             compile_parts(objective)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer)
+        trainer.on_step = on_step or trainer.on_step
         trainer.fit()
         save_model(folder, objective, tokenizer, config, trainer)
     return last_evaluation(folder)

@@ -59,7 +59,7 @@ class Trainer:
         self.window = Window()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.stop_requested = False
-        self.on_evaluation: Callable[[Trainer], None] = lambda trainer: None
+        self.on_step: Callable[[Trainer], None] = lambda trainer: None
 
     def fit(self) -> None:
         """Train to the end of the budget; Interrupted when a signal came first."""
@@ -125,6 +125,7 @@ class Trainer:
             self.evaluate()
         if c.save_steps and self.step % c.save_steps == 0 and self.done() < 1:
             self.save()
+        self.on_step(self)
 
     def write_line(self) -> None:
         """One line of metrics: the means since the last."""
@@ -136,6 +137,7 @@ class Trainer:
         self.line_start = (now, self.tokens)
 
     @torch.no_grad()
+    @torch.compiler.set_stance("force_eager")  # a second graph would take longer to compile than evaluation takes
     def evaluate(self) -> dict[str, float]:
         """The means over held-out text, with the same masks and samples each time."""
         if self.heldout is None:
@@ -149,7 +151,6 @@ class Trainer:
             window.add(self.module(to_device(batch, self.device)).metrics)
         metrics = window.mean()
         self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
-        self.on_evaluation(self)
         return metrics
 
     def save(self) -> None:

@@ -1,0 +1,144 @@
+"""The loader: rows are filled, every example comes once an epoch, a step depends on nothing but its number."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import SEQ_LENGTH, lengths_only, tiny_tokenizer, write_data
+
+from electra.data.loader import Loader, pack
+from electra.data.shards import open_examples
+
+RNG = np.random.default_rng(0)
+LENGTHS = {
+    "mixed": RNG.integers(4, 129, 3000),
+    "short": RNG.integers(4, 20, 3000),
+    "long": RNG.integers(100, 129, 500),  # no two fit in a row
+    "all full": np.full(70, 128),
+    "one": np.array([7]),
+    "halves and one over": np.array([64] * 10 + [65] * 10),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_packing_overfills_no_row_and_leaves_none_empty(name):
+    lengths = np.sort(LENGTHS[name])
+    rows = pack(lengths, 128)
+    assert rows.shape == lengths.shape
+    filled = np.bincount(rows, weights=lengths)
+    assert filled.max() <= 128
+    assert filled.min() > 0
+    at_least = 15 if name == "halves and one over" else max(-(-lengths.sum() // 128), (lengths > 64).sum())
+    assert len(filled) <= 1.03 * at_least
+
+
+def test_rows_of_mixed_lengths_are_full():
+    sentences = np.clip(RNG.lognormal(3.5, 0.6, 5000).astype(int), 5, 128)
+    two_segment = np.where(RNG.random(5000) < 0.6, 128, RNG.integers(5, 129, 5000) // 2)
+    for lengths in (sentences, two_segment, LENGTHS["short"]):
+        rows = pack(np.sort(lengths), 128)
+        assert lengths.sum() / (128 * (rows.max() + 1)) > 0.99
+
+
+def loader_of(folder, batch_size=4, seed=0, packed=True):
+    tokenizer = tiny_tokenizer()
+    return Loader(
+        open_examples(folder), batch_size, seed, tokenizer.sep_id, tokenizer.pad_id, tokenizer.special_ids, packed
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_every_example_comes_once_an_epoch(tmp_path, packed):
+    lengths = RNG.integers(3, 33, 101)
+    loader = Loader(lengths_only(lengths, 32, tmp_path), 1, 3, sep_id=1, pad_id=0, special_ids=[0, 1], packed=packed)
+    orders = []
+    for epoch in range(3):
+        seen = []
+        for step in range(epoch * loader.num_rows, (epoch + 1) * loader.num_rows):
+            (batch,) = loader.micro_batches(step, 1)
+            numbers = batch.attention_mask[0]
+            for n in range(1, int(numbers.max()) + 1):
+                ids = batch.input_ids[0][numbers == n]
+                example = int(ids[0]) - 5
+                assert ids.eq(ids[0]).all() and len(ids) == lengths[example]  # whole, and not cut
+                seen.append(example)
+        assert sorted(seen) == list(range(101))
+        orders.append(seen)
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_neighbours_in_a_row_change_from_epoch_to_epoch(tmp_path):
+    loader = Loader(lengths_only([16] * 40, 32, tmp_path), 1, 0, sep_id=1, pad_id=0, special_ids=[0, 1])
+
+    def pairs(epoch):
+        steps = range(epoch * loader.num_rows, (epoch + 1) * loader.num_rows)
+        return {frozenset(loader.micro_batches(s, 1)[0].input_ids[0].tolist()) for s in steps}
+
+    assert len(pairs(0) & pairs(1)) < 5
+
+
+def test_a_step_is_a_function_of_its_number(data):
+    walked = loader_of(data)
+    for step in range(0, 1001):
+        late = walked.micro_batches(step, 4)
+    assert 1000 * 4 > 3 * walked.num_rows  # epochs have gone by
+    assert equal(late[0], loader_of(data).micro_batches(1000, 4)[0])
+    assert equal(walked.micro_batches(2, 4)[0], loader_of(data).micro_batches(2, 4)[0])  # and backwards
+    assert not equal(late[0], loader_of(data).micro_batches(1001, 4)[0])
+    assert not equal(late[0], loader_of(data, seed=1).micro_batches(1000, 4)[0])
+
+
+def test_a_batch_may_be_larger_than_an_epoch(tmp_path):
+    loader = Loader(lengths_only([10, 12, 9], 16, tmp_path), 8, 0, sep_id=1, pad_id=0, special_ids=[0, 1])
+    first = [int(row[0]) for row in loader.micro_batches(0, 8)[0].input_ids]
+    assert loader.num_rows == 3
+    assert sorted(first[:3]) == sorted(first[3:6]) == [5, 6, 7]
+
+
+@pytest.mark.parametrize("size", [1, 2, 8])
+def test_micro_batches_together_are_the_batch(data, size):
+    loader = loader_of(data, batch_size=8)
+    (whole,) = loader.micro_batches(5, 8)
+    parts = loader.micro_batches(5, size)
+    assert len(parts) == 8 // size
+    assert equal(whole, [torch.cat(tensors) for tensors in zip(*parts, strict=True)])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_what_stands_in_a_row(data, packed):
+    tokenizer = tiny_tokenizer()
+    loader = loader_of(data, packed=packed)
+    several, two_segments = 0, 0
+    for step in range(12):
+        (batch,) = loader.micro_batches(step, 4)
+        assert batch.input_ids.shape == (4, SEQ_LENGTH)
+        for ids, numbers, segments, positions, maskable in zip(*batch, strict=True):
+            examples = int(numbers.max())
+            several += examples > 1
+            for n in range(1, examples + 1):
+                where = (numbers == n).nonzero().flatten()
+                example = ids[where].tolist()
+                assert where.tolist() == list(range(int(where[0]), int(where[-1]) + 1))  # in one piece
+                assert positions[where].tolist() == list(range(len(example)))
+                assert example[0] == tokenizer.cls_id and example[-1] == tokenizer.sep_id
+                first_end = example.index(tokenizer.sep_id) + 1
+                assert segments[where].tolist() == [0] * first_end + [1] * (len(example) - first_end)
+                two_segments += first_end < len(example)
+                special = [i in (tokenizer.cls_id, tokenizer.sep_id) for i in example]
+                assert maskable[where].tolist() == [not s for s in special]
+            padding = numbers == 0
+            assert (ids[padding] == tokenizer.pad_id).all() and not maskable[padding].any()
+            assert not segments[padding].any() and not positions[padding].any()
+            assert padding.tolist() == sorted(padding.tolist())  # padding comes last
+    assert two_segments > 3
+    assert several > 3 if packed else several == 0
+    if not packed:
+        assert loader.num_rows == len(loader.examples)

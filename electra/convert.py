@@ -15,8 +15,7 @@ from electra.data.tokenizer import Tokenizer
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES, from_huggingface, to_huggingface
-from electra.storage import read_json, write_json
-from electra.training.checkpoint import write_tensors
+from electra.storage import read_json, write_json, write_tensors
 
 ARCHITECTURES = {"ElectraForPreTraining": Discriminator, "ElectraForMaskedLM": MaskedLM}
 
@@ -50,7 +49,7 @@ def load_network(folder: Path) -> Discriminator | MaskedLM:
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
     config = ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
     kind = ARCHITECTURES.get(next(iter(content.get("architectures") or ["ElectraForPreTraining"])), Discriminator)
-    network: Discriminator | MaskedLM = kind(Encoder(config))
+    network = Discriminator(Encoder(config)) if kind is Discriminator else MaskedLM(Encoder(config))
     ours, unknown = from_huggingface(read_weights(folder), DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
@@ -58,7 +57,8 @@ def load_network(folder: Path) -> Discriminator | MaskedLM:
     if missing or wrong:
         raise ValueError(f"{folder}: the weights do not fit config.json; missing {missing[:4]}, of another shape {wrong[:4]}, unknown {unknown[:4]}")
     network.load_state_dict({name: ours[name] for name in wanted})
-    return network.eval()
+    network.eval()
+    return network
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -91,7 +91,9 @@ class Marks:
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
         if trainer.seconds < (len(self.rows) + 1) * self.seconds / MARKS or len(self.rows) == MARKS:
             return
-        model = Model(trainer.module.discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
+        discriminator = trainer.module.discriminator
+        assert isinstance(discriminator, Discriminator)
+        model = Model(discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}
         for kind, texts in self.texts.items():
@@ -114,9 +116,10 @@ def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple
     encodings = [tokenizer.backend.encode(t.words, is_pretokenized=True, add_special_tokens=False) for t in texts]
     scores, is_wrong = [], []
     for text, encoding, pieces in zip(texts, encodings, score([e.ids for e in encodings]), strict=True):
-        for first, last in word_spans(encoding.word_ids):
+        word_ids = encoding.word_ids
+        for first, last in word_spans(word_ids):
             scores.append(max(pieces[first : last + 1]))
-            is_wrong.append(text.is_wrong[encoding.word_ids[first]])
+            is_wrong.append(text.is_wrong[word_ids[first] or 0])
     return np.array(scores), np.array(is_wrong, float)
 
 

@@ -25,7 +25,8 @@ from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.model.encoder import compile_parts, compute_in
 from electra.model.heads import Discriminator
 from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
-from electra.objectives import OBJECTIVES, Objective
+from electra.objectives import OBJECTIVES
+from electra.objectives.base import Objective
 from electra.storage import only_writer, read_json, write_json
 from electra.training.optimizer import build_optimizer
 from electra.training.trainer import Trainer, seed_all
@@ -118,7 +119,7 @@ def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
 def require_same_run(config: PretrainConfig, folder: Path, prepared: dict[str, Any]) -> None:
     """Refuse a folder whose run has another configuration or other data, naming the fields that differ."""
     if not (folder / "config.json").exists():
-        occupied = folder.is_dir() and any(p.name != ".lock" for p in folder.iterdir())
+        occupied = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
         require(not occupied, f"{folder} is not empty and holds no run; choose another --out")
         return
     content = read_json(folder / "config.json")
@@ -213,6 +214,7 @@ def save_model(folder: Path, objective: Objective, tokenizer: Tokenizer, config:
 
 def last_evaluation(folder: Path) -> dict[str, float]:
     """The newest held-out metrics of a run."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    path = folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
     found = [line for line in lines if line["kind"] == "eval"]
     return {k: v for k, v in found[-1].items() if k != "kind"} if found else {}

@@ -8,11 +8,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextlib.contextmanager
@@ -36,6 +39,14 @@ def write_json(path: Path, content: Any) -> None:
     with write_atomically(path, "w") as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file atomically."""
+    from safetensors.torch import save
+
+    with write_atomically(path) as file:
+        file.write(save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata))
 
 
 def read_json(path: Path) -> Any:

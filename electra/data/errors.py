@@ -33,11 +33,11 @@ def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> 
 
     kind: random (another real word, drawn as often as it occurs) or misspelling (two letters changed places).
     """
-    documents = [document.split() for document in documents]
+    texts = [document.split() for document in documents]
     rng = random.Random(seed)
-    corrupt = random_word(documents, rng) if kind == "random" else misspelling(rng)
+    corrupt = random_word(texts, rng) if kind == "random" else misspelling(rng)
     segments = [
-        words[i : i + SEGMENT] for words in documents for i in range(0, min(len(words) - SEGMENT + 1, 10 * SEGMENT), SEGMENT)
+        words[i : i + SEGMENT] for words in texts for i in range(0, min(len(words) - SEGMENT + 1, 10 * SEGMENT), SEGMENT)
     ]
     rng.shuffle(segments)
     planted = (plant(words, corrupt, rng) for words in segments)

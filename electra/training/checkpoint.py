@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from electra.console import warn
-from electra.storage import explained, read_json, require_space, sha256, sync_folder, write_atomically, write_json
+from electra.storage import explained, read_json, require_space, sha256, sync_folder, write_atomically, write_json, write_tensors
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -26,12 +26,13 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 def save_checkpoint(
     folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], keep: int
 ) -> Path:
-    """Write `folder/step-00001000` and delete all but the newest `keep`."""
+    """Write `folder/step-00001000` and delete all but the newest `keep` up to it."""
     final = folder / f"step-{step:08d}"
     partial = folder / f".{final.name}.partial"
     weights = {name: p.detach() for name, p in module.named_parameters()}
     size = 3 * sum(p.numel() * p.element_size() for p in weights.values())
-    shutil.rmtree(partial, ignore_errors=True)
+    for left in folder.glob(".step-*.partial"):  # by a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
         require_space(partial, size + (1 << 20))
@@ -47,7 +48,7 @@ def save_checkpoint(
         raise explained(error, final) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    for old in checkpoints(folder)[:-keep]:
+    for old in [path for path in checkpoints(folder) if path <= final][:-keep]:  # later ones are damaged: never counted
         shutil.rmtree(old)
     return final
 
@@ -98,12 +99,6 @@ def fault_of(path: Path) -> str | None:
 def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's tensors under the names of their parameters."""
     return {f"{name}/{m}": optimizer.state[p][m] for name, p in module.named_parameters() for m in MOMENTS}
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file atomically."""
-    with write_atomically(path) as file:
-        file.write(save({name: t.contiguous() for name, t in tensors.items()}, metadata))
 
 
 def truncate_metrics(path: Path, step: int) -> None:

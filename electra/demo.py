@@ -18,23 +18,22 @@ from electra.console import duration, say
 from electra.data.chunks import is_heldout
 from electra.data.corpus import Corpus
 from electra.data.errors import Planted, plant_errors
-from electra.data.loader import Loader
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.detect import coloured, marked_html, word_spans
 from electra.model.heads import Discriminator
-from electra.objectives.corruption import Sampler, corrupt, mask_tokens
 from electra.predict import Model, load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
-from electra.report import write_report
+from electra.report import replaced_examples, write_report
 from electra.storage import read_json, write_json
-from electra.training.trainer import Trainer, seed_all
+from electra.training.trainer import Trainer
 
 Scores = NDArray[np.float64]
 KINDS = {"random": "random wrong words", "misspelling": "misspellings"}
 TEXTS = 400  # of each kind: 800 wrong words among 12,000
+REPLACED_EXAMPLES = 256
 MARKS = 3  # the run is measured after each third
 
 
@@ -140,7 +139,7 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
         "_bigram": lambda rows: [ngrams.strangeness(ids).tolist() for ids in rows],
     }
     summary: dict[str, Any] = {}
-    replaced = generator_replacements(model, run)
+    replaced = replaced_examples(model, run, REPLACED_EXAMPLES)
     for name, score in scorers.items():
         flat = [np.concatenate([np.array(s) for s in part]) for part in (score(replaced[0]), replaced[1])]
         summary[f"auc_generator{name}"] = float(roc_auc_score(flat[1], flat[0]))
@@ -150,21 +149,6 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
         summary[f"false_alarms_at_half_recall{name}"] = summary[f"false_alarms_random{name}"]
     last = marks.rows[-1] if marks.rows else {}
     return {k: round(v, 4) for k, v in summary.items()} | {k: last.get(k) for k in ("seconds", "tokens", "step")}
-
-
-def generator_replacements(model: Model, run: PretrainConfig) -> tuple[list[list[int]], list[list[bool]]]:
-    """Held-out examples with tokens replaced by the generator, and which, without special tokens."""
-    assert model.generator is not None
-    t = model.tokenizer
-    loader = Loader(open_examples(run.data, "heldout"), 64, 0, t.sep_id, t.pad_id, t.special_ids, packed=False)
-    (batch,) = loader.micro_batches(0, 64)
-    seed_all(0)
-    masked = mask_tokens(batch, t.mask_id, run.mask_prob)
-    with torch.inference_mode():
-        logits = model.generator(masked.positions, masked.input_ids, *batch[1:4])
-    corrupted = corrupt(batch, masked, Sampler()(logits).view_as(masked.labels))
-    ids = [row[keep].tolist() for row, keep in zip(corrupted.input_ids, batch.maskable, strict=True)]
-    return ids, [row[keep].tolist() for row, keep in zip(corrupted.is_replaced, batch.maskable, strict=True)]
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ from electra.model.heads import Discriminator
 from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
 from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
+from electra.predict import load
+from electra.report import examples_html, write_report
 from electra.storage import only_writer, read_json, write_json
 from electra.training.optimizer import build_optimizer
 from electra.training.trainer import Trainer, seed_all
@@ -66,6 +68,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         trainer.on_step = on_step or trainer.on_step
         trainer.fit()
         save_model(folder, objective, tokenizer, config, trainer)
+        report(folder, config)
     return last_evaluation(folder)
 
 
@@ -210,6 +213,14 @@ def save_model(folder: Path, objective: Objective, tokenizer: Tokenizer, config:
         save_network(folder / "model" / name, networks[name], tokenizer, length)
     save_network(folder / "model", network, tokenizer, length, **extra)
     say(f"saved {folder / 'model'}")
+
+
+def report(folder: Path, config: PretrainConfig) -> None:
+    """Write report.html: curves, and held-out text as the model sees it."""
+    examples = ""
+    if (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
+        examples = examples_html(load(folder), config)
+    write_report(folder, folder / "report.html", examples)
 
 
 def last_evaluation(folder: Path) -> dict[str, float]:

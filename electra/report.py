@@ -7,20 +7,69 @@ import json
 from pathlib import Path
 from typing import Any
 
-from electra.detect import page
+import torch
+
+from electra.config import PretrainConfig
+from electra.data.loader import Loader
+from electra.data.shards import open_examples
+from electra.detect import Word, marked_html, page
+from electra.objectives.corruption import Sampler, corrupt, mask_tokens
+from electra.predict import Model
 from electra.storage import write_atomically
+from electra.training.trainer import seed_all
 
 CURVES = {
     "losses": ("gen_loss", "disc_loss"),
     "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy"),
 }
+EXAMPLES = 12
 
 
 def write_report(run: Path, path: Path, *parts: str) -> None:
-    """Write the page: the curves of `run`, then `parts`, which are HTML."""
+    """Write the page: `parts`, which are HTML, then the curves of `run`."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     with write_atomically(path, "w") as file:
         file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
+
+
+def replaced_examples(model: Model, config: PretrainConfig, count: int) -> tuple[list[list[int]], list[list[bool]]]:
+    """Held-out examples in which the generator has replaced tokens, and which; special tokens are left out."""
+    assert model.generator is not None
+    t, examples = model.tokenizer, open_examples(config.data, "heldout")
+    count = min(count, len(examples))
+    loader = Loader(examples, count, 0, t.sep_id, t.pad_id, t.special_ids, packed=False)
+    (batch,) = loader.micro_batches(0, count)
+    seed_all(0)
+    masked = mask_tokens(batch, t.mask_id, config.mask_prob)
+    with torch.inference_mode():
+        logits = model.generator(masked.positions, masked.input_ids, *batch[1:4])
+    corrupted = corrupt(batch, masked, Sampler()(logits).view_as(masked.labels))
+    ids = [row[keep].tolist() for row, keep in zip(corrupted.input_ids, batch.maskable, strict=True)]
+    return ids, [row[keep].tolist() for row, keep in zip(corrupted.is_replaced, batch.maskable, strict=True)]
+
+
+def examples_html(model: Model, config: PretrainConfig) -> str:
+    """Held-out text with the generator's replacements outlined, tokens shaded by the probability of being replaced."""
+    parts = ["<h2>Held-out text with the generator's replacements (outlined)</h2>"]
+    rows, labels = replaced_examples(model, config, EXAMPLES)
+    scores = model.replaced([model.row(ids) for ids in rows])
+    for ids, is_replaced, probabilities in zip(rows, labels, scores, strict=True):
+        words = tokens_in_text(model, ids, probabilities[1:-1].tolist())
+        wrong = frozenset(word.start for word, yes in zip(words, is_replaced, strict=True) if yes)
+        text = model.tokenizer.backend.decode(ids, skip_special_tokens=False)
+        parts.append(marked_html(text, words, model.threshold, wrong))
+    return "".join(parts)
+
+
+def tokens_in_text(model: Model, ids: list[int], probabilities: list[float]) -> list[Word]:
+    """Each token with its place in the decoded text, whatever kind of tokeniser it is."""
+    words, end = [], 0
+    for number, p in enumerate(probabilities, 1):
+        text = model.tokenizer.backend.decode(ids[:number], skip_special_tokens=False)
+        start = end + len(text[end:]) - len(text[end:].lstrip())
+        words.append(Word(text[start:], start, len(text), p, ()))
+        end = len(text)
+    return words
 
 
 def curves(lines: list[dict[str, Any]]) -> list[str]:

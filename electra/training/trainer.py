@@ -5,6 +5,7 @@ A step is a pure function of (seed, step): weights, optimizer and step are the w
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ class Trainer:
         self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
         self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
         self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.saved_step = -1
         self.window = Window()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.stop_requested = False
@@ -71,11 +73,11 @@ class Trainer:
             while self.done() < 1 and not self.stop_requested:
                 self.train_step()
                 self.after_step()
-            if not self.stop_requested:
+            if self.done() == 1:
                 self.evaluate()
             self.save()
         self.log.line.close()
-        if self.stop_requested:
+        if self.done() < 1:
             raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
 
     def done(self) -> float:
@@ -154,10 +156,13 @@ class Trainer:
         return metrics
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless this step has one."""
+        if self.saved_step == self.step:
+            return
         state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.window.state()}
         folder = self.folder / "checkpoints"
         save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
+        self.saved_step = self.step
 
     def resume(self) -> None:
         """Continue from the newest whole checkpoint, if there is one."""
@@ -165,6 +170,7 @@ class Trainer:
         state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "window": {}}
         if path:
             state = load_checkpoint(path, self.module, self.optimizer)
+            self.saved_step = state["step"]
             say(f"continuing from step {state['step']:,}")
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.window = Window(**state["window"])
@@ -178,7 +184,8 @@ class Trainer:
             if self.stop_requested:
                 raise KeyboardInterrupt
             self.stop_requested = True
-            say("finishing the step and saving; once more to leave at once")
+            # Not by `say`: the signal may have come in the middle of one, and rich is not made to be entered twice.
+            os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
 
         try:
             before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}

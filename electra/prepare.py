@@ -21,7 +21,7 @@ from electra.config import PrepareConfig, to_dict
 from electra.console import ProgressLine, duration, say, stderr, warn
 from electra.data.chunks import SPLITS, Chunk, Recipe, cut_chunks, finished, start_worker, work, write_chunk
 from electra.data.corpus import Corpus
-from electra.data.shards import FORMAT_VERSION, read_manifest, shard_file
+from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
 from electra.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
 from electra.storage import explained, only_writer, read_json, require_space, sync_folder, write_atomically, write_json
 
@@ -29,7 +29,7 @@ TRAINABLE = ("wordpiece", "bpe", "unigram")
 TRAINING_BYTES = 100_000_000  # of text that a vocabulary is learnt from
 COMPRESSION = 4  # text bytes a compressed byte holds, roughly
 WORTH_A_POOL = 4_000_000  # bytes of sources below which starting processes costs more than it saves
-OURS = (".lock", "prepare.json", "manifest.json", "stdin.partial", "chunks")
+OURS = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
 
 
 def prepare(config: PrepareConfig) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[
 
 def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
     """Raise ValueError where a folder holds things that are not ours."""
-    foreign = [path.name for path in folder.iterdir() if path.name not in OURS]
+    foreign = [path.name for path in folder.iterdir() if path.name not in OURS and path.name[0] != "."]
     if foreign and not (folder / "prepare.json").is_file():
         raise ValueError(
             f"{folder} holds other files ({', '.join(sorted(foreign)[:3])}); choose an empty or new folder for --out"
@@ -245,7 +245,7 @@ def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, A
         "counts": counts,
         "share_kept": counts["kept_tokens"] / max(1, counts["text_tokens"]),
         "share_padding": 1 - counts["tokens"] / (counts["examples"] * config.seq_length),
-        "share_unknown": counts["unknown"] / max(1, counts["text_tokens"]),
+        "share_unknown": counts["unknown"] / max(1, counts["kept_tokens"]),
         **shards,
     }
 
@@ -254,11 +254,9 @@ def finish(folder: Path, manifest: dict[str, Any]) -> None:
     """Write the manifest, then remove what only an interrupted preparation needs."""
     sync_folder(folder)
     write_json(folder / "manifest.json", manifest)
-    wanted = {
-        shard_file(folder, e["name"], kind) for s in SPLITS for e in manifest[s] for kind in ("tokens", "lengths")
-    }
-    for path in folder.glob("*.npy"):
-        if path not in wanted:  # of a longer text that was there before the interruption
+    wanted = {shard_file(folder, entry["name"], kind) for s in SPLITS for entry in manifest[s] for kind in KINDS}
+    for path in (*folder.glob("*.npy"), *folder.glob(".*.partial")):
+        if path not in wanted:  # of a text that was there before an interruption
             path.unlink()
     shutil.rmtree(folder / "chunks")
     (folder / "stdin.partial").unlink(missing_ok=True)

@@ -107,7 +107,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_and_started_again_gives_the_same_bytes(workers, config, tmp_path):
-    text = write_text(tmp_path / "text.txt", documents=6000)
+    text = write_text(tmp_path / "text.txt", documents=2500)
     script = tmp_path / "script.py"
     script.write_text(KILLED)
     process = subprocess.Popen(

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from electra.data.packing import Packer
-from electra.data.shards import token_dtype, write_shard
+from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
 from electra.data.tokenizer import BATCH_CHARACTERS, Tokenizer, load_tokenizer
 from electra.storage import read_json, write_json
 
@@ -71,12 +72,13 @@ def sidecar(folder: Path, index: int) -> Path:
 
 
 def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
-    """What an earlier run noted of this chunk, if it is done and its text is still the same."""
+    """What an earlier run noted of this chunk, if its shards are there and its text is still the same."""
     path = sidecar(folder, chunk.index)
     if not path.is_file():
         return None
     note: dict[str, Any] = read_json(path)
-    return note if note["text"] == chunk.hash else None
+    files = [shard_file(folder, entry["name"], kind) for entry in note["train"] + note["heldout"] for kind in KINDS]
+    return note if note["text"] == chunk.hash and all(file.is_file() for file in files) else None
 
 
 def write_chunk(chunk: Chunk, tokenizer: Tokenizer, recipe: Recipe) -> dict[str, Any]:
@@ -86,23 +88,22 @@ def write_chunk(chunk: Chunk, tokenizer: Tokenizer, recipe: Recipe) -> dict[str,
     dtype = token_dtype(tokenizer.vocab_size)
     tokens: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
-    counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "unknown": 0}
+    counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "kept_tokens": 0, "unknown": 0}
     for document, lines in encoded(chunk.documents, tokenizer):
         split = "heldout" if is_heldout(document, recipe.heldout) else "train"
         examples = packer.pack(lines)
         lengths[split].extend(map(len, examples))
-        tokens[split].append(np.array([token for example in examples for token in example], dtype))
+        tokens[split].append(np.fromiter(chain.from_iterable(examples), dtype))
         counts["documents"] += 1
         counts["lines"] += len(lines)
         counts["bytes"] += len(document)
         counts["text_tokens"] += sum(map(len, lines))
-        counts["unknown"] += sum(line.count(tokenizer.unk_id) for line in lines) if tokenizer.unk_id is not None else 0
     note: dict[str, Any] = {"text": chunk.hash, "counts": counts}
     special = np.array([tokenizer.cls_id, tokenizer.sep_id], dtype)
-    counts["kept_tokens"] = 0
     for split in SPLITS:
         flat = np.concatenate([np.zeros(0, dtype), *tokens[split]])
         counts["kept_tokens"] += len(flat) - int(np.isin(flat, special).sum())
+        counts["unknown"] += int((flat == tokenizer.unk_id).sum()) if tokenizer.unk_id is not None else 0
         name = f"{split}-{chunk.index:05d}"
         note[split] = [write_shard(recipe.folder, name, flat, np.array(lengths[split]))] if lengths[split] else []
     write_json(sidecar(recipe.folder, chunk.index), note)
@@ -119,7 +120,7 @@ def encoded(documents: list[bytes], tokenizer: Tokenizer) -> Iterator[tuple[byte
         if size >= BATCH_CHARACTERS or index == len(documents) - 1:
             lines = [text.decode().split("\n") for text in gathered]
             ids = iter(tokenizer.encode_lines([line for text in lines for line in text]))
-            yield from ((text, [next(ids) for _ in part]) for text, part in zip(gathered, lines, strict=True))
+            yield from ((text, list(islice(ids, len(part)))) for text, part in zip(gathered, lines, strict=True))
             gathered, size = [], 0
 
 

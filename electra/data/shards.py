@@ -11,6 +11,7 @@ import numpy as np
 from electra.storage import read_json, sha256, write_atomically
 
 FORMAT_VERSION = 1
+KINDS = ("tokens", "lengths")
 AGAIN = "run `electra prepare` again"
 
 
@@ -22,7 +23,7 @@ def token_dtype(vocab_size: int) -> np.dtype[Any]:
 def write_shard(folder: Path, name: str, tokens: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
     """Write one shard's two files, each whole or not at all; return its entry in the manifest."""
     hashes = {}
-    for kind, array in (("tokens", tokens), ("lengths", lengths.astype(np.uint32))):
+    for kind, array in zip(KINDS, (tokens, lengths.astype(np.uint32)), strict=True):
         path = shard_file(folder, name, kind)
         with write_atomically(path) as file:
             np.lib.format.write_array(file, array, allow_pickle=False)

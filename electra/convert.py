@@ -47,6 +47,9 @@ def load_network(folder: Path) -> Discriminator | MaskedLM:
     content = read_json(folder / "config.json")
     if content.get("model_type") != "electra":
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
+    for name, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
+        if content.get(name, known) != known:
+            raise ValueError(f"{folder} has {name} {content[name]!r}; only {known!r} is known here")
     config = ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
     kind = ARCHITECTURES.get(next(iter(content.get("architectures") or ["ElectraForPreTraining"])), Discriminator)
     network = Discriminator(Encoder(config)) if kind is Discriminator else MaskedLM(Encoder(config))

@@ -6,20 +6,25 @@ import html
 import json
 import re
 import sys
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
-from electra.config import DetectConfig
+from electra.config import DetectConfig, require
 from electra.console import say
 from electra.storage import write_atomically
 
 if TYPE_CHECKING:
+    from tokenizers import Encoding
+
     from electra.predict import Model
 
-WHOLE_WORD = re.compile(r"[^\W\d_][\w'-]*")
+SPACE = re.compile(r"\s")
+SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
+CANDIDATES = 64  # tokens the generator may propose for a word, pieces of words among them
 
 
 class Word(NamedTuple):
@@ -32,10 +37,20 @@ class Word(NamedTuple):
     suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
 
 
+class Span(NamedTuple):
+    """Where a word stands in its text and among its tokens."""
+
+    start: int
+    end: int
+    first: int  # token
+    last: int
+
+
 def detect(config: DetectConfig) -> None:
     """Mark the words that look wrong in files or standard input, and print the result."""
     from electra.predict import load
 
+    require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
     model = load(config.model)
     threshold = model.threshold if config.threshold < 0 else config.threshold
     pages = []
@@ -67,21 +82,17 @@ def read_text(name: str) -> str:
 def detect_words(model: Model, text: str, threshold: float, suggestions: int) -> list[Word]:
     """Score the words of a text of any length, by windows that overlap by half."""
     require_valid(text)
-    encoding = model.tokenizer.encode(text)
+    # No line end or tab was there in training, where a text comes line by line; one space for each keeps the offsets.
+    encoding = model.tokenizer.encode(SPACE.sub(" ", text))
     scores = token_scores(model, encoding.ids)
-    words = []
-    for first, last in word_spans(encoding.word_ids):
-        start, end = encoding.offsets[first][0], encoding.offsets[last][1]
-        while start < end and text[start].isspace():  # byte-level tokenisers count the space before a word to it
-            start += 1
-        if start < end:
-            words.append((Word(text[start:end], start, end, max(scores[first : last + 1]), ()), first, last))
-    marked = [(i, w) for i, w in enumerate(words) if w[0].replaced >= threshold]
+    spans = spans_in_text(text, encoding)
+    words = [Word(text[s.start : s.end], s.start, s.end, max(scores[s.first : s.last + 1]), ()) for s in spans]
+    marked = [i for i, word in enumerate(words) if word.replaced >= threshold]
     if model.generator and suggestions and marked:
-        found = suggest(model, encoding.ids, [(first, last) for _, (_, first, last) in marked], suggestions)
-        for (i, (word, first, last)), fitting in zip(marked, found, strict=True):
-            words[i] = (word._replace(suggestions=tuple(s for s in fitting if s.lower() != word.text.lower())[:suggestions]), first, last)
-    return [word for word, _, _ in words]
+        found = suggest(model, encoding.ids, [spans[i] for i in marked])
+        for i, fitting in zip(marked, found, strict=True):
+            words[i] = words[i]._replace(suggestions=other_words(model, words[i].text, fitting)[:suggestions])
+    return words
 
 
 def require_valid(text: str) -> None:
@@ -121,23 +132,56 @@ def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
     return spans
 
 
-def suggest(model: Model, ids: list[int], spans: list[tuple[int, int]], count: int) -> list[list[str]]:
-    """For each span of tokens, the whole words the generator would rather see there."""
+def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
+    """Where the words stand: without the space that some tokenisers count to them, with the accents that some strip."""
+    spans: list[Span] = []
+    for first, last in word_spans(encoding.word_ids):
+        start, end = encoding.offsets[first][0], encoding.offsets[last][1]
+        while start < end and text[start].isspace():
+            start += 1
+        while start < end < len(text) and is_mark(text[end]):
+            end += 1
+        if spans and start < spans[-1].end:  # nothing but accents, of the word before
+            spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
+        elif start < end:
+            spans.append(Span(start, end, first, last))
+    return spans
+
+
+def is_mark(character: str) -> bool:
+    """Whether a character is an accent, a vowel sign or the like, written onto the one before."""
+    return unicodedata.category(character).startswith("M")
+
+
+def suggest(model: Model, ids: list[int], spans: list[Span]) -> list[list[str]]:
+    """For each span of tokens, the whole words the generator would rather see there, best first."""
     half = (model.longest - 3) // 2
     rows, positions = [], []
-    for first, last in spans:
-        left = ids[max(0, first - half) : first]
-        rows.append(model.row([*left, model.tokenizer.mask_id, *ids[last + 1 : last + 1 + half]]))
+    for span in spans:
+        left = ids[max(0, span.first - half) : span.first]
+        rows.append(model.row([*left, model.tokenizer.mask_id, *ids[span.last + 1 : span.last + 1 + half]]))
         positions.append(len(left) + 1)
-    best = model.fill(rows, positions).topk(min(64, model.tokenizer.vocab_size)).indices
-    return [[word for word in map(lambda i: whole_word(model, i), row) if word][: count + 1] for row in best.tolist()]
+    best = model.fill(rows, positions, min(CANDIDATES, model.tokenizer.vocab_size))
+    return [
+        [word for word in (whole_word(model, i, ids[span.first]) for i in row) if word]
+        for row, span in zip(best.tolist(), spans, strict=True)
+    ]
 
 
-def whole_word(model: Model, token_id: int) -> str:
+def whole_word(model: Model, token_id: int, instead_of: int) -> str:
     """The token as a word of its own, or nothing where it is a piece of one."""
-    token = model.tokenizer.backend.id_to_token(token_id) or ""
-    word = model.tokenizer.backend.decode([token_id]).strip()
-    return word if not token.startswith("##") and WHOLE_WORD.fullmatch(word) else ""
+    token, before = (model.tokenizer.backend.id_to_token(i) or "" for i in (token_id, instead_of))
+    if token.startswith("##") or token.startswith(SPACE_MARKS) != before.startswith(SPACE_MARKS):
+        return ""
+    word: str = model.tokenizer.backend.decode([token_id]).strip()
+    return word if word[:1].isalpha() and all(c.isalnum() or c in "'-" or is_mark(c) for c in word) else ""
+
+
+def other_words(model: Model, text: str, words: list[str]) -> tuple[str, ...]:
+    """Each of `words` once, without those that are `text` as the tokeniser reads it."""
+    normalizer = model.tokenizer.backend.normalizer
+    read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
+    return tuple(word for word in dict.fromkeys(words) if word.lower() not in read)
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------
@@ -157,8 +201,7 @@ def coloured(text: str, words: list[Word], threshold: float) -> Text:
             continue
         shown.append(text[end : word.start])
         shown.append(word.text, style="bold red underline")
-        if word.suggestions:
-            shown.append(f" [{'|'.join(word.suggestions)}]", style="green")
+        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # also seen where there is no colour
         end = word.end
     return shown.append(text[end:])
 

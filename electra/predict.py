@@ -44,13 +44,14 @@ def load(path: str | Path, device: str = "cpu") -> Model:
 def model_folder(path: Path) -> Path:
     """The folder of the model: the path itself, or a run's model/."""
     for folder in (path / "model", path):
-        if (folder / "model.safetensors").exists() or (folder / "config.json").exists() and folder.name == "model":
+        weights = any((folder / name).exists() for name in ("model.safetensors", "pytorch_model.bin"))
+        if weights and (folder / "config.json").exists():  # written last
             return folder
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
     if (path / "checkpoints").is_dir():
         raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
-    raise ValueError(f"{path} holds no model: neither model.safetensors nor model/ is there")
+    raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
 
 
 def stated_length(folder: Path) -> int:
@@ -90,14 +91,14 @@ class Model:
         ]
 
     @torch.inference_mode()
-    def fill(self, rows: list[list[int]], positions: list[int]) -> Tensor:
-        """The generator's logits at one position of each row: [rows, V]."""
+    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Tensor:
+        """The `count` ids the generator finds likeliest at one position of each row, best first: [rows, count]."""
         assert self.generator is not None
-        logits = []
+        best = []
         for start in range(0, len(rows), ROWS):
             where = torch.tensor(positions[start : start + ROWS], device=self.device)[:, None]
-            logits.append(self.generator(where, *self.pad(rows[start : start + ROWS])).float().cpu())
-        return torch.cat(logits)
+            best.append(self.generator(where, *self.pad(rows[start : start + ROWS])).topk(count).indices.cpu())
+        return torch.cat(best)
 
     @torch.inference_mode()
     def encode(self, texts: list[str]) -> NDArray[np.float32]:

@@ -12,11 +12,9 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from tiny import flags, tiny_config, tiny_tokenizer, train, train_and_die, write_data
 
 from electra.cli import main
@@ -415,7 +413,12 @@ def test_longer_examples_than_the_model_reads_are_refused(tmp_path):
 
 def test_a_missing_gpu_is_said(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for device, said in (("cuda", "no GPU"), ("cuda:3", "no GPU"), ("gpu", "unknown device 'gpu'"), ("meta", "not supported")):
+    for device, said in (
+        ("cuda", "no GPU"),
+        ("cuda:3", "no GPU"),
+        ("gpu", "unknown device 'gpu'"),
+        ("meta", "not supported"),
+    ):
         with pytest.raises(ValueError, match=said):
             pretrain(tiny_config(data, tmp_path / "run", device=device))
     assert not (tmp_path / "run").exists()
@@ -534,8 +537,8 @@ def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path):
 
 
 def test_a_checkpoint_of_another_model_is_refused(data, straight, tmp_path):
-    from electra.pretrain import build_objective, fit_to_data
     from electra.data.shards import open_examples
+    from electra.pretrain import build_objective, fit_to_data
     from electra.training.optimizer import build_optimizer
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)

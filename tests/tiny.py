@@ -14,7 +14,9 @@ from electra.data.shards import FORMAT_VERSION, Examples, open_examples, write_s
 from electra.data.tokenizer import Tokenizer, train_tokenizer
 from electra.storage import write_json
 
-WORDS = "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river".split()
+WORDS = (
+    "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
+).split()
 SEQ_LENGTH = 24
 
 
@@ -26,7 +28,9 @@ def sentences(count: int, seed: int = 0) -> list[str]:
 
 def tiny_tokenizer(kind: str = "wordpiece", vocab_size: int = 0) -> Tokenizer:
     """A tokeniser of the tiny language."""
-    return train_tokenizer(kind, sentences(200), vocab_size or {"wordpiece": 120, "bpe": 320, "unigram": 100}[kind], True)
+    return train_tokenizer(
+        kind, sentences(200), vocab_size or {"wordpiece": 120, "bpe": 320, "unigram": 100}[kind], True
+    )
 
 
 def write_data(
@@ -68,8 +72,14 @@ def lengths_only(lengths: list[int] | np.ndarray, seq_length: int, folder: Path)
     entry = write_shard(folder, "all", tokens, lengths)
     write_json(
         folder / "manifest.json",
-        {"format_version": FORMAT_VERSION, "tokenizer_hash": "", "vocab_size": 2000, "seq_length": seq_length, "train": [entry]},
-    )  # fmt: skip
+        {
+            "format_version": FORMAT_VERSION,
+            "tokenizer_hash": "",
+            "vocab_size": 2000,
+            "seq_length": seq_length,
+            "train": [entry],
+        },
+    )
     return open_examples(folder)
 
 
@@ -135,7 +145,7 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
 
 def quiet() -> None:
     """Send what a child says to nowhere."""
-    sys.stderr = open(os.devnull, "w")
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     from electra import console
 
     console.stderr.file = sys.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import sys
 import typing
 from pathlib import Path
@@ -53,8 +54,14 @@ def main(argv: list[str] | None = None) -> None:
         code = next((EXIT[c.__name__] for c in type(error).__mro__ if c.__name__ in EXIT), None)
         if code is None:
             raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
         print(f"{'stopped' if code == 75 else 'error'}: {error}", file=sys.stderr)
         raise SystemExit(code) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 def run(verb: str, words: list[str]) -> None:
@@ -82,13 +89,21 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
         else:
             rest.append(word)
     if named["--config"]:
-        from electra.storage import read_json
-
-        return pretrain_config_from_dict(read_json(Path(named["--config"])), named["--config"]), rest
+        return config_of_file(named["--config"]), rest
     name = named["--preset"] or "small"
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name], rest
+
+
+def config_of_file(path: str) -> PretrainConfig:
+    """The configuration in a JSON file."""
+    from electra.storage import read_json
+
+    try:
+        return pretrain_config_from_dict(read_json(Path(path)), path)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not the config.json of a run: {error}") from None
 
 
 def parse(kind: type, words: list[str], default: Any, program: str) -> Any:

@@ -14,16 +14,14 @@ from electra.data.shards import FORMAT_VERSION, Examples, open_examples, write_s
 from electra.data.tokenizer import Tokenizer, train_tokenizer
 from electra.storage import write_json
 
-WORDS = (
-    "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
-).split()
+WORDS = "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
 SEQ_LENGTH = 24
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
     """Sentences of 2 to 16 words, the same for a seed."""
     rng = random.Random(seed)
-    return [" ".join(rng.choices(WORDS, k=rng.randint(2, 16))) for _ in range(count)]
+    return [" ".join(rng.choices(WORDS.split(), k=rng.randint(2, 16))) for _ in range(count)]
 
 
 def tiny_tokenizer(kind: str = "wordpiece", vocab_size: int = 0) -> Tokenizer:

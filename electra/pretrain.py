@@ -225,7 +225,6 @@ def report(folder: Path, config: PretrainConfig) -> None:
 
 def last_evaluation(folder: Path) -> dict[str, float]:
     """The newest held-out metrics of a run."""
-    path = folder / "metrics.jsonl"
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     found = [line for line in lines if line["kind"] == "eval"]
     return {k: v for k, v in found[-1].items() if k != "kind"} if found else {}

@@ -530,6 +530,12 @@ def test_the_model_of_a_run_is_hugging_faces(data, tmp_path, objective, init):
         assert 0 < json.loads((folder / "config.json").read_text())["detection_threshold"] < 1
 
 
+def test_the_last_steps_are_logged_though_no_line_is_due(data, tmp_path):
+    pretrain(tiny_config(data, tmp_path / "run", train_steps=6))
+    kinds = [(line["kind"], line["step"]) for line in metrics(tmp_path / "run")]
+    assert kinds == [("train", 4), ("train", 6), ("eval", 6)]
+
+
 def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path):
     data = write_data(tmp_path / "data", heldout=0)
     assert pretrain(tiny_config(data, tmp_path / "run", train_steps=2)) == {}

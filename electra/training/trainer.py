@@ -74,6 +74,8 @@ class Trainer:
                 self.train_step()
                 self.after_step()
             if self.done() == 1:
+                if self.window.times:  # the steps since the last line
+                    self.write_line()
                 self.evaluate()
             self.save()
         self.log.line.close()

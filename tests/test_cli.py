@@ -155,7 +155,8 @@ def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
 
 
 def test_a_reader_that_stops_reading_is_no_error(tmp_path):
-    code = "import electra.cli as c; c.run = lambda *w: [print('x' * 999, flush=True) for _ in range(10**5)]; c.main(['x'])"
+    talk = "[print('x' * 999, flush=True) for _ in range(10**5)]"
+    code = f"import electra.cli as c; c.run = lambda *words: {talk}; c.main(['x'])"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     process.stdout.read(10)
     process.stdout.close()

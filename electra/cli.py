@@ -115,7 +115,13 @@ def parse(kind: type, words: list[str], default: Any, program: str) -> Any:
         "the config.json of an earlier run. Flags come after." if kind is PretrainConfig else ""
     )  # fmt: skip
     flags = flags_of(kind, default)
-    parsed: Any = tyro.cli(flags, args=words, prog=program, description=description, config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands))
+    parsed: Any = tyro.cli(
+        flags,
+        args=words,
+        prog=program,
+        description=description,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands),
+    )
     given = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(parsed)}
     if kind is PretrainConfig:
         given["model"] = ElectraConfig(**dataclasses.asdict(given["model"]))

@@ -77,17 +77,24 @@ class ElectraConfig:
 class PrepareConfig:
     """How raw text becomes a tokeniser and shards of token ids."""
 
-    sources: tuple[str, ...] = arg((), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set", True)
+    sources: tuple[str, ...] = arg(
+        (), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set", True
+    )
     out: str = arg("data/prepared", "folder to write")
-    tokenizer: str = arg("wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder")
+    tokenizer: str = arg(
+        "wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder"
+    )
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
     lowercase: bool = arg(True, "lower-case and strip accents (a trained WordPiece or Unigram, or a vocab.txt)")
     seq_length: int = arg(128, "tokens an example holds at most, special tokens included")
     packing: Literal["two-segment", "paper"] = arg(
-        "two-segment", "two-segment: the paper's examples with the remainder carried over; paper: as released, remainder lost"
+        "two-segment",
+        "two-segment: the paper's examples with the remainder carried over; paper: as released, remainder lost",
     )
     document: Literal["blank-line", "line", "file"] = arg("blank-line", "what ends a document in a text file")
-    text_column: str = arg("text", "column of .jsonl, .csv, .tsv, .parquet and Hugging Face data sets that holds the text")
+    text_column: str = arg(
+        "text", "column of .jsonl, .csv, .tsv, .parquet and Hugging Face data sets that holds the text"
+    )
     encoding: str = arg("utf-8", "encoding of text files")
     errors: Literal["strict", "replace"] = arg("strict", "what to do with bytes that are not text: stop, or put U+FFFD")
     heldout: float = arg(0.01, "share of the documents kept apart for evaluation")
@@ -113,7 +120,9 @@ class PretrainConfig:
     # objective
     objective: str = arg("electra", "pre-training objective: electra, or mlm for BERT's")
     mask_prob: float = arg(0.15, "share of the tokens chosen for masking")
-    mask_token_prob: float = arg(0.85, "share of the chosen tokens that [MASK] hides from the generator; the rest stays visible")
+    mask_token_prob: float = arg(
+        0.85, "share of the chosen tokens that [MASK] hides from the generator; the rest stays visible"
+    )
     gen_weight: float = arg(1.0, "weight of the generator's loss")
     disc_weight: float = arg(50.0, "weight of the discriminator's loss (lambda in the paper)")
     temperature: float = arg(1.0, "softmax temperature when sampling from the generator")
@@ -122,7 +131,8 @@ class PretrainConfig:
     generator_depth: float = arg(1.0, "generator's layers as a fraction of the discriminator's")
     share: Literal["none", "embeddings", "all"] = arg("embeddings", "weights both networks share")
     init: Literal["random", "corpus"] = arg(
-        "random", "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours"
+        "random",
+        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours",
     )
     # optimization
     learning_rate: float = arg(5e-4, "peak learning rate")
@@ -131,7 +141,9 @@ class PretrainConfig:
     adam_beta2: float = arg(0.999, "decay of the mean squared gradient")
     adam_epsilon: float = arg(1e-6, "added to the root of the mean squared gradient")
     max_grad_norm: float = arg(1.0, "the joint gradient is clipped to this norm")
-    warmup_steps: int = arg(10_000, "steps over which the learning rate rises; the linear decay runs from the first step")
+    warmup_steps: int = arg(
+        10_000, "steps over which the learning rate rises; the linear decay runs from the first step"
+    )
     train_batch_size: int = arg(128, "rows an optimizer step sees, over all devices")
     micro_batch_size: int = arg(0, "rows a forward pass sees; 0: 32 on a CPU, 128 on a GPU, never more than the batch")
     packed: bool = arg(True, "put several short examples into a row, each blind to the others; off: one a row, padded")
@@ -142,8 +154,12 @@ class PretrainConfig:
     # running
     seed: int = arg(0, "seed of everything random; with the step's number it decides masks, samples and dropout")
     device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
-    precision: Literal["auto", "fp32", "bf16"] = arg("auto", "what matrices are multiplied in; auto: bf16 where the machine has it")
-    compile: Literal["auto", "on", "off"] = arg("auto", "compile the layers; auto: where a compiler is at hand and the run is long")
+    precision: Literal["auto", "fp32", "bf16"] = arg(
+        "auto", "what matrices are multiplied in; auto: bf16 where the machine has it"
+    )
+    compile: Literal["auto", "on", "off"] = arg(
+        "auto", "compile the layers; auto: where a compiler is at hand and the run is long"
+    )
     threads: int = arg(0, "CPU threads; 0: torch's choice")
     log_steps: int = arg(100, "steps between two lines of metrics")
     eval_steps: int = arg(5_000, "steps between two evaluations on held-out text; 0: only at the end")
@@ -219,7 +235,9 @@ def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
 
 
 BASE = dict(embedding_size=768, hidden_size=768, num_attention_heads=12, intermediate_size=3072)
-LARGE = dict(embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096)
+LARGE = dict(
+    embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+)
 TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
             intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0)  # fmt: skip
@@ -227,9 +245,22 @@ TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_lay
 # Paper, Table 6; small++ is the released "small" (generator as wide as the discriminator, four million steps);
 # tiny learns in minutes on two cores (docs/tiny.md).
 PRESETS: dict[str, PretrainConfig] = {
-    "tiny": preset(TINY, init="corpus", generator_width=1.0, generator_depth=0.5, mask_token_prob=1.0, disc_weight=10.0,
-                   learning_rate=2e-3, adam_beta2=0.98, warmup_steps=50, train_steps=5_000, train_batch_size=32,
-                   log_steps=50, eval_steps=500, save_steps=500),  # fmt: skip
+    "tiny": preset(
+        TINY,
+        init="corpus",
+        generator_width=1.0,
+        generator_depth=0.5,
+        mask_token_prob=1.0,
+        disc_weight=10.0,
+        learning_rate=2e-3,
+        adam_beta2=0.98,
+        warmup_steps=50,
+        train_steps=5_000,
+        train_batch_size=32,
+        log_steps=50,
+        eval_steps=500,
+        save_steps=500,
+    ),
     "small": preset({}),
     "small++": preset({}, generator_width=1.0, train_steps=4_000_000),
     "base": preset(BASE, generator_width=1 / 3, learning_rate=2e-4, train_batch_size=256, train_steps=766_000),

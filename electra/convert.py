@@ -20,7 +20,9 @@ from electra.storage import read_json, write_json, write_tensors
 ARCHITECTURES = {"ElectraForPreTraining": Discriminator, "ElectraForMaskedLM": MaskedLM}
 
 
-def save_network(folder: Path, network: Discriminator | MaskedLM, tokenizer: Tokenizer, max_length: int, **extra: Any) -> None:
+def save_network(
+    folder: Path, network: Discriminator | MaskedLM, tokenizer: Tokenizer, max_length: int, **extra: Any
+) -> None:
     """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     is_discriminator = isinstance(network, Discriminator)
@@ -53,12 +55,17 @@ def load_network(folder: Path) -> Discriminator | MaskedLM:
     config = ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
     kind = ARCHITECTURES.get(next(iter(content.get("architectures") or ["ElectraForPreTraining"])), Discriminator)
     network = Discriminator(Encoder(config)) if kind is Discriminator else MaskedLM(Encoder(config))
-    ours, unknown = from_huggingface(read_weights(folder), DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES)
+    ours, unknown = from_huggingface(
+        read_weights(folder), DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES
+    )
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
     if missing or wrong:
-        raise ValueError(f"{folder}: the weights do not fit config.json; missing {missing[:4]}, of another shape {wrong[:4]}, unknown {unknown[:4]}")
+        raise ValueError(
+            f"{folder}: the weights do not fit config.json; missing {missing[:4]}, "
+            f"of another shape {wrong[:4]}, unknown {unknown[:4]}"
+        )
     network.load_state_dict({name: ours[name] for name in wanted})
     network.eval()
     return network

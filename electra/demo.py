@@ -21,7 +21,7 @@ from electra.data.errors import Planted, plant_errors
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import coloured, marked_html, word_spans
+from electra.detect import coloured, marked_html, word_score, word_spans
 from electra.model.heads import Discriminator
 from electra.predict import Model, load
 from electra.prepare import prepare
@@ -56,7 +56,12 @@ def demo(config: DemoConfig) -> dict[str, Any]:
     tokenizer = load_tokenizer(data.out)
     marks = Marks(folder / "marks.json", config.minutes * 60, texts, tokenizer)
     run = replace(
-        PRESETS["tiny"], data=data.out, out=str(folder / "run"), max_minutes=config.minutes, train_steps=1_000_000, eval_steps=0
+        PRESETS["tiny"],
+        data=data.out,
+        out=str(folder / "run"),
+        max_minutes=config.minutes,
+        train_steps=1_000_000,
+        eval_steps=0,
     )
     say(f"pre-training for {config.minutes:g} minutes; interrupt it whenever you like, the same command goes on")
     pretrain(run, marks.look)
@@ -107,26 +112,28 @@ def measure(scores: Scores, is_wrong: Scores) -> Measured:
     """Compare scores of words with what was planted."""
     limit = np.median(scores[is_wrong == 1])
     false_alarms = 100 * float((scores[is_wrong == 0] >= limit).mean())
-    return Measured(float(roc_auc_score(is_wrong, scores)), float(average_precision_score(is_wrong, scores)), false_alarms)
+    return Measured(
+        float(roc_auc_score(is_wrong, scores)), float(average_precision_score(is_wrong, scores)), false_alarms
+    )
 
 
 def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple[Scores, Scores]:
-    """The score of every word, the highest of its pieces', and whether it is wrong; `score`: rows of ids -> scores."""
+    """The score of every word, from those of its pieces, and whether it is wrong; `score`: rows of ids -> scores."""
     encodings = [tokenizer.backend.encode(t.words, is_pretokenized=True, add_special_tokens=False) for t in texts]
     scores, is_wrong = [], []
     for text, encoding, pieces in zip(texts, encodings, score([e.ids for e in encodings]), strict=True):
         word_ids = encoding.word_ids
         for first, last in word_spans(word_ids):
-            scores.append(max(pieces[first : last + 1]))
+            scores.append(word_score(pieces[first : last + 1]))
             is_wrong.append(text.is_wrong[word_ids[first] or 0])
     return np.array(scores), np.array(is_wrong, float)
 
 
 @torch.compiler.set_stance("force_eager")
 def model_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
-    """The discriminator's probability for each token."""
+    """The discriminator's log odds for each token."""
     size = model.longest - 2
-    return [scores[1:-1].tolist() for scores in model.replaced([model.row(ids[:size]) for ids in rows])]
+    return [scores[1:-1].logit(1e-6).tolist() for scores in model.replaced([model.row(ids[:size]) for ids in rows])]
 
 
 def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig, marks: Marks) -> dict[str, Any]:
@@ -145,7 +152,11 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
         summary[f"auc_generator{name}"] = float(roc_auc_score(flat[1], flat[0]))
         for kind, planted in texts.items():
             m = measure(*word_scores(planted, model.tokenizer, score))
-            summary |= {f"auc_{kind}{name}": m.auc, f"ap_{kind}{name}": m.ap, f"false_alarms_{kind}{name}": m.false_alarms}
+            summary |= {
+                f"auc_{kind}{name}": m.auc,
+                f"ap_{kind}{name}": m.ap,
+                f"false_alarms_{kind}{name}": m.false_alarms,
+            }
         summary[f"false_alarms_at_half_recall{name}"] = summary[f"false_alarms_random{name}"]
     last = marks.rows[-1] if marks.rows else {}
     return {k: round(v, 4) for k, v in summary.items()} | {k: last.get(k) for k in ("seconds", "tokens", "step")}
@@ -160,7 +171,9 @@ def show(model: Model, texts: list[Planted], summary: dict[str, Any], marks: Mar
     console.print("\nHeld-out text with two wrong words each; red is what the model marks.\n")
     for text in texts[:5]:
         console.print(coloured(text.text, model.detect(text.text), model.threshold))
-        console.print(f"    planted: {', '.join(w for w, wrong in zip(text.words, text.is_wrong, strict=True) if wrong)}\n")
+        console.print(
+            f"    planted: {', '.join(w for w, wrong in zip(text.words, text.is_wrong, strict=True) if wrong)}\n"
+        )
     table = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
     for label, key in rows_of_summary():
         table.add_row(label, *(f"{summary[key + name]:.3f}" for name in ("", "_unigram", "_bigram")))
@@ -184,7 +197,9 @@ def rows_of_summary() -> list[tuple[str, str]]:
 def tables_html(summary: dict[str, Any], marks: Marks) -> str:
     """The same figures for the page."""
     body = "".join(
-        f"<tr><td>{label}</td>" + "".join(f"<td>{summary[key + name]:.3f}</td>" for name in ("", "_unigram", "_bigram")) + "</tr>"
+        f"<tr><td>{label}</td>"
+        + "".join(f"<td>{summary[key + name]:.3f}</td>" for name in ("", "_unigram", "_bigram"))
+        + "</tr>"
         for label, key in rows_of_summary()
     )
     way = "".join(
@@ -193,8 +208,9 @@ def tables_html(summary: dict[str, Any], marks: Marks) -> str:
         for r in marks.rows
     )
     return (
-        "<h2>Finding wrong words</h2><table><tr><th></th><th>this model</th><th>unigram rarity</th><th>bigram counts</th></tr>"
-        f"{body}</table><h2>On the way</h2><table><tr><th>after</th><th>tokens</th><th>AUC random</th><th>AP random</th>"
+        "<h2>Finding wrong words</h2><table><tr><th></th><th>this model</th><th>unigram rarity</th>"
+        f"<th>bigram counts</th></tr>{body}</table><h2>On the way</h2><table><tr><th>after</th><th>tokens</th>"
+        "<th>AUC random</th><th>AP random</th>"
         f"<th>AUC misspelling</th></tr>{way}</table>"
     )
 

@@ -15,7 +15,9 @@ class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
 
     input_ids: Tensor
-    attention_mask: Tensor  # n at the tokens of a row's nth example (1, 2, ...), 0 at padding: equal numbers see each other
+    attention_mask: (
+        Tensor  # n at the tokens of a row's nth example (1, 2, ...), 0 at padding: equal numbers see each other
+    )
     token_type_ids: Tensor  # 0 in an example's first segment, 1 in its second
     position_ids: Tensor  # counted from 0 in each example
     maskable: Tensor  # bool, False at special tokens and padding

@@ -27,12 +27,14 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     folder = model_folder(Path(path))
     network = load_network(folder)
     if isinstance(network, MaskedLM):
-        raise ValueError(f"{folder} holds a masked language model; what marks words is a discriminator (ElectraForPreTraining)")
+        raise ValueError(
+            f"{folder} holds a masked language model; what marks words is a discriminator (ElectraForPreTraining)"
+        )
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size > network.encoder.config.vocab_size:
         raise ValueError(
-            f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model {network.encoder.config.vocab_size}; "
-            "they do not belong together"
+            f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model "
+            f"{network.encoder.config.vocab_size}; they do not belong together"
         )
     generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
     assert not isinstance(generator, Discriminator)
@@ -64,7 +66,12 @@ class Model:
     """A discriminator ready for use, with its tokeniser and, where there is one, its generator."""
 
     def __init__(
-        self, discriminator: Discriminator, generator: MaskedLM | None, tokenizer: Tokenizer, threshold: float, longest: int
+        self,
+        discriminator: Discriminator,
+        generator: MaskedLM | None,
+        tokenizer: Tokenizer,
+        threshold: float,
+        longest: int,
     ) -> None:
         self.discriminator, self.generator, self.tokenizer = discriminator, generator, tokenizer
         self.threshold, self.longest = threshold, longest
@@ -109,7 +116,11 @@ class Model:
             ids, mask = self.pad(group)
             hidden = self.discriminator.encoder(ids, mask)
             vectors.append(((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)).cpu())
-        return torch.cat(vectors).numpy() if vectors else np.zeros((0, self.discriminator.encoder.config.hidden_size), np.float32)
+        return (
+            torch.cat(vectors).numpy()
+            if vectors
+            else np.zeros((0, self.discriminator.encoder.config.hidden_size), np.float32)
+        )
 
     def row(self, ids: list[int]) -> list[int]:
         """Ids between [CLS] and [SEP]."""

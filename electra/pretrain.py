@@ -49,7 +49,9 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         Interrupted: a signal asked the run to stop; it has saved.
         FloatingPointError: a loss was not finite; the last checkpoint is good.
     """
-    require(config.objective in OBJECTIVES, f"unknown objective {config.objective!r}; there are {', '.join(OBJECTIVES)}")
+    require(
+        config.objective in OBJECTIVES, f"unknown objective {config.objective!r}; there are {', '.join(OBJECTIVES)}"
+    )
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     config = fit_to_data(config, train, tokenizer)
@@ -166,7 +168,12 @@ def build_objective(config: PretrainConfig, train: Examples, tokenizer: Tokenize
 
 
 def build_trainer(
-    objective: Objective, config: PretrainConfig, folder: Path, device: torch.device, train: Examples, tokenizer: Tokenizer
+    objective: Objective,
+    config: PretrainConfig,
+    folder: Path,
+    device: torch.device,
+    train: Examples,
+    tokenizer: Tokenizer,
 ) -> Trainer:
     """The loop with its data."""
     micro = config.micro_batch_size or largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
@@ -200,7 +207,9 @@ def threshold(discriminator: Discriminator, heldout: Loader, device: torch.devic
     return float(torch.cat(clean).sigmoid().quantile(1 - FALSE_ALARMS))
 
 
-def save_model(folder: Path, objective: Objective, tokenizer: Tokenizer, config: PretrainConfig, trainer: Trainer) -> None:
+def save_model(
+    folder: Path, objective: Objective, tokenizer: Tokenizer, config: PretrainConfig, trainer: Trainer
+) -> None:
     """Write model/, the kept network, and model/generator/ beside it."""
     length = trainer.loader.seq_length
     networks = objective.networks()

@@ -74,7 +74,9 @@ def tokens_in_text(model: Model, ids: list[int], probabilities: list[float]) -> 
 
 def curves(lines: list[dict[str, Any]]) -> list[str]:
     """One picture for each group of metrics: training as a line, held-out text as points."""
-    return [picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()]
+    return [
+        picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()
+    ]
 
 
 def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
@@ -87,7 +89,9 @@ def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
         axis = axes[i % len(axes)]
         for kind, style in (("train", "-"), ("eval", "o")):
             points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
-            axis.plot(*zip(*points, strict=True), style, label=f"{name} ({kind})", color=f"C{i}", markersize=4) if points else None
+            axis.plot(
+                *zip(*points, strict=True), style, label=f"{name} ({kind})", color=f"C{i}", markersize=4
+            ) if points else None
         axis.set_xlabel("step")
         axis.legend()
         axis.grid(alpha=0.3)

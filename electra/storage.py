@@ -95,13 +95,18 @@ def require_space(folder: Path, needed: int) -> None:
     """Raise ValueError where fewer than `needed` bytes are free under `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise ValueError(f"{folder}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free; make room first")
+        raise ValueError(
+            f"{folder}: {needed / 1e6:.0f} MB are needed and {free / 1e6:.0f} MB are free; make room first"
+        )
 
 
 def explained(error: OSError, path: Path) -> OSError:
     """The same error with the path and, for a full disk, what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return OSError(error.errno, f"the disk is full; nothing half-written was left at {path}. Make room and run the same command again")
+        return OSError(
+            error.errno,
+            f"the disk is full; nothing half-written was left at {path}. Make room and run the same command again",
+        )
     if error.errno in (errno.EACCES, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")
     return error

@@ -22,8 +22,16 @@ def tokenizer():
 
 def small_config(**changes):
     return ElectraConfig(
-        **dict(vocab_size=150, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-               intermediate_size=64, max_position_embeddings=40) | changes  # fmt: skip
+        **dict(
+            vocab_size=150,
+            embedding_size=16,
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=64,
+            max_position_embeddings=40,
+        )
+        | changes
     )
 
 
@@ -71,8 +79,8 @@ def test_generator_equals_hugging_face(tmp_path, tokenizer):
 def test_hugging_face_weights_load_here(tmp_path, name):
     torch.manual_seed(1)
     config = transformers.ElectraConfig(
-        vocab_size=150, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
-        max_position_embeddings=40, initializer_range=0.2,
+        vocab_size=150, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=64, max_position_embeddings=40, initializer_range=0.2,
     )  # fmt: skip
     theirs = getattr(transformers, name)(config).eval()
     theirs.save_pretrained(tmp_path)

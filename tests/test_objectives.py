@@ -180,7 +180,9 @@ def test_losses_are_the_released_ones():
     samples = objective.sample(logits.detach()).view_as(masked.labels)
     corrupted = corrupt(batch, masked, samples)
     disc = objective.discriminator(corrupted.input_ids, *batch[1:4])
-    gen_loss = released.mlm_loss(logits.tolist(), masked.labels.flatten().tolist(), masked.used.flatten().long().tolist())
+    gen_loss = released.mlm_loss(
+        logits.tolist(), masked.labels.flatten().tolist(), masked.used.flatten().long().tolist()
+    )
     disc_loss = released.disc_loss(disc.tolist(), corrupted.is_replaced.long().tolist(), batch.attention_mask.tolist())
     assert float(output.metrics["gen_loss"]) == pytest.approx(gen_loss, rel=1e-5)
     assert float(output.metrics["disc_loss"]) == pytest.approx(disc_loss, rel=1e-5)
@@ -320,7 +322,9 @@ def test_optimizer_is_the_released_adam():
 
 def test_decay_skips_layernorm_and_biases():
     objective = make_objective()
-    decayed, kept = ({id(p) for p in group["params"]} for group in build_optimizer(objective, make_config()).param_groups)
+    decayed, kept = (
+        {id(p) for p in group["params"]} for group in build_optimizer(objective, make_config()).param_groups
+    )
     assert not decayed & kept
     for name, p in objective.named_parameters():
         assert (id(p) in kept) == (name.endswith("bias") or "norm" in name), name

@@ -24,7 +24,9 @@ def unigram_probabilities(tokens: NDArray[np.integer], vocab_size: int, special_
     return counts / counts.sum()
 
 
-def word_vectors(tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int) -> Floats:
+def word_vectors(
+    tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int
+) -> Floats:
     """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], unit scale."""
     blocks = []
     for distance, weight in WINDOW:
@@ -33,7 +35,7 @@ def word_vectors(tokens: NDArray[np.integer], vocab_size: int, special_ids: Coll
     U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
     vectors = (vectors - vectors.mean(0)) / vectors.std()
-    # Rare tokens have short vectors, frequent ones long: bring the lengths closer, or the first LayerNorm does so blindly.
+    # Rare tokens have short vectors, frequent ones long: bring them closer, or the first LayerNorm does so blindly.
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     typical = np.sqrt(width)
     return vectors * typical / (lengths + 0.3 * typical)

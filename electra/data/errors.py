@@ -37,7 +37,9 @@ def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> 
     rng = random.Random(seed)
     corrupt = random_word(texts, rng) if kind == "random" else misspelling(rng)
     segments = [
-        words[i : i + SEGMENT] for words in texts for i in range(0, min(len(words) - SEGMENT + 1, 10 * SEGMENT), SEGMENT)
+        words[i : i + SEGMENT]
+        for words in texts
+        for i in range(0, min(len(words) - SEGMENT + 1, 10 * SEGMENT), SEGMENT)
     ]
     rng.shuffle(segments)
     planted = (plant(words, corrupt, rng) for words in segments)

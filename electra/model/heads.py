@@ -5,10 +5,9 @@ B rows, L slots, K masked positions, V vocabulary, D hidden size, E embedding si
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-import torch
 
 from electra.model.embeddings import Embeddings, LayerNorm
 from electra.model.encoder import Encoder, Linear

@@ -56,7 +56,9 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
             set_positional_heads(part)
         elif isinstance(part, MaskedLM):
             part.head.bias.copy_(unigram.clamp_min(1e-9).log())
-            part.head.norm.weight.fill_(0.2)  # the vectors are five times larger than usual: first logits near the prior
+            part.head.norm.weight.fill_(
+                0.2
+            )  # the vectors are five times larger than usual: first logits near the prior
         elif isinstance(part, Discriminator):
             part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
 

@@ -1,4 +1,4 @@
-"""Our parameter names and Hugging Face's: ElectraForPreTraining for the discriminator, ElectraForMaskedLM for the generator."""
+"""Our names and Hugging Face's: ElectraForPreTraining for the discriminator, ElectraForMaskedLM for the generator."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ def to_huggingface(state: Mapping[str, Tensor], names: Mapping[str, str]) -> dic
         pattern, layer = without_layer(module, r"\.layers\.(\d+)\.", ".layers.{i}.")
         if pattern == QKV:
             parts = tensor.chunk(3)
-            theirs |= {f"{part.format(i=layer)}.{kind}": chunk.clone() for part, chunk in zip(QKV_PARTS, parts, strict=True)}
+            theirs |= {
+                f"{part.format(i=layer)}.{kind}": chunk.clone() for part, chunk in zip(QKV_PARTS, parts, strict=True)
+            }
         else:
             theirs[f"{names[pattern].format(i=layer)}.{kind}"] = tensor
     return theirs

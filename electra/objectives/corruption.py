@@ -90,7 +90,7 @@ def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:
 
 
 class Cloze(nn.Module):
-    """How well logits [N, V] foretell labels [N]: negative log-likelihood [N], and whether the best guess is right [N]."""
+    """How well logits [N, V] foretell labels [N]: negative log-likelihood and whether the best guess is right, [N]."""
 
     compile_alone = True
 

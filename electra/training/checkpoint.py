@@ -18,7 +18,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from electra.console import warn
-from electra.storage import explained, read_json, require_space, sha256, sync_folder, write_atomically, write_json, write_tensors
+from electra.storage import (
+    explained,
+    read_json,
+    require_space,
+    sha256,
+    sync_folder,
+    write_atomically,
+    write_json,
+    write_tensors,
+)
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -58,7 +67,9 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     weights = load_file(path / "weights.safetensors")
     mine = dict(module.named_parameters())
     if weights.keys() != mine.keys():
-        raise ValueError(f"{path} holds the weights of another model; unlike here: {sorted(weights.keys() ^ mine.keys())[:4]}")
+        raise ValueError(
+            f"{path} holds the weights of another model; unlike here: {sorted(weights.keys() ^ mine.keys())[:4]}"
+        )
     saved = load_file(path / "optimizer.safetensors")
     with torch.no_grad():
         for name, p in mine.items():

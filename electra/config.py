@@ -238,7 +238,7 @@ BASE = dict(embedding_size=768, hidden_size=768, num_attention_heads=12, interme
 LARGE = dict(
     embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
 )
-TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
+TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=4, num_attention_heads=4,
             intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0)  # fmt: skip
 
@@ -249,9 +249,8 @@ PRESETS: dict[str, PretrainConfig] = {
         TINY,
         init="corpus",
         generator_width=1.0,
-        generator_depth=0.5,
+        generator_depth=0.25,
         mask_token_prob=1.0,
-        disc_weight=10.0,
         learning_rate=2e-3,
         adam_beta2=0.98,
         warmup_steps=50,

@@ -229,6 +229,7 @@ def ours(options: argparse.Namespace, config: PretrainConfig, device) -> tuple[C
     from electra.interface import Batch
     from electra.model.encoder import compile_parts, compute_in
     from electra.pretrain import build_objective, choose_dtype, should_compile
+    from electra.training.memory import keep_freed_memory
     from electra.training.optimizer import build_optimizer
     from electra.training.trainer import Trainer
 
@@ -249,6 +250,7 @@ def ours(options: argparse.Namespace, config: PretrainConfig, device) -> tuple[C
         def micro_batches(self, step: int, size: int) -> list[Batch]:
             return [batches[step % len(batches)]]
 
+    keep_freed_memory()
     optimizer = build_optimizer(objective, config)
     trainer = Trainer(objective, optimizer, Loader(), None, config, Path(), device, options.batch_size)
     how = f"{str(dtype).removeprefix('torch.')}, {'compiled' if should_compile(config) else 'eager'}"

@@ -30,6 +30,7 @@ from electra.objectives.base import Objective
 from electra.predict import load
 from electra.report import examples_html, write_report
 from electra.storage import only_writer, read_json, write_json
+from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
 from electra.training.trainer import Trainer, seed_all
 
@@ -60,6 +61,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
     require_same_run(config, folder, prepared)
     with only_writer(folder):
         write_run_config(config, folder, prepared)
+        keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
         objective = build_objective(config, train, tokenizer).to(device)

@@ -107,6 +107,7 @@ class PrepareConfig:
         require(8 <= self.seq_length <= 65536, f"seq_length must be in [8, 65536], got {self.seq_length}")
         require(0 <= self.heldout < 1, f"heldout must be in [0, 1), got {self.heldout}")
         require(self.vocab_size >= 100, f"vocab_size must be at least 100, got {self.vocab_size}")
+        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.num_workers >= 0, f"num_workers must not be negative, got {self.num_workers}")
 
 
@@ -174,6 +175,7 @@ class PretrainConfig:
         for name in ("gen_weight", "disc_weight", "weight_decay", "warmup_steps", "micro_batch_size", "max_tokens",
                      "max_minutes", "threads", "eval_steps", "save_steps"):  # fmt: skip
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
         require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")
         require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")

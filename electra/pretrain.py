@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from electra.objectives.base import Objective
 from electra.predict import load
 from electra.report import examples_html, write_report
 from electra.storage import only_writer, read_json, write_json
+from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
 from electra.training.trainer import Trainer, seed_all
@@ -236,6 +236,6 @@ def report(folder: Path, config: PretrainConfig) -> None:
 
 def last_evaluation(folder: Path) -> dict[str, float]:
     """The newest held-out metrics of a run."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = read_metrics(folder)
     found = [line for line in lines if line["kind"] == "eval"]
     return {k: v for k, v in found[-1].items() if k != "kind"} if found else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from electra.detect import Word, marked_html, page
 from electra.objectives.corruption import Sampler, corrupt, mask_tokens
 from electra.predict import Model
 from electra.storage import write_atomically
+from electra.training.log import read_metrics
 from electra.training.trainer import seed_all
 
 CURVES = {
@@ -27,7 +27,7 @@ EXAMPLES = 12
 
 def write_report(run: Path, path: Path, *parts: str) -> None:
     """Write the page: `parts`, which are HTML, then the curves of `run`."""
-    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = read_metrics(run)
     with write_atomically(path, "w") as file:
         file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
 

@@ -15,6 +15,11 @@ SHOWN = {"gen_loss": "gen", "gen_accuracy": "acc", "disc_loss": "disc", "disc_au
 PATIENCE = 5  # lines of metrics in a row before a warning is given
 
 
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's metrics.jsonl."""
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
 class Window:
     """Sums of metrics since the last line; read from the device only when a line is due."""
 

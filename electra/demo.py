@@ -21,7 +21,7 @@ from electra.data.errors import Planted, plant_errors
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import coloured, marked_html, word_score, word_spans
+from electra.detect import coloured, logit, marked_html, token_scores, word_score, word_spans
 from electra.model.heads import Discriminator
 from electra.predict import Model, load
 from electra.prepare import prepare
@@ -132,8 +132,7 @@ def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple
 @torch.compiler.set_stance("force_eager")
 def model_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
     """The discriminator's log odds for each token."""
-    size = model.longest - 2
-    return [scores[1:-1].logit(1e-6).tolist() for scores in model.replaced([model.row(ids[:size]) for ids in rows])]
+    return [[logit(p) for p in scores] for scores in token_scores(model, rows)]
 
 
 def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig, marks: Marks) -> dict[str, Any]:

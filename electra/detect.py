@@ -90,7 +90,7 @@ def detect_words(model: Model, text: str, threshold: float, suggestions: int) ->
     require_valid(text)
     # No line end or tab was there in training, where a text comes line by line; one space for each keeps the offsets.
     encoding = model.tokenizer.encode(SPACE.sub(" ", text))
-    scores = token_scores(model, encoding.ids)
+    (scores,) = token_scores(model, [encoding.ids])
     spans = spans_in_text(text, encoding)
     words = [
         Word(text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), ()) for s in spans
@@ -111,20 +111,27 @@ def require_valid(text: str) -> None:
         raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
 
 
-def token_scores(model: Model, ids: list[int]) -> list[float]:
-    """The probability of each token, read in the window where it stands furthest from an edge."""
-    size = model.longest - 2
-    starts = range(0, max(1, len(ids) - size // 2), max(1, size // 2)) if len(ids) > size else range(1)
-    windows = [(start, ids[start : start + size]) for start in starts]
-    scores = [0.0] * len(ids)
-    margins = [-1] * len(ids)
-    for (start, window), probabilities in zip(windows, model.replaced([model.row(w) for _, w in windows]), strict=True):
+def token_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
+    """The probability of each token of each row, read in the window where it stands furthest from an edge."""
+    windows = [
+        (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
+    ]
+    scores = [[0.0] * len(ids) for ids in rows]
+    margins = [[-1] * len(ids) for ids in rows]
+    found = model.replaced([model.row(window) for _, _, window in windows])
+    for (number, start, window), probabilities in zip(windows, found, strict=True):
         for offset, p in enumerate(probabilities[1:-1].tolist()):
-            at_start, at_end = start == 0, start + len(window) == len(ids)
-            margin = min(offset if not at_start else size, len(window) - 1 - offset if not at_end else size)
-            if margin > margins[start + offset]:
-                margins[start + offset], scores[start + offset] = margin, p
+            left = len(rows[number]) if start == 0 else offset  # where the text itself begins or ends is no edge
+            right = len(rows[number]) if start + len(window) == len(rows[number]) else len(window) - 1 - offset
+            if min(left, right) > margins[number][start + offset]:
+                margins[number][start + offset], scores[number][start + offset] = min(left, right), p
     return scores
+
+
+def cut(ids: list[int], size: int) -> list[tuple[int, list[int]]]:
+    """Windows of at most `size` that overlap by half, with where they start."""
+    starts = range(0, len(ids) - size // 2, size // 2) if len(ids) > size else range(1)
+    return [(start, ids[start : start + size]) for start in starts]
 
 
 def word_probability(pieces: Sequence[float]) -> float:

@@ -147,7 +147,7 @@ def test_every_word_of_a_long_text_is_scored(models, kind):
 def test_a_token_is_scored_where_it_has_most_context(models, count):
     model = models["wordpiece"]
     ids = torch.randint(5, 100, (count,), generator=torch.Generator().manual_seed(count)).tolist()
-    scores, size = token_scores(model, ids), LENGTH - 2
+    (scores,), size = token_scores(model, [ids]), LENGTH - 2
     assert len(scores) == count
     if count <= size:
         assert scores == model.replaced([model.row(ids)])[0][1:-1].tolist()

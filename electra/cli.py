@@ -28,14 +28,6 @@ VERBS: dict[str, type] = {
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }
-USAGE = """usage: electra VERB [options]      electra VERB --help
-
-  prepare    raw text -> a tokeniser and shards of token ids
-  pretrain   prepared text -> a pre-trained encoder; the same command again continues it
-  detect     mark the words of a text that look wrong
-  flops      compute, parameters, memory and time of a configuration
-  demo       all of it on the documentation of this Python, in minutes
-"""
 EXIT = {"ValueError": 2, "FloatingPointError": 4, "OSError": 5, "Interrupted": 75}
 
 
@@ -43,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run one verb; errors a user can mend end in one line and an exit code, not in a traceback."""
     words = sys.argv[1:] if argv is None else argv
     if not words or words[0] in ("-h", "--help"):
-        print(USAGE, end="")
+        print(usage())
         return
     if words[0] == "--version":
         print(importlib.import_module("electra").__version__)
@@ -62,6 +54,12 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def usage() -> str:
+    """The verbs, each with the first line of what its configuration says it does."""
+    lines = [f"  {verb:10} {(kind.__doc__ or '').splitlines()[0]}" for verb, kind in VERBS.items()]
+    return "\n".join(["usage: electra VERB [options]      electra VERB --help", "", *lines])
 
 
 def run(verb: str, words: list[str]) -> None:

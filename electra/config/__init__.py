@@ -1,0 +1,26 @@
+"""Everything a user can set, verb by verb. Standard library only.
+
+One field is one command-line flag (cli.py); names are those of Hugging Face's `config.json` and of the paper.
+"""
+
+from electra.config.base import refuse_unknown, require, to_dict
+from electra.config.model import ElectraConfig
+from electra.config.prepare import PrepareConfig
+from electra.config.presets import PRESETS, SEQ_LENGTHS
+from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
+from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
+
+__all__ = [
+    "PRESETS",
+    "SEQ_LENGTHS",
+    "DemoConfig",
+    "DetectConfig",
+    "ElectraConfig",
+    "FlopsConfig",
+    "PrepareConfig",
+    "PretrainConfig",
+    "pretrain_config_from_dict",
+    "refuse_unknown",
+    "require",
+    "to_dict",
+]

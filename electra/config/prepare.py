@@ -1,0 +1,46 @@
+"""How text is prepared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from electra.config.base import arg, require
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Turn raw text into a tokeniser and shards of token ids."""
+
+    sources: tuple[str, ...] = arg(
+        (), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set", True
+    )
+    out: str = arg("data/prepared", "folder to write")
+    tokenizer: str = arg(
+        "wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder"
+    )
+    vocab_size: int = arg(30522, "entries of a trained vocabulary")
+    lowercase: bool = arg(True, "lower-case and strip accents (a trained WordPiece or Unigram, or a vocab.txt)")
+    seq_length: int = arg(128, "tokens an example holds at most, special tokens included")
+    packing: Literal["two-segment", "paper"] = arg(
+        "two-segment",
+        "two-segment: the paper's examples with the remainder carried over; paper: as released, remainder lost",
+    )
+    document: Literal["blank-line", "line", "file"] = arg("blank-line", "what ends a document in a text file")
+    text_column: str = arg(
+        "text", "column of .jsonl, .csv, .tsv, .parquet and Hugging Face data sets that holds the text"
+    )
+    encoding: str = arg("utf-8", "encoding of text files")
+    errors: Literal["strict", "replace"] = arg("strict", "what to do with bytes that are not text: stop, or put U+FFFD")
+    heldout: float = arg(0.01, "share of the documents kept apart for evaluation")
+    num_workers: int = arg(0, "processes; 0: one a core. The result is the same for any number")
+    seed: int = arg(0, "seed of the packing's random choices")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", tuple(self.sources))
+        require(len(self.sources) > 0, "no sources: name at least one file, folder or glob, or python-docs")
+        require(8 <= self.seq_length <= 65536, f"seq_length must be in [8, 65536], got {self.seq_length}")
+        require(0 <= self.heldout < 1, f"heldout must be in [0, 1), got {self.heldout}")
+        require(self.vocab_size >= 100, f"vocab_size must be at least 100, got {self.vocab_size}")
+        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
+        require(self.num_workers >= 0, f"num_workers must not be negative, got {self.num_workers}")

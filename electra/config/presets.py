@@ -1,0 +1,47 @@
+"""The models of the paper, complete, and a tiny one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from electra.config.model import ElectraConfig
+from electra.config.pretrain import PretrainConfig
+
+
+def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
+    return PretrainConfig(model=ElectraConfig(**model), **run)
+
+
+BASE = dict(embedding_size=768, hidden_size=768, num_attention_heads=12, intermediate_size=3072)
+LARGE = dict(
+    embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096
+)
+TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=4, num_attention_heads=4,
+            intermediate_size=512, max_position_embeddings=128, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0)  # fmt: skip
+
+# Paper, Table 6; small++ is the released "small" (generator as wide as the discriminator, four million steps);
+# tiny learns in minutes on two cores (docs/tiny.md).
+PRESETS: dict[str, PretrainConfig] = {
+    "tiny": preset(
+        TINY,
+        init="corpus",
+        generator_width=1.0,
+        generator_depth=0.25,
+        mask_token_prob=1.0,
+        learning_rate=2e-3,
+        adam_beta2=0.98,
+        warmup_steps=50,
+        train_steps=5_000,
+        train_batch_size=32,
+        log_steps=50,
+        eval_steps=500,
+        save_steps=500,
+    ),
+    "small": preset({}),
+    "small++": preset({}, generator_width=1.0, train_steps=4_000_000),
+    "base": preset(BASE, generator_width=1 / 3, learning_rate=2e-4, train_batch_size=256, train_steps=766_000),
+    "large": preset(LARGE, mask_prob=0.25, learning_rate=2e-4, train_batch_size=2048, train_steps=400_000),
+}
+# Table 6: what `electra prepare` should be told for each preset.
+SEQ_LENGTHS = {"tiny": 128, "small": 128, "small++": 128, "base": 512, "large": 512}

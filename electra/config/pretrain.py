@@ -1,0 +1,104 @@
+"""How a model is pre-trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from electra.config.base import arg, refuse_unknown, require
+from electra.config.model import ElectraConfig
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Pre-train an encoder on prepared text; the defaults are ELECTRA-Small (paper, Table 6)."""
+
+    model: ElectraConfig = field(default_factory=ElectraConfig)
+    data: str = arg("data/prepared", "folder that `electra prepare` wrote")
+    out: str = arg("runs/electra", "folder of the run; the same command again continues it")
+    # objective
+    objective: str = arg("electra", "pre-training objective: electra, or mlm for BERT's")
+    mask_prob: float = arg(0.15, "share of the tokens chosen for masking")
+    mask_token_prob: float = arg(
+        0.85, "share of the chosen tokens that [MASK] hides from the generator; the rest stays visible"
+    )
+    gen_weight: float = arg(1.0, "weight of the generator's loss")
+    disc_weight: float = arg(50.0, "weight of the discriminator's loss (lambda in the paper)")
+    temperature: float = arg(1.0, "softmax temperature when sampling from the generator")
+    faithful: bool = arg(False, "mask as the released code does: positions with replacement, ids of doubles averaged")
+    generator_width: float = arg(0.25, "generator's hidden size as a fraction of the discriminator's")
+    generator_depth: float = arg(1.0, "generator's layers as a fraction of the discriminator's")
+    share: Literal["none", "embeddings", "all"] = arg("embeddings", "weights both networks share")
+    init: Literal["random", "corpus"] = arg(
+        "random",
+        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours",
+    )
+    # optimization
+    learning_rate: float = arg(5e-4, "peak learning rate")
+    weight_decay: float = arg(0.01, "decoupled weight decay, not applied to biases and LayerNorm")
+    adam_beta1: float = arg(0.9, "decay of the mean gradient")
+    adam_beta2: float = arg(0.999, "decay of the mean squared gradient")
+    adam_epsilon: float = arg(1e-6, "added to the root of the mean squared gradient")
+    max_grad_norm: float = arg(1.0, "the joint gradient is clipped to this norm")
+    warmup_steps: int = arg(
+        10_000, "steps over which the learning rate rises; the linear decay runs from the first step"
+    )
+    train_batch_size: int = arg(128, "rows an optimizer step sees, over all devices")
+    micro_batch_size: int = arg(0, "rows a forward pass sees; 0: 32 on a CPU, 128 on a GPU, never more than the batch")
+    packed: bool = arg(True, "put several short examples into a row, each blind to the others; off: one a row, padded")
+    # budget: the first that is reached ends the run
+    train_steps: int = arg(1_000_000, "optimizer steps, and the length of the schedule")
+    max_tokens: int = arg(0, "stop after this many tokens; 0: no limit")
+    max_minutes: float = arg(0.0, "train for this many minutes, the schedule following the clock; 0: no limit")
+    # running
+    seed: int = arg(0, "seed of everything random; with the step's number it decides masks, samples and dropout")
+    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    precision: Literal["auto", "fp32", "bf16"] = arg(
+        "auto", "what matrices are multiplied in; auto: bf16 where the machine has it"
+    )
+    compile: Literal["auto", "on", "off"] = arg(
+        "auto", "compile the layers; auto: where a compiler is at hand and the run is long"
+    )
+    threads: int = arg(0, "CPU threads; 0: torch's choice")
+    log_steps: int = arg(100, "steps between two lines of metrics")
+    eval_steps: int = arg(5_000, "steps between two evaluations on held-out text; 0: only at the end")
+    save_steps: int = arg(1_000, "steps between two checkpoints; 0: only at the end")
+    save_total_limit: int = arg(2, "checkpoints kept")
+    eval_batches: int = arg(32, "micro-batches of held-out text an evaluation reads at most")
+
+    def __post_init__(self) -> None:
+        for name in ("mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
+                     "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches"):  # fmt: skip
+            require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
+        for name in ("gen_weight", "disc_weight", "weight_decay", "warmup_steps", "micro_batch_size", "max_tokens",
+                     "max_minutes", "threads", "eval_steps", "save_steps"):  # fmt: skip
+            require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
+        require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
+        require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")
+        require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")
+        require(
+            self.share != "all" or (self.generator_width, self.generator_depth) == (1.0, 1.0),
+            "share='all' needs a generator of the discriminator's size: set generator_width and generator_depth to 1",
+        )
+        require(
+            not self.micro_batch_size or self.train_batch_size % self.micro_batch_size == 0,
+            f"micro_batch_size {self.micro_batch_size} must divide train_batch_size {self.train_batch_size}",
+        )
+        if self.objective == "electra":
+            self.model.generator(self.generator_width, self.generator_depth)
+
+    @property
+    def generator(self) -> ElectraConfig:
+        """The generator's shape."""
+        return self.model.generator(self.generator_width, self.generator_depth)
+
+
+def pretrain_config_from_dict(content: Mapping[str, Any], where: str = "config.json") -> PretrainConfig:
+    """The configuration of a run's `config.json`; ValueError on an unknown key, with the nearest known one."""
+    given = {key: value for key, value in content.items() if key not in ("versions", "prepared")}
+    model = given.pop("model", {})
+    refuse_unknown(model, {f.name for f in fields(ElectraConfig)}, f"{where}: model")
+    refuse_unknown(given, {f.name for f in fields(PretrainConfig)}, where)
+    return PretrainConfig(model=ElectraConfig(**model), **given)

@@ -44,9 +44,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "wide-256": {"hidden_size": 256, "num_attention_heads": 8, "intermediate_size": 1024, "generator_width": 0.5},
     "random-init": {"init": "random"},
 }
-WORD_RULES = {"maximum": max, "mean": np.mean} | {
-    f"mean + {weight} ln n": lambda p, weight=weight: np.mean(p) + weight * math.log(len(p)) for weight in (0.3, 0.5, 1.0)
-}  # fmt: skip
+WORD_RULES = {"maximum": max, "mean": np.mean} | {  # from the scores of the pieces to that of the word
+    f"mean + {w} ln n": lambda p, w=w: np.mean(p) + w * math.log(len(p)) for w in (0.3, 0.5, 1.0)
+}
 
 
 def main() -> None:

@@ -105,7 +105,8 @@ class PretrainConfig:
                      "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches"):  # fmt: skip
             require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
         for name in ("temperature_start", "gen_weight", "disc_weight", "weight_decay", "warmup_steps",
-                     "micro_batch_size", "max_tokens", "max_minutes", "threads", "eval_steps", "save_steps"):  # fmt: skip
+                     "micro_batch_size", "max_tokens", "max_minutes", "threads", "eval_steps",
+                     "save_steps"):  # fmt: skip
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")

@@ -277,7 +277,8 @@ def fixed_mask(objective, batch):
 @pytest.mark.parametrize(("name", "share"), COMBINATIONS)
 def test_loss_falls_on_a_toy_language(name, share):
     """Every word follows its predecessor by one: easy to fill in, easy to find out."""
-    objective = make_objective(name, std=0.05, disc_weight=10.0, mask_token_prob=1.0, **settings_for(name, share))
+    weight = 2.0 if name == "electra_15" else 10.0  # its loss is that of the hard tokens alone
+    objective = make_objective(name, std=0.05, disc_weight=weight, mask_token_prob=1.0, **settings_for(name, share))
     optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
     losses = []
     for step in range(STEPS):

@@ -19,8 +19,8 @@ from electra.training.log import read_metrics
 from electra.training.trainer import seed_all
 
 CURVES = {
-    "losses": ("gen_loss", "disc_loss"),
-    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy"),
+    "losses": ("gen_loss", "mlm_loss", "disc_loss"),
+    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy", "mlm_accuracy"),
 }
 EXAMPLES = 12
 

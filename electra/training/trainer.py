@@ -35,7 +35,7 @@ class Interrupted(RuntimeError):
 class Trainable(Protocol):
     """All that the loop knows of what it trains."""
 
-    def begin_step(self, step: int) -> None: ...
+    def begin_step(self, step: int, done: float) -> None: ...
     def count(self, batch: Batch) -> Counts: ...
     def __call__(self, batch: Batch, counts: Counts | None = None) -> Output: ...
 
@@ -97,7 +97,7 @@ class Trainer:
     def train_step(self) -> None:
         """One optimizer step: losses over the tokens of the whole batch, joint clip, update."""
         start = time.perf_counter()
-        self.module.begin_step(self.step)  # type: ignore[operator]
+        self.module.begin_step(self.step, self.done())  # type: ignore[operator]
         self.module.train()
         rate = learning_rate(self.config, self.step, self.done())
         for group in self.optimizer.param_groups:

@@ -13,7 +13,9 @@ __version__ = "0.1.0"
 _HOME = {
     "prepare": "electra.prepare",
     "pretrain": "electra.pretrain",
+    "compare": "electra.compare",
     "load": "electra.predict",
+    "CompareConfig": "electra.config",
     "ElectraConfig": "electra.config",
     "PrepareConfig": "electra.config",
     "PretrainConfig": "electra.config",

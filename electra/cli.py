@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from electra.config import (
     PRESETS,
+    CompareConfig,
     DemoConfig,
     DetectConfig,
     ElectraConfig,
@@ -25,6 +26,7 @@ VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
     "detect": DetectConfig,
+    "compare": CompareConfig,
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }
@@ -67,7 +69,7 @@ def run(verb: str, words: list[str]) -> None:
     if verb not in VERBS:
         raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
     kind = VERBS[verb]
-    default = kind() if kind not in (PrepareConfig, PretrainConfig) else None
+    default = kind() if kind not in (PrepareConfig, PretrainConfig, CompareConfig) else None
     if kind is PretrainConfig:
         default, words = starting_point(words)
     config = parse(kind, words, default, f"electra {verb}")

@@ -154,19 +154,30 @@ def write_run_config(config: PretrainConfig, folder: Path, prepared: dict[str, A
 
 
 def build_objective(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Objective:
-    """The networks with their first weights."""
-    seed_all(config.seed)
+    """The networks with their first weights; the encoder that is kept starts alike under every objective."""
     objective = OBJECTIVES[config.objective](config, tokenizer.mask_id)
+    initialise = initialiser(config, train, tokenizer)
+    for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
+        seed_all(config.seed)
+        initialise(part)
+    return objective
+
+
+def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[torch.nn.Module], None]:
+    """What gives a network its first weights."""
     if config.init == "random":
-        initialise_randomly(objective, config.model.initializer_range)
-        return objective
+        return lambda module: initialise_randomly(module, config.model.initializer_range)
     tokens, V, special = np.concatenate(train.tokens)[:MAX_TOKENS], config.model.vocab_size, tokenizer.special_ids
     width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
     require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
-    vectors = word_vectors(tokens, V, special, width, config.seed)
-    unigram = unigram_probabilities(tokens, V, special)
-    initialise_from_corpus(objective, *(torch.from_numpy(a.astype(np.float32)) for a in (vectors, unigram)))
-    return objective
+    vectors, unigram = (
+        torch.from_numpy(counts.astype(np.float32))
+        for counts in (
+            word_vectors(tokens, V, special, width, config.seed),
+            unigram_probabilities(tokens, V, special),
+        )
+    )
+    return lambda module: initialise_from_corpus(module, vectors, unigram)
 
 
 def build_trainer(

@@ -92,7 +92,7 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
     """The first contestant's speed on this machine, measured once in a short run of its own."""
     run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
-    pilot = Path(config.out) / "pilots" / key_of(run, 0)
+    pilot = runs_of(config) / "pilots" / key_of(run, 0)
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         say(f"measuring the speed of {first.name}")
@@ -110,6 +110,11 @@ def key_of(config: PretrainConfig, points: int) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def runs_of(config: CompareConfig) -> Path:
+    """Where the runs lie."""
+    return Path(config.runs or f"{config.out}/runs")
+
+
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +123,7 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
     seeded = c._replace(config=replace(c.config, seed=seed))
     run = budgeted(seeded, loader_of(seeded.config), flops, config.points)
     key = key_of(run, config.points)
-    folder = Path(config.out) / "runs" / f"{re.sub('[^a-z0-9_.]+', '-', c.name.lower())[:60]}-{seed}-{key}"
+    folder = runs_of(config) / f"{re.sub('[^a-z0-9_.]+', '-', c.name.lower())[:60]}-{seed}-{key}"
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # what a run writes last
         say(f"{c.name}, seed {seed}: {run.train_steps:,} steps")
@@ -183,7 +188,8 @@ def fine_tune(point: Path, task: str, seed: int) -> dict[str, float]:
     verb, settings = importlib.import_module("electra.finetune"), importlib.import_module("electra.config")
     out = str(point / "tasks" / Path(task).name)
     found = verb.finetune(settings.FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
-    return {f"{Path(task).name} {name}": value for name, value in found.items()}
+    metric = found["main_metric"]
+    return {f"{Path(task).name} {metric}": float(found["scores"][metric]["median"])}
 
 
 @torch.compiler.set_stance("force_eager")

@@ -1,4 +1,4 @@
-# What every recipe is scaled by; read by the others, from the repository root:
+# What the recipes of the paper are scaled by; they read this file. From the repository root, for example:
 #   PRESET=small BUDGET=3e17 SEEDS=5 TASK="glue/mnli glue/sst2" DATA=data/mine recipes/paper_efficiency.sh
 # Without settings: the documentation of your Python, the tiny model, what it learns in 20 minutes, three seeds.
 set -euo pipefail
@@ -15,8 +15,8 @@ fi
 race() { # NAME CONTESTANT...
   local name="$1"
   shift
-  # One folder for all recipes of a preset: a run that two of them need is made once.
+  # The runs of all recipes lie in one folder: one that two of them need is made once.
   # shellcheck disable=SC2086
-  $ELECTRA compare --data "$DATA" --out "${OUT:-runs/paper-$PRESET}" --preset "$PRESET" --budget "$BUDGET" \
-    --seeds "$SEEDS" ${TASK:+--task $TASK} --report "$name" --contestants "$@"
+  $ELECTRA compare --data "$DATA" --out "runs/paper/$name" --runs runs/paper/runs --preset "$PRESET" \
+    --budget "$BUDGET" --seeds "$SEEDS" ${TASK:+--task $TASK} --contestants "$@"
 }

@@ -33,7 +33,8 @@ class CompareConfig:
     """Race objectives, sharing modes or sizes against each other at equal compute."""
 
     data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
-    out: str = arg("runs/compare", "folder of the race; the same command again continues it, runs are reused")
+    out: str = arg("runs/compare", "folder of the race; the same command again continues it")
+    runs: str = arg("", "folder of its runs, which several races may share: each is made once; default: in --out")
     preset: str = arg("tiny", "what contestants do not say themselves: tiny, small, small++, base or large")
     settings: tuple[str, ...] = arg((), "FIELD=VALUE of every contestant, over the preset's")
     contestants: tuple[str, ...] = arg(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.console import Console
@@ -24,7 +24,15 @@ from electra.data.tokenizer import load_tokenizer
 from electra.detect import page, read_text
 from electra.flops import flops_per_token
 from electra.objectives import OBJECTIVES
-from electra.pretrain import FREE_TO_CHANGE, choose_device, fit_to_data, flat, pretrain, save_model
+from electra.pretrain import (
+    FREE_TO_CHANGE,
+    choose_device,
+    fit_to_data,
+    flat,
+    pretrain,
+    require_readable,
+    save_model,
+)
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
@@ -68,6 +76,8 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
     """The contestants with the data's vocabulary."""
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     require(len(train) > 0, f"{config.data} holds no examples to train on")
+    for c in contestants:
+        require_readable(c.config, train, tokenizer)
     return [c._replace(config=fit_to_data(c.config, train, tokenizer)) for c in contestants]
 
 
@@ -144,9 +154,9 @@ def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
     def keep(trainer: Trainer) -> None:
         if trainer.step in steps:
             point = folder / "points" / f"step-{trainer.step:08d}"
-            tokenizer = load_tokenizer(trainer.config.data)
+            config = cast(PretrainConfig, trainer.config)
             trainer.module.eval()
-            save_model(point, trainer.module, tokenizer, trainer.config, trainer)  # type: ignore[arg-type]
+            save_model(point, trainer.module, load_tokenizer(config.data), config, trainer)  # type: ignore[arg-type]
             write_json(point / "point.json", {"step": trainer.step, "tokens": trainer.tokens})
 
     return keep

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
-from torch import Tensor
+from torch import Tensor, nn
 
 from electra.config import PretrainConfig, require
 from electra.convert import load_network
@@ -122,8 +122,9 @@ def examine(folder: Path, examination: Examination, device: torch.device) -> dic
     return loss | detection(networks[0], examination)
 
 
-def detection(network: Discriminator | MaskedLM, examination: Examination) -> dict[str, float]:
+def detection(network: nn.Module, examination: Examination) -> dict[str, float]:
     """How well a network finds what was replaced, and what was planted."""
+    assert isinstance(network, Discriminator | MaskedLM)
     t, longest = examination.tokenizer, open_examples(examination.config.data, "heldout").seq_length
     is_cloze = isinstance(network, MaskedLM)
     model = ClozeModel(network, t, longest) if isinstance(network, MaskedLM) else Model(network, None, t, 0.5, longest)

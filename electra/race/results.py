@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
-from rich.table import Table
+from rich.table import Column, Table
 
 from electra.config import PretrainConfig, to_dict
 from electra.detect import escape
@@ -47,26 +47,24 @@ def at(result: Result, name: str, point: int) -> bool:
 
 
 def cells(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> list[list[str]]:
-    """The table, a row for each contestant: mean ± spread, and p of the test against the first."""
-    return [[name, *(cell(of_score.get(name)) for of_score in found.values())] for name in names]
+    """The table, a row for each score."""
+    return [
+        [score + (" ↓" if score in LOWER_IS_BETTER else " ↑"), *(cell(of_score.get(name)) for name in names)]
+        for score, of_score in found.items()
+    ]
 
 
 def cell(s: Standing | None) -> str:
-    """One standing as a reader takes it in."""
+    """Mean ± spread, and p of the test against the first."""
     if s is None:
         return "-"
     spread = "" if s.spread is None else f" ± {s.spread:.4f}"
     return f"{s.mean:.4f}{spread}" + ("" if s.p is None else f" (p {s.p:.2g})")
 
 
-def headings(found: dict[str, dict[str, Standing]]) -> list[str]:
-    """What stands above the columns."""
-    return ["", *(name + (" ↓" if name in LOWER_IS_BETTER else " ↑") for name in found)]
-
-
 def table(found: dict[str, dict[str, Standing]], names: Sequence[str], title: str) -> Table:
     """For the terminal."""
-    shown = Table(*headings(found), title=title)
+    shown = Table("", *(Column(name, overflow="fold") for name in names), title=title)
     for row in cells(found, names):
         shown.add_row(*row)
     return shown
@@ -75,7 +73,7 @@ def table(found: dict[str, dict[str, Standing]], names: Sequence[str], title: st
 def table_html(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> str:
     """For the page."""
     rows = [f"<tr><td>{'</td><td>'.join(map(escape, row))}</td></tr>" for row in cells(found, names)]
-    return f"<table><tr><th>{'</th><th>'.join(headings(found))}</th></tr>{''.join(rows)}</table>"
+    return f"<table><tr><th></th><th>{'</th><th>'.join(map(escape, names))}</th></tr>{''.join(rows)}</table>"
 
 
 def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dict[str, Figure]:

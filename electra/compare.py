@@ -22,7 +22,7 @@ from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.detect import page, read_text
-from electra.flops import flops_per_token
+from electra.model.cost import flops_per_token
 from electra.objectives import OBJECTIVES
 from electra.pretrain import (
     FREE_TO_CHANGE,

@@ -1,9 +1,9 @@
 """What a pre-training run costs: floating-point operations, parameters, memory, time.
 
-Two counts of operations live here. `original_flops` is the paper's (every operation of a forward pass, times two), to
-compare with its tables; `flops_per_token` is the rule of today (six for each matrix parameter a token passes, plus
-attention), to compute the utilisation of a machine. h hidden size, i feed-forward width, e embedding width, s length,
-v vocabulary.
+There are two counts of operations. `original_flops` is the paper's (every operation of a forward pass, times two), to
+compare with its tables; `flops_per_token` of model/cost.py is the rule of today (six for each matrix parameter a token
+passes, plus attention), to compare runs and to compute the utilisation of a machine. h hidden size, i feed-forward
+width, e embedding width, s length, v vocabulary.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from electra.config import PRESETS, SEQ_LENGTHS, ElectraConfig, FlopsConfig, PretrainConfig, require
+from electra.model.cost import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 
 if TYPE_CHECKING:
     import torch
     from rich.console import Group
+
+__all__ = ["flops", "flops_per_token", "memory_bytes", "original_flops", "parameter_counts", "scheduled_tokens"]
 
 # Share of the speed of bare bf16 matrix products that a whole training step is assumed to reach. A prototype's step
 # reached 20 % eagerly and 35 % compiled on one 2-core machine (0.96 TFLOP/s), 43 % compiled on another (0.43 TFLOP/s).
@@ -126,90 +129,6 @@ def original_flops(name: str) -> float:
         f"unknown model {name!r}; the paper counts {', '.join([*PAPER_COUNTED, *PAPER])}",
     )
     return PAPER_COUNTED[name] if name in PAPER_COUNTED else float(sum(n.training_flops() for n in PAPER[name]))
-
-
-def flops_per_token(config: PretrainConfig, seq_length: int, mean_attended: float | None = None) -> dict[str, float]:
-    """Training operations per token and part, with their total.
-
-    Six for every matrix parameter the token passes through (the MLM head by its masked share only) and 12 x layers x
-    hidden size x attended length; look-ups are free. `mean_attended` is the mean length of the examples that share a
-    row (default: `seq_length`, one example a row).
-    """
-    attended = seq_length if mean_attended is None else mean_attended
-    encoder = config.model
-    generator = None if config.objective == "mlm" else config.generator
-    e, predictor = encoder.embedding_size, generator or encoder
-    parts = {
-        "encoder": layers_flops(encoder, attended),
-        "generator": layers_flops(generator, attended) if generator else 0.0,
-        "projections": 6.0 * sum(e * n.hidden_size for n in (encoder, generator) if n and n.hidden_size != e),
-        "rtd_head": 6.0 * (encoder.hidden_size**2 + encoder.hidden_size) if generator else 0.0,
-        "mlm_head": 6.0 * config.mask_prob * e * (predictor.hidden_size + encoder.vocab_size),
-    }
-    return {**parts, "total": sum(parts.values())}
-
-
-def layers_flops(shape: ElectraConfig, attended: float) -> float:
-    """Training operations per token of an encoder's layers."""
-    h, layers = shape.hidden_size, shape.num_hidden_layers
-    matrices = 4 * h * h + 2 * h * shape.intermediate_size
-    return 6.0 * layers * matrices + 12.0 * layers * h * attended
-
-
-def parameter_counts(config: PretrainConfig) -> dict[str, int]:
-    """Parameters of each part and in total; what is shared counts once, and `encoder` includes `embeddings`."""
-    encoder = config.model
-    e, h, v = encoder.embedding_size, encoder.hidden_size, encoder.vocab_size
-    embeddings = (v + encoder.max_position_embeddings + encoder.type_vocab_size) * e + 2 * e
-    predictor, generator, rtd_head = encoder, 0, 0
-    if config.objective != "mlm":
-        predictor, rtd_head = config.generator, h * h + h + h + 1
-        generator = 0 if config.share == "all" else body_parameters(predictor)
-        generator += embeddings if config.share == "none" else 0
-    counts = {
-        "embeddings": embeddings,
-        "encoder": embeddings + body_parameters(encoder),
-        "rtd_head": rtd_head,
-        "generator": generator,
-        "mlm_head": predictor.hidden_size * e + e + 2 * e + v,
-    }
-    return {**counts, "total": sum(counts.values()) - embeddings}
-
-
-def body_parameters(shape: ElectraConfig) -> int:
-    """Parameters of an encoder without its embeddings: the projection, where the widths differ, and the layers."""
-    e, h, i = shape.embedding_size, shape.hidden_size, shape.intermediate_size
-    projection = e * h + h if e != h else 0
-    attention = 4 * (h * h + h) + 2 * h
-    feed_forward = 2 * h * i + i + h + 2 * h
-    return projection + shape.num_hidden_layers * (attention + feed_forward)
-
-
-def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str, int]:
-    """Bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
-
-    A layer is taken to keep 9 vectors of the hidden size and 2 of the feed-forward width per token, and no attention
-    matrix; the MLM head three fp32 copies of its logits. `rows` are those of one micro-batch. Precision "auto" is
-    counted as bf16.
-    """
-    parameters = parameter_counts(config)["total"]
-    networks = [config.model] if config.objective == "mlm" else [config.model, config.generator]
-    kept = sum(n.num_hidden_layers * (9 * n.hidden_size + 2 * n.intermediate_size) for n in networks)
-    value_bytes = 4 if config.precision == "fp32" else 2
-    logits = config.mask_prob * config.model.vocab_size * 3 * 4
-    parts = {
-        "weights": 4 * parameters,
-        "gradients": 4 * parameters,
-        "adam_moments": 8 * parameters,
-        "activations_estimate": round(rows * seq_length * (kept * value_bytes + logits)),
-    }
-    return {**parts, "total": sum(parts.values())}
-
-
-def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:
-    """Tokens the full schedule reads, rows taken as full."""
-    tokens = config.train_steps * config.train_batch_size * seq_length
-    return min(tokens, config.max_tokens) if config.max_tokens else tokens
 
 
 def flops(config: FlopsConfig) -> None:

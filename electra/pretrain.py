@@ -16,20 +16,22 @@ import torch
 import electra
 from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say
-from electra.convert import save_network
+from electra.convert import load_network, save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.model.encoder import compile_parts, compute_in
-from electra.model.heads import Discriminator
+from electra.model.generators import Unigram
+from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
-from electra.objectives import OBJECTIVES
+from electra.objectives import find_objective
 from electra.objectives.base import Objective
+from electra.objectives.replacement import Replacement
 from electra.predict import load
 from electra.report import examples_html, write_report
 from electra.start import Start, fit_to_start, load_start, take_over
-from electra.storage import only_writer, read_json, write_json
+from electra.storage import masked_lm_folder, only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
@@ -51,9 +53,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         Interrupted: a signal asked the run to stop; it has saved.
         FloatingPointError: a loss was not finite; the last checkpoint is good.
     """
-    require(
-        config.objective in OBJECTIVES, f"unknown objective {config.objective!r}; there are {', '.join(OBJECTIVES)}"
-    )
+    find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     start = None if config.init in ("random", "corpus") else load_start(config.init)
@@ -63,11 +63,11 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
     require_same_run(config, folder, prepared)
     with only_writer(folder):
-        write_run_config(config, folder, prepared)
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
         objective = build_objective(config, train, tokenizer, start).to(device)
+        write_run_config(config, folder, prepared)
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective)
@@ -164,11 +164,13 @@ def build_objective(
     config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None
 ) -> Objective:
     """The networks with their first weights; the encoder that is kept starts alike under every objective."""
-    objective = OBJECTIVES[config.objective](config, tokenizer.mask_id)
+    objective = find_objective(config.objective)(config, tokenizer.mask_id)
     initialise = initialiser(config, train, tokenizer)
     for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
         seed_all(config.seed)
         initialise(part)
+    if isinstance(objective, Replacement) and config.generator_kind not in ("mlm", "uniform"):
+        fill_in_generator(objective, config, train, tokenizer)
     if start:
         take_over(objective.networks(), start)
     return objective
@@ -189,6 +191,30 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
         )
     )
     return lambda module: initialise_from_corpus(module, vectors, unigram)
+
+
+def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
+    """Give the objective a generator that is not trained: counts of the corpus, or a network from a folder."""
+    if config.generator_kind != "unigram":
+        objective.generator = load_generator(Path(config.generator_kind), tokenizer, train.seq_length)
+        return
+    tokens = np.concatenate(train.tokens)[:MAX_TOKENS]
+    unigram = unigram_probabilities(tokens, config.model.vocab_size, tokenizer.special_ids)
+    assert isinstance(objective.generator, Unigram)
+    objective.generator.log_probabilities.copy_(torch.from_numpy(unigram).clamp_min(1e-30).log())
+
+
+def load_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> MaskedLM:
+    """A trained masked language model, frozen; ValueError where it does not fit the text."""
+    folder = masked_lm_folder(path)
+    network = load_network(folder)
+    require(isinstance(network, MaskedLM), f"{folder} holds a discriminator, not a masked language model")
+    assert isinstance(network, MaskedLM)
+    same = load_tokenizer(folder).backend.get_vocab() == tokenizer.backend.get_vocab()
+    require(same, f"{folder}: its vocabulary is not that of the text; prepare the text with --tokenizer {folder}")
+    longest = network.encoder.config.max_position_embeddings
+    require(longest >= seq_length, f"{folder} reads {longest} tokens, the text has examples of {seq_length}")
+    return network.requires_grad_(False)
 
 
 def build_trainer(
@@ -252,7 +278,8 @@ def save_model(
 def report(folder: Path, config: PretrainConfig) -> None:
     """Write report.html: curves, and held-out text as the model sees it."""
     examples = ""
-    if (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
+    is_discriminator = "ElectraForPreTraining" in read_json(folder / "model" / "config.json")["architectures"]
+    if is_discriminator and (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
         examples = examples_html(load(folder), config)
     write_report(folder, folder / "report.html", examples)
 

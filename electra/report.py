@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CURVES = {
-    "losses": ("gen_loss", "disc_loss"),
-    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy"),
+    "losses": ("gen_loss", "mlm_loss", "disc_loss"),
+    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy", "mlm_accuracy"),
 }
 EXAMPLES = 12
 

@@ -110,3 +110,13 @@ def explained(error: OSError, path: Path) -> OSError:
     if error.errno in (errno.EACCES, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")
     return error
+
+
+def masked_lm_folder(path: Path) -> Path:
+    """The folder of the masked language model of a run or a model: the generator's where there is one."""
+    for folder in (path / "model" / "generator", path / "generator", path / "model", path):
+        if (folder / "config.json").exists() and (folder / "model.safetensors").exists():
+            return folder
+    raise ValueError(
+        f"{path} holds no model; give a finished run or a Hugging Face directory, or mlm, uniform, unigram"
+    )

@@ -3,4 +3,6 @@
 # two stages come second, the adversarial generator third; all are above BERT.
 . recipes/settings.sh
 
-race training_algorithms electra two_stage adversarial mlm
+# All with a generator of full size, as two stages need one; nothing is shared there, as that generator is frozen.
+full=generator_width=1,generator_depth=1
+race training_algorithms "electra:$full" "two_stage:share=none,$full" "adversarial:$full" mlm

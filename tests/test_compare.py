@@ -21,7 +21,7 @@ from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.flops import flops_per_token
+from electra.model.cost import flops_per_token
 from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.prepare import prepare
@@ -94,7 +94,12 @@ def test_steps_are_those_that_have_read_the_tokens(data, tokens):
     assert sum(read) >= tokens > sum(read[:-1]) - loader.seq_length
 
 
-@pytest.mark.parametrize("contestant", ["electra", "electra:share=none", "electra:generator_width=1,share=all"])
+EVERY_OBJECTIVE = [
+    name + (":share=none,generator_width=1" if name == "two_stage" else "") for name in OBJECTIVES if name != "mlm"
+]
+
+
+@pytest.mark.parametrize("contestant", [*EVERY_OBJECTIVE, "electra:share=none", "electra:generator_width=1,share=all"])
 @pytest.mark.parametrize("init", ["random", "corpus"])
 def test_the_same_first_weights(data, contestant, init):
     """The kept encoder starts byte for byte alike, with a projection and without."""
@@ -123,12 +128,16 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
         return masked
 
     monkeypatch.setattr(Objective, "mask", noted)
-    compare(config_for(data, tmp_path, budget="3ktok"))
-    one, two, three = seen.values()
+    compare(
+        config_for(
+            data, tmp_path, budget="3ktok", points=1, contestants=("mlm", "electra:share=none", *EVERY_OBJECTIVE)
+        )
+    )
     shortest = min(map(len, seen.values()))
-    assert shortest > 1
-    assert one[:shortest] == two[:shortest] == three[:shortest]
-    assert len(set(one)) == len(one)
+    assert shortest > 1 and len(seen) == len(OBJECTIVES) + 1
+    first, *others = (masks[:shortest] for masks in seen.values())
+    assert all(masks == first for masks in others)
+    assert len(set(first)) == shortest
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -334,7 +343,7 @@ REFUSED = {
     "--objectives mlm --preset huge": "unknown preset 'huge'",
     "--objectives mlm --data nowhere": "nowhere holds no prepared data; run `electra prepare",
     "--objectives mlm --data BARE": "no held-out text",
-    "--objectives mlm --data DATA --generator nowhere": "nowhere: no such folder",
+    "--objectives mlm --data DATA --generator nowhere": "nowhere holds no model",
     "--objectives mlm --data DATA --task nowhere": "--task needs",
     "--words sky,sea": "name them with --models A B --text FILE",
 }

@@ -9,6 +9,18 @@ from typing import Any, Literal
 from electra.config.base import arg, refuse_unknown, require
 from electra.config.model import ElectraConfig
 
+# The sharing that an objective can work with, and why not the rest; any other objective can work with all of it.
+SHARING = {
+    "two_stage": ("none", "gdes"),
+    "adversarial": ("embeddings", "none", "gdes"),
+    "electric": ("embeddings", "none", "gdes"),
+}
+WHY_NOT = {
+    "two_stage": "as its frozen generator would change with the discriminator",
+    "adversarial": "as one encoder would be trained to deceive and to detect at once",
+    "electric": "as its generator reads one way only",
+}
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -18,18 +30,39 @@ class PretrainConfig:
     data: str = arg("data/prepared", "folder that `electra prepare` wrote")
     out: str = arg("runs/electra", "folder of the run; the same command again continues it")
     # objective
-    objective: str = arg("electra", "pre-training objective: electra, or mlm for BERT's")
+    objective: str = arg(
+        "electra",
+        "electra, mlm (BERT's), electra_15, replace_mlm, all_tokens_mlm, two_stage, adversarial, electric, "
+        "or your own as module:Class",
+    )
     mask_prob: float = arg(0.15, "share of the tokens chosen for masking")
     mask_token_prob: float = arg(
         0.85, "share of the chosen tokens that [MASK] hides from the generator; the rest stays visible"
     )
+    random_token_prob: float = arg(
+        0.0, "share of the chosen tokens that a random one replaces; BERT's own: 0.1, with mask_token_prob 0.8"
+    )
     gen_weight: float = arg(1.0, "weight of the generator's loss")
     disc_weight: float = arg(50.0, "weight of the discriminator's loss (lambda in the paper)")
     temperature: float = arg(1.0, "softmax temperature when sampling from the generator")
+    temperature_start: float = arg(
+        0.0, "temperature at the first step, falling exponentially towards `temperature` (Fast-ELECTRA: 2); 0: no fall"
+    )
+    temperature_decay: float = arg(0.1, "share of the training in which the excess temperature falls to 1/e")
     faithful: bool = arg(False, "mask as the released code does: positions with replacement, ids of doubles averaged")
+    generator_kind: str = arg(
+        "mlm",
+        "mlm: a masked language model trained along; uniform or unigram: random tokens; or a folder with a trained "
+        "masked language model of the same vocabulary (a run, or Hugging Face's), which stays frozen",
+    )
     generator_width: float = arg(0.25, "generator's hidden size as a fraction of the discriminator's")
     generator_depth: float = arg(1.0, "generator's layers as a fraction of the discriminator's")
-    share: Literal["none", "embeddings", "all"] = arg("embeddings", "weights both networks share")
+    share: Literal["none", "embeddings", "all", "gdes"] = arg(
+        "embeddings",
+        "weights both networks share; gdes: the discriminator's tables are the generator's, which its loss does not "
+        "move, plus a difference of its own",
+    )
+    generator_stage: float = arg(0.5, "two_stage: share of the training that the generator gets alone")
     init: str = arg(
         "random",
         "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours; "
@@ -72,23 +105,56 @@ class PretrainConfig:
         for name in ("mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
                      "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches"):  # fmt: skip
             require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("gen_weight", "disc_weight", "weight_decay", "warmup_steps", "micro_batch_size", "max_tokens",
-                     "max_minutes", "threads", "eval_steps", "save_steps"):  # fmt: skip
+        for name in ("temperature_start", "gen_weight", "disc_weight", "weight_decay", "warmup_steps",
+                     "micro_batch_size", "max_tokens", "max_minutes", "threads", "eval_steps",
+                     "save_steps"):  # fmt: skip
             require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
         require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")
-        require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")
         require(
-            self.share != "all" or (self.generator_width, self.generator_depth) == (1.0, 1.0),
-            "share='all' needs a generator of the discriminator's size: set generator_width and generator_depth to 1",
+            0 <= self.random_token_prob <= 1 - self.mask_token_prob + 1e-9,
+            f"mask_token_prob {self.mask_token_prob:g} and random_token_prob {self.random_token_prob:g} add up to more "
+            "than 1",
         )
+        require(self.temperature_decay > 0, f"temperature_decay must be above 0, got {self.temperature_decay}")
+        require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
+        require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")
         require(
             not self.micro_batch_size or self.train_batch_size % self.micro_batch_size == 0,
             f"micro_batch_size {self.micro_batch_size} must divide train_batch_size {self.train_batch_size}",
         )
-        if self.objective == "electra":
-            self.model.generator(self.generator_width, self.generator_depth)
+        if self.objective != "mlm":
+            self.require_fitting_generator()
+
+    def require_fitting_generator(self) -> None:
+        """Refuse a generator, a sharing or a temperature that the objective cannot work with."""
+        objective, kind, share = self.objective, self.generator_kind, self.share
+        require(bool(kind), "generator_kind is empty; set mlm, uniform, unigram, or a folder")
+        require(
+            kind == "mlm" or objective not in ("two_stage", "adversarial", "electric"),
+            f"objective {objective!r} trains its generator: set generator_kind to mlm, not {kind!r}",
+        )
+        require(
+            kind == "mlm" or share == "none",
+            f"generator_kind {kind!r} is not trained and shares no weights: set share to none, not {share!r}",
+        )
+        sharing = SHARING.get(objective, (share,))
+        require(
+            share in sharing,
+            f"objective {objective!r} cannot have share={share!r}, {WHY_NOT.get(objective)}; set share to "
+            + " or ".join(sharing),
+        )
+        require(
+            objective not in ("adversarial", "electric") or (self.temperature, self.temperature_start) == (1.0, 0.0),
+            f"objective {objective!r} needs the probability of what was sampled: leave temperature at 1, with no fall",
+        )
+        require(
+            (share != "all" and objective != "two_stage") or (self.generator_width, self.generator_depth) == (1.0, 1.0),
+            (f"share={share!r}" if share == "all" else "objective 'two_stage'")
+            + " needs a generator of the discriminator's size: set generator_width and generator_depth to 1",
+        )
+        assert self.generator  # raises where the width fits no heads
 
     @property
     def generator(self) -> ElectraConfig:

@@ -124,10 +124,14 @@ class Encoder(nn.Module):
         x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
         p = self.config.hidden_dropout_prob if self.training else 0.0
         x = self.project(drop(x, random_bytes(p, *x.shape, device=x.device), p))
-        bias = attention_bias(attention_mask, self.compute_dtype)
+        bias = self.attention_bias(attention_mask)
         for layer in self.layers:
             x = layer(x, bias, self.noise(x) if self.training else NO_NOISE)
         return x
+
+    def attention_bias(self, attention_mask: Tensor) -> Tensor:
+        """What is added to attention scores: nothing between tokens of one example, [B, L] -> [B, 1, L, L]."""
+        return attention_bias(attention_mask, self.compute_dtype)
 
     def noise(self, x: Tensor) -> Noise:
         """The random bytes of one layer, drawn outside the compiled part: in it they would be slow on a CPU."""

@@ -63,7 +63,14 @@ class MaskedLM(nn.Module):
         self.head = MLMHead(encoder.config.hidden_size, encoder.embeddings)
 
     def forward(self, positions: Tensor, *inputs: Tensor) -> Tensor:
-        hidden = self.encoder(*inputs)
-        index = positions[..., None].expand(-1, -1, hidden.shape[-1])
-        logits: Tensor = self.head(hidden.gather(1, index).flatten(0, 1), self.encoder.embeddings)
+        return self.predict(self.hidden_at(positions, *inputs))
+
+    def hidden_at(self, positions: Tensor, *inputs: Tensor) -> Tensor:
+        """Hidden states at the asked positions, [B * K, D]."""
+        hidden: Tensor = self.encoder(*inputs)
+        return hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1])).flatten(0, 1)
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """Logits of hidden states: [N, D] -> [N, V]."""
+        logits: Tensor = self.head(hidden, self.encoder.embeddings)
         return logits

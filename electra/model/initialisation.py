@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from electra.model.embeddings import Embeddings
 from electra.model.encoder import Encoder, Layer, Linear
-from electra.model.heads import Discriminator, MaskedLM, RTDHead
+from electra.model.heads import Discriminator, MLMHead, RTDHead
 
 POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, kept for positions
 NEIGHBOURS = (-1, 1, -2, 2)
@@ -54,11 +54,9 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
             set_tables(part, word_vectors)
         elif isinstance(part, Encoder):
             set_positional_heads(part)
-        elif isinstance(part, MaskedLM):
-            part.head.bias.copy_(unigram.clamp_min(1e-9).log())
-            part.head.norm.weight.fill_(
-                0.2
-            )  # the vectors are five times larger than usual: first logits near the prior
+        elif isinstance(part, MLMHead):
+            part.bias.copy_(unigram.clamp_min(1e-9).log())
+            part.norm.weight.fill_(0.2)  # the vectors are five times larger than usual: first logits near the prior
         elif isinstance(part, Discriminator):
             part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
 
@@ -68,7 +66,7 @@ def set_tables(embeddings: Embeddings, word_vectors: Tensor) -> None:
     words, width = embeddings.word.weight, word_vectors.shape[1]
     nn.init.normal_(words, std=0.1 * WORD_STD)
     words[:, :width] = WORD_STD * word_vectors
-    positions = torch.arange(embeddings.position.num_embeddings)
+    positions = torch.arange(len(embeddings.position.weight))
     angles = positions[:, None] * frequencies()
     embeddings.position.weight.zero_()
     waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)

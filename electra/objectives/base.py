@@ -22,8 +22,8 @@ class Objective(nn.Module):
         self.config = config
         self.mask_token_id = mask_token_id
 
-    def begin_step(self, step: int) -> None:
-        """Called before every optimizer step."""
+    def begin_step(self, step: int, done: float) -> None:
+        """Called before every optimizer step, with the share of the training that is done."""
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         """The loss of a micro-batch; `counts` are those of the whole step, by default the batch's own."""
@@ -45,7 +45,15 @@ class Objective(nn.Module):
     def mask(self, batch: Batch) -> Masked:
         """Choose and hide tokens as the configuration says."""
         c = self.config
-        return mask_tokens(batch, self.mask_token_id, c.mask_prob, c.mask_token_prob, c.faithful)
+        return mask_tokens(
+            batch,
+            self.mask_token_id,
+            c.mask_prob,
+            c.mask_token_prob,
+            c.faithful,
+            c.random_token_prob,
+            c.model.vocab_size,
+        )
 
 
 def mean(values: Tensor, where: Tensor) -> Tensor:

@@ -72,13 +72,25 @@ def place(input_ids: Tensor, positions: Tensor, values: Tensor, used: Tensor) ->
 
 
 def mask_tokens(
-    batch: Batch, mask_token_id: int, mask_prob: float, mask_token_prob: float = 1.0, faithful: bool = False
+    batch: Batch,
+    mask_token_id: int,
+    mask_prob: float,
+    mask_token_prob: float = 1.0,
+    faithful: bool = False,
+    random_token_prob: float = 0.0,
+    vocab_size: int = 1,
 ) -> Masked:
-    """Choose `mask_prob` of each row's tokens and hide `mask_token_prob` of those behind [MASK]."""
+    """Choose `mask_prob` of each row's tokens; hide `mask_token_prob` of those behind [MASK].
+
+    `random_token_prob` of the chosen become a random token instead: BERT's own masking is 0.8 and 0.1.
+    """
     positions, used = choose_positions(batch, mask_prob, faithful)
-    hidden = used & (torch.rand(positions.shape, device=positions.device) < mask_token_prob)
+    draw = torch.rand(positions.shape, device=positions.device)
     labels = batch.input_ids.gather(1, positions)
     masks = torch.full_like(labels, mask_token_id)
+    if random_token_prob:
+        masks = torch.where(draw < mask_token_prob, masks, torch.randint_like(masks, vocab_size))
+    hidden = used & (draw < mask_token_prob + random_token_prob)
     return Masked(place(batch.input_ids, positions, masks, hidden), positions, labels, used)
 
 
@@ -105,7 +117,7 @@ class BlockMasses(nn.Module):
 
     compile_alone = True
 
-    def forward(self, logits: Tensor, highest: Tensor, temperature: float) -> Tensor:
+    def forward(self, logits: Tensor, highest: Tensor, temperature: Tensor | float) -> Tensor:
         masses = ((logits.float() - highest) / temperature).exp()
         return F.pad(masses, (0, -masses.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK)).sum(-1)
 
@@ -122,7 +134,7 @@ class Sampler(nn.Module):
         self.block_masses = BlockMasses()
 
     @torch.no_grad()
-    def forward(self, logits: Tensor, temperature: float = 1.0) -> Tensor:
+    def forward(self, logits: Tensor, temperature: Tensor | float = 1.0) -> Tensor:
         N, V = logits.shape
         highest = logits.amax(-1, keepdim=True).float()
         cumulative = self.block_masses(logits, highest, temperature).cumsum(-1)

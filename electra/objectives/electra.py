@@ -11,67 +11,53 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.encoder import Encoder
+from electra.model.generators import build_encoder, build_generator
 from electra.model.heads import Discriminator, MaskedLM
-from electra.objectives.base import Objective, mean
-from electra.objectives.corruption import Cloze, Corrupted, Sampler, corrupt
+from electra.objectives.base import mean
+from electra.objectives.corruption import Corrupted
+from electra.objectives.replacement import Replacement
 
 
-class Electra(Objective):
+class Electra(Replacement):
     """Train both networks jointly: loss = MLM + lambda * RTD."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
-        self.discriminator = Discriminator(Encoder(config.model))
-        self.generator = MaskedLM(generator_encoder(config, self.discriminator.encoder))
-        self.cloze = Cloze()
-        self.sample = Sampler()
+        encoder, embeddings = build_encoder(config)
+        self.discriminator = Discriminator(encoder)
+        self.generator = build_generator(config, encoder, embeddings)
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        return {"discriminator": self.discriminator, "generator": self.generator}
+        others = {"generator": self.generator} if isinstance(self.generator, MaskedLM) else {}
+        return {"discriminator": self.discriminator, **others}
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)
-        masked = self.mask(batch)
-        gen_logits = self.generator(masked.positions, masked.input_ids, *batch[1:4])  # [B * K, V]
-        gen_losses, hits = self.cloze(gen_logits, masked.labels.flatten())
-        samples = self.sample(gen_logits.detach(), self.config.temperature).view_as(masked.labels)
-
-        corrupted = corrupt(batch, masked, samples)
-        disc_logits = self.discriminator(corrupted.input_ids, *batch[1:4])  # [B, L]
-        disc_losses = F.binary_cross_entropy_with_logits(disc_logits, corrupted.is_replaced.float(), reduction="none")
-
-        used, counted = masked.used.flatten(), self.counted(batch, corrupted)
-        gen_loss = (gen_losses * used).sum() / counts.masked.clamp_min(1)
-        disc_loss = (disc_losses * counted).sum() / counts.tokens
+        filled = self.fill_in(batch)
+        gen_loss, gen_metrics = self.cloze_loss(filled, counts)
+        disc_losses, disc_metrics = self.discriminate(batch, filled.corrupted, counts)
+        disc_loss = (disc_losses * self.weights(batch, filled.corrupted, counts)).sum()
         loss = self.config.gen_weight * gen_loss + self.config.disc_weight * disc_loss
-        with torch.no_grad():
-            metrics = {
-                "gen_loss": mean(gen_losses, used),
-                "gen_accuracy": mean(hits, used),
-                "sampled_accuracy": mean((samples == masked.labels).flatten(), used),
-                "disc_loss": mean(disc_losses, counted),
-                **detection_metrics(disc_logits, corrupted.is_replaced, counted),
-            }
-        return Output(loss, metrics)
+        return Output(loss, gen_metrics | disc_metrics)
 
-    def counted(self, batch: Batch, corrupted: Corrupted) -> Tensor:
-        """Where the discriminator's loss is taken: at every token, [B, L]."""
-        return batch.attention_mask > 0
+    def discriminate(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:
+        """The discriminator's loss at every token, [B, L], and how well it detects where the loss counts."""
+        logits = self.discriminator(corrupted.input_ids, *batch[1:4])
+        losses = F.binary_cross_entropy_with_logits(logits, corrupted.is_replaced.float(), reduction="none")
+        counted = self.weights(batch, corrupted, counts) > 0
+        return losses, detection_metrics(logits.detach(), losses.detach(), corrupted.is_replaced, counted)
 
-
-def generator_encoder(config: PretrainConfig, discriminator: Encoder) -> Encoder:
-    """The generator's body, sharing with the discriminator what `config.share` says (section 3.2)."""
-    if config.share == "all":
-        return discriminator
-    shared = discriminator.embeddings if config.share == "embeddings" else None
-    return Encoder(config.generator, embeddings=shared)
+    def weights(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> Tensor:
+        """What each token's loss counts, [B, L], adding up to 1 over the step: every token the same."""
+        return (batch.attention_mask > 0) / counts.tokens
 
 
-def detection_metrics(logits: Tensor, is_replaced: Tensor, counted: Tensor) -> dict[str, Tensor]:
+@torch.no_grad()
+def detection_metrics(logits: Tensor, losses: Tensor, is_replaced: Tensor, counted: Tensor) -> dict[str, Tensor]:
     """How well replaced tokens are told from others, [B, L] each; a logit above 0 says replaced."""
     says = logits > 0
     return {
+        "disc_loss": mean(losses, counted),
         "disc_accuracy": mean(says == is_replaced, counted),
         "disc_recall": mean(says, is_replaced & counted),
         "disc_precision": mean(is_replaced, says & counted),

@@ -9,7 +9,7 @@ import numpy as np
 
 from electra.config import PretrainConfig, require
 from electra.data.loader import Loader
-from electra.flops import flops_per_token
+from electra.model.cost import flops_per_token
 from electra.race.contestants import Contestant
 
 WARMUP = 0.1  # of the steps at most: a preset's warm-up is meant for its whole schedule

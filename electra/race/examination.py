@@ -26,7 +26,8 @@ from electra.detect import token_scores
 from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
-from electra.predict import ROWS, Model, batched, model_folder
+from electra.predict import ROWS, Model, batched
+from electra.pretrain import load_generator
 from electra.report import replaced_examples
 from electra.training.trainer import seed_all
 
@@ -92,26 +93,15 @@ def set_examination(config: PretrainConfig, generator: str) -> Examination:
     """
     heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(config.data)
     require(len(heldout) > 0, f"{config.data} has no held-out text; run electra prepare with --heldout above 0")
-    writer = load_writer(Path(generator), tokenizer) if generator else Unigram(config.data, tokenizer)
+    writer = (
+        load_generator(Path(generator), tokenizer, heldout.seq_length) if generator else Unigram(config.data, tokenizer)
+    )
     # Only its generator and tokeniser are asked.
     model = Model(cast(Discriminator, None), cast(MaskedLM, writer), tokenizer, 0.5, heldout.seq_length)
     rows, is_replaced = replaced_examples(model, config, EXAMPLES)
     documents = [tokenizer.backend.decode([int(i) for i in heldout[n]]) for n in range(len(heldout))]
     planted = {kind: plant_errors(documents, kind, TEXTS, seed=1) for kind in KINDS}
     return Examination(config, tokenizer, rows, is_replaced, planted)
-
-
-def load_writer(path: Path, tokenizer: Tokenizer) -> MaskedLM:
-    """The masked language model of a run or folder, of the data's vocabulary."""
-    folder = model_folder(path)
-    network = load_network(folder / "generator" if (folder / "generator" / "config.json").exists() else folder)
-    if not isinstance(network, MaskedLM):
-        raise ValueError(f"{path} holds no masked language model, which --generator must be")
-    require(
-        load_tokenizer(folder).hash == tokenizer.hash,
-        f"{path} has another vocabulary than the data; --generator must be trained on the same prepared data",
-    )
-    return network
 
 
 def examine(folder: Path, examination: Examination, device: torch.device) -> dict[str, float]:

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from electra.config import PretrainConfig, to_dict
 from electra.detect import escape
+from electra.model.cost import generator_shape
 from electra.race.contestants import Contestant
 from electra.race.pictures import Curve, Sized, against_flops, against_size
 from electra.race.statistics import Standing, standing
@@ -90,7 +91,7 @@ def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dic
 
 
 SIZES: dict[str, Any] = {
-    "generator width": lambda c: c.generator.hidden_size if c.objective != "mlm" else None,
+    "generator width": lambda c: shape.hidden_size if (shape := generator_shape(c)) else None,
     "hidden size": lambda c: c.model.hidden_size,
 }
 

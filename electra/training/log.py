@@ -11,7 +11,10 @@ from torch import Tensor
 
 from electra.console import ProgressLine, duration, warn
 
-SHOWN = {"gen_loss": "gen", "gen_accuracy": "acc", "disc_loss": "disc", "disc_auc": "auc", "disc_recall": "recall"}
+SHOWN = {
+    "gen_loss": "gen", "gen_accuracy": "acc", "mlm_loss": "mlm", "disc_loss": "disc", "disc_auc": "auc",
+    "disc_recall": "recall",
+}  # fmt: skip
 PATIENCE = 5  # lines of metrics in a row before a warning is given
 
 
@@ -23,16 +26,16 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
 class Window:
     """Sums of metrics since the last line; read from the device only when a line is due."""
 
-    def __init__(self, sums: dict[str, float] | None = None, times: int = 0) -> None:
+    def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
         self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
-        self.times = times
+        self.times = times or {}  # by name: what is measured may change on the way
 
     def add(self, metrics: dict[str, Tensor]) -> None:
         """Add one micro-batch."""
         for name, value in metrics.items():
             value = value.detach().float()
             self.sums[name] = self.sums[name].to(value.device) + value if name in self.sums else value
-        self.times += 1
+            self.times[name] = self.times.get(name, 0) + 1
 
     def state(self) -> dict[str, Any]:
         """The sums as JSON holds them exactly."""
@@ -40,7 +43,7 @@ class Window:
 
     def mean(self) -> dict[str, float]:
         """The means."""
-        return {name: float(value) / self.times for name, value in self.sums.items()}
+        return {name: float(value) / self.times[name] for name, value in self.sums.items()}
 
 
 class Log:

@@ -35,7 +35,7 @@ class Interrupted(RuntimeError):
 class Trainable(Protocol):
     """All that the loop knows of what it trains."""
 
-    def begin_step(self, step: int) -> None: ...
+    def begin_step(self, step: int, done: float) -> None: ...
     def count(self, batch: Any) -> Any: ...  # a tuple of scalars, `tokens` among them
     def __call__(self, batch: Any, counts: Any = None) -> Output: ...
 
@@ -95,7 +95,7 @@ class Trainer:
     def train_step(self) -> None:
         """One optimizer step: losses over the tokens of the whole batch, joint clip, update."""
         start = time.perf_counter()
-        self.module.begin_step(self.step)  # type: ignore[operator]
+        self.module.begin_step(self.step, self.done())  # type: ignore[operator]
         self.module.train()
         self.rate = learning_rate(self.config, self.step, self.done())
         for group in self.optimizer.param_groups:

@@ -1,0 +1,154 @@
+"""What a training costs: operations, parameters and memory of every objective. No torch.
+
+h hidden size, i feed-forward width, e embedding width, v vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from electra.config import ElectraConfig, PretrainConfig
+from electra.storage import masked_lm_folder, read_json
+
+# The main network is a masked language model; all others end in a head that detects.
+PREDICTS = ("mlm", "replace_mlm", "all_tokens_mlm")
+
+
+def flops_per_token(config: PretrainConfig, seq_length: int, mean_attended: float | None = None) -> dict[str, float]:
+    """Training operations per token and part, with their total; for two_stage, the mean over both stages.
+
+    Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
+    by the share of the tokens it is made for) and 12 x layers x hidden size x attended length; look-ups are free.
+    `mean_attended` is the mean length of the examples that share a row (default: `seq_length`, one example a row).
+    """
+    attended = seq_length if mean_attended is None else mean_attended
+    encoder, generator = config.model, generator_shape(config)
+    main, proposing = shares_of_training(config)
+    towers = 2 if config.objective == "electric" else 1
+    predicts = config.objective in PREDICTS
+    everywhere = config.objective == "all_tokens_mlm"
+    parts = {
+        "encoder": main * layers_flops(encoder, attended),
+        "generator": proposing * towers * layers_flops(generator, attended) if generator else 0.0,
+        "projections": main * projection_flops(encoder)
+        + (proposing * towers * projection_flops(generator) if generator else 0.0),
+        "rtd_head": 0.0 if config.objective in ("mlm", "replace_mlm") else main * rtd_head_flops(encoder),
+        "mlm_head": (main * mlm_head_flops(encoder, 1.0 if everywhere else config.mask_prob) if predicts else 0.0)
+        + (proposing * mlm_head_flops(generator, config.mask_prob if towers == 1 else 1.0, towers) if generator else 0),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def shares_of_training(config: PretrainConfig) -> tuple[float, float]:
+    """How much of a full training pass the main network and the generator take at a token, on average.
+
+    A forward pass alone is a third of it.
+    """
+    if config.objective == "two_stage":
+        return 1 - config.generator_stage, config.generator_stage + (1 - config.generator_stage) / 3
+    return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
+
+
+def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
+    """The generator's shape: the configuration's, a folder's, or none."""
+    if config.objective == "mlm" or config.generator_kind in ("uniform", "unigram"):
+        return None
+    if config.generator_kind == "mlm":
+        return config.generator
+    content = read_json(masked_lm_folder(Path(config.generator_kind)) / "config.json")
+    content.setdefault("embedding_size", content.get("hidden_size", ElectraConfig.embedding_size))  # BERT has no other
+    return ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
+
+
+def layers_flops(shape: ElectraConfig, attended: float) -> float:
+    """Training operations per token of an encoder's layers."""
+    h, layers = shape.hidden_size, shape.num_hidden_layers
+    matrices = 4 * h * h + 2 * h * shape.intermediate_size
+    return 6.0 * layers * matrices + 12.0 * layers * h * attended
+
+
+def projection_flops(shape: ElectraConfig) -> float:
+    """Training operations per token between the embeddings and the first layer."""
+    return 6.0 * shape.embedding_size * shape.hidden_size if shape.embedding_size != shape.hidden_size else 0.0
+
+
+def rtd_head_flops(shape: ElectraConfig) -> float:
+    """Training operations per token of the head that detects."""
+    return 6.0 * (shape.hidden_size**2 + shape.hidden_size)
+
+
+def mlm_head_flops(shape: ElectraConfig, share: float, towers: int = 1) -> float:
+    """Training operations per token of the softmax over the vocabulary, made for a `share` of the tokens."""
+    return 6.0 * share * shape.embedding_size * (towers * shape.hidden_size + shape.vocab_size)
+
+
+def parameter_counts(config: PretrainConfig) -> dict[str, int]:
+    """Parameters of each part and in total; what is shared counts once, and `encoder` includes `embeddings`."""
+    encoder, generator = config.model, generator_shape(config)
+    objective, h, towers = config.objective, encoder.hidden_size, 2 if config.objective == "electric" else 1
+    proposing = 0
+    if generator:
+        proposing = 0 if config.share == "all" else towers * body_parameters(generator)
+        proposing += embedding_parameters(generator) if config.share in ("none", "gdes") else 0
+        proposing += generator.hidden_size + 1 if objective == "adversarial" else 0  # the baseline
+    counts = {
+        "embeddings": embedding_parameters(encoder),
+        "encoder": embedding_parameters(encoder) + body_parameters(encoder),
+        "rtd_head": 0 if objective in ("mlm", "replace_mlm") else h * h + h + h + 1,
+        "generator": proposing,
+        "mlm_head": (mlm_head_parameters(encoder) if objective in PREDICTS else 0)
+        + (mlm_head_parameters(generator, towers) if generator else 0),
+    }
+    return {**counts, "total": sum(counts.values()) - counts["embeddings"]}
+
+
+def embedding_parameters(shape: ElectraConfig) -> int:
+    """Parameters of the three tables and their LayerNorm."""
+    return (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size + 2) * shape.embedding_size
+
+
+def mlm_head_parameters(shape: ElectraConfig, towers: int = 1) -> int:
+    """Parameters of the head over the vocabulary; its table is the embeddings'."""
+    return towers * shape.hidden_size * shape.embedding_size + 3 * shape.embedding_size + shape.vocab_size
+
+
+def body_parameters(shape: ElectraConfig) -> int:
+    """Parameters of an encoder without its embeddings: the projection, where the widths differ, and the layers."""
+    e, h, i = shape.embedding_size, shape.hidden_size, shape.intermediate_size
+    projection = e * h + h if e != h else 0
+    attention = 4 * (h * h + h) + 2 * h
+    feed_forward = 2 * h * i + i + h + 2 * h
+    return projection + shape.num_hidden_layers * (attention + feed_forward)
+
+
+def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str, int]:
+    """Bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
+
+    A layer is taken to keep 9 vectors of the hidden size and 2 of the feed-forward width per token, and no attention
+    matrix; the MLM head three fp32 copies of its logits. `rows` are those of one micro-batch. Precision "auto" is
+    counted as bf16.
+    """
+    parameters = parameter_counts(config)["total"]
+    # A frozen generator keeps nothing for a backward pass it does not have.
+    networks = [config.model] + (
+        [config.generator] if config.objective != "mlm" and config.generator_kind == "mlm" else []
+    )
+    networks += networks[1:] if config.objective == "electric" else []
+    kept = sum(n.num_hidden_layers * (9 * n.hidden_size + 2 * n.intermediate_size) for n in networks)
+    value_bytes = 4 if config.precision == "fp32" else 2
+    predicted = 1.0 if config.objective in ("all_tokens_mlm", "electric") else config.mask_prob
+    logits = predicted * config.model.vocab_size * 3 * 4
+    parts = {
+        "weights": 4 * parameters,
+        "gradients": 4 * parameters,
+        "adam_moments": 8 * parameters,
+        "activations_estimate": round(rows * seq_length * (kept * value_bytes + logits)),
+    }
+    return {**parts, "total": sum(parts.values())}
+
+
+def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:
+    """Tokens the full schedule reads, rows taken as full."""
+    tokens = config.train_steps * config.train_batch_size * seq_length
+    return min(tokens, config.max_tokens) if config.max_tokens else tokens

@@ -1,0 +1,70 @@
+"""Electric (Clark et al., 2020b): an energy of every token in its context, learned by noise-contrastive estimation.
+
+B rows, L slots, V vocabulary. The noise q comes from a two-tower cloze model that sees no [MASK]; its softmax is over
+the vocabulary at every token: B * L * V logits are held at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from electra.config import PretrainConfig
+from electra.interface import Batch, Counts, Output
+from electra.model.generators import TwoTower, build_encoder
+from electra.model.heads import Discriminator, MaskedLM
+from electra.objectives.base import mean
+from electra.objectives.electra import detection_metrics
+from electra.objectives.replacement import Replacement
+
+
+class Electric(Replacement):
+    """The discriminator's output is an energy: p(x_t | rest) is proportional to exp(-energy)."""
+
+    def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
+        super().__init__(config, mask_token_id)
+        encoder, embeddings = build_encoder(config)
+        self.discriminator = Discriminator(encoder)
+        self.generator = TwoTower(config.generator, embeddings)
+
+    def networks(self) -> dict[str, Discriminator | MaskedLM]:
+        return {"discriminator": self.discriminator}  # no other program knows two towers
+
+    def count(self, batch: Batch) -> Counts:
+        """Both losses are taken wherever a token could have been masked, not only where one was."""
+        return super().count(batch)._replace(masked=batch.maskable.sum())
+
+    def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
+        counts = counts or self.count(batch)
+        logits = self.generator(*batch[:4])  # [B * L, V]
+        gen_losses, hits = self.cloze(logits, batch.input_ids.flatten())
+
+        masked = self.mask(batch)
+        rows = torch.arange(len(batch.input_ids), device=logits.device)[:, None] * batch.input_ids.shape[1]
+        corrupted = self.fill(batch, masked, logits[(rows + masked.positions).flatten()]).corrupted
+        log_q = noise_log_probability(logits.detach(), gen_losses.detach(), batch.input_ids, corrupted.input_ids)
+
+        energy = self.discriminator(corrupted.input_ids, *batch[1:4])
+        log_odds = energy + log_q + math.log(self.config.mask_prob / (1 - self.config.mask_prob))  # that it is noise
+        is_noise = corrupted.is_selected  # a sample equal to the original is noise all the same
+        disc_losses = F.binary_cross_entropy_with_logits(log_odds, is_noise.float(), reduction="none")
+
+        c, where = self.config, batch.maskable
+        sums = c.gen_weight * (gen_losses * where.flatten()).sum() + c.disc_weight * (disc_losses * where).sum()
+        metrics = {"gen_loss": mean(gen_losses.detach(), where.flatten()), "gen_accuracy": mean(hits, where.flatten())}
+        found = detection_metrics(log_odds.detach(), disc_losses.detach(), is_noise, where)
+        return Output(sums / counts.masked.clamp_min(1), metrics | found)
+
+    def score(self, batch: Batch) -> Tensor:
+        """The pseudo-log-likelihood of each row up to a constant for each token, [B] (section 2.4)."""
+        energy: Tensor = self.discriminator(*batch[:4])
+        return -(energy * batch.maskable).sum(1)
+
+
+def noise_log_probability(logits: Tensor, losses: Tensor, original: Tensor, tokens: Tensor) -> Tensor:
+    """log q of `tokens` [B, L] from logits [B * L, V] and the losses -log q of the `original` tokens."""
+    of_original, of_tokens = (logits.gather(1, ids.reshape(-1, 1)).squeeze(1).float() for ids in (original, tokens))
+    return (of_tokens - of_original - losses).view_as(tokens)

@@ -1,7 +1,7 @@
 """What a pre-training run costs: floating-point operations, parameters, memory, time.
 
 There are two counts of operations. `original_flops` is the paper's (every operation of a forward pass, times two), to
-compare with its tables; `flops_per_token` of model/cost.py is the rule of today (six for each matrix parameter a token
+compare with its tables; `flops_per_token` of training/cost.py is the rule of today (six for each matrix parameter a token
 passes, plus attention), to compare runs and to compute the utilisation of a machine. h hidden size, i feed-forward
 width, e embedding width, s length, v vocabulary.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from electra.config import PRESETS, SEQ_LENGTHS, ElectraConfig, FlopsConfig, PretrainConfig, require
-from electra.model.cost import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
+from electra.training.cost import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 
 if TYPE_CHECKING:
     import torch

@@ -13,8 +13,12 @@ __version__ = "0.1.0"
 _HOME = {
     "prepare": "electra.prepare",
     "pretrain": "electra.pretrain",
+    "finetune": "electra.finetune",
+    "evaluate": "electra.evaluate",
     "load": "electra.predict",
     "ElectraConfig": "electra.config",
+    "EvaluateConfig": "electra.config",
+    "FinetuneConfig": "electra.config",
     "PrepareConfig": "electra.config",
     "PretrainConfig": "electra.config",
     "PRESETS": "electra.config",

@@ -15,7 +15,10 @@ from electra.config import (
     DemoConfig,
     DetectConfig,
     ElectraConfig,
+    EvaluateConfig,
+    FinetuneConfig,
     FlopsConfig,
+    PredictConfig,
     PrepareConfig,
     PretrainConfig,
     pretrain_config_from_dict,
@@ -25,6 +28,9 @@ VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
     "detect": DetectConfig,
+    "finetune": FinetuneConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }
@@ -67,7 +73,7 @@ def run(verb: str, words: list[str]) -> None:
     if verb not in VERBS:
         raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
     kind = VERBS[verb]
-    default = kind() if kind not in (PrepareConfig, PretrainConfig) else None
+    default = kind() if kind not in (PrepareConfig, PretrainConfig, PredictConfig) else None
     if kind is PretrainConfig:
         default, words = starting_point(words)
     config = parse(kind, words, default, f"electra {verb}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import re
 from collections.abc import Callable
@@ -15,14 +14,14 @@ from typing import Any, cast
 import torch
 from rich.console import Console
 
-from electra.config import CompareConfig, PretrainConfig, require
+from electra.config import CompareConfig, FinetuneConfig, PretrainConfig, require
 from electra.config.compare import read_budget
 from electra.console import say
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.detect import page, read_text
-from electra.model.cost import flops_per_token
+from electra.finetune import finetune
 from electra.objectives import OBJECTIVES
 from electra.pretrain import (
     FREE_TO_CHANGE,
@@ -40,6 +39,7 @@ from electra.race.results import Result, describe, figures, standings, table, ta
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
 from electra.storage import only_writer, read_json, sha256, write_atomically, write_json
+from electra.training.cost import flops_per_token
 from electra.training.trainer import Trainer
 
 PILOT_MINUTES = 1.0  # training that measures the first contestant's speed, where the budget is a time
@@ -180,11 +180,7 @@ def scores_of(config: CompareConfig, point: Path, examination: Examination, run:
 
 
 def require_tasks(config: CompareConfig) -> None:
-    """Refuse tasks that cannot be fine-tuned on, before anything is trained."""
-    require(
-        not config.task or importlib.util.find_spec("electra.finetune") is not None,
-        "--task needs the verb finetune, which this version does not have",
-    )
+    """Refuse tasks without data, before anything is trained."""
     for task in config.task:
         for split in ("train", "dev"):
             require(
@@ -195,9 +191,8 @@ def require_tasks(config: CompareConfig) -> None:
 def fine_tune(point: Path, task: str, seed: int) -> dict[str, float]:
     """The dev score of a saved point fine-tuned on a task."""
     train, dev = (str(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
-    verb, settings = importlib.import_module("electra.finetune"), importlib.import_module("electra.config")
     out = str(point / "tasks" / Path(task).name)
-    found = verb.finetune(settings.FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
+    found = finetune(FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
     metric = found["main_metric"]
     return {f"{Path(task).name} {metric}": float(found["scores"][metric]["median"])}
 

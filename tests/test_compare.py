@@ -21,7 +21,6 @@ from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.model.cost import flops_per_token
 from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.prepare import prepare
@@ -32,6 +31,7 @@ from electra.race.examination import ClozeModel, set_examination
 from electra.race.statistics import paired_p, standing
 from electra.race.words import Occurrences, neighbour_purity
 from electra.storage import read_json
+from electra.training.cost import flops_per_token
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ("hidden_size=32", "num_attention_heads=4", "intermediate_size=64", "num_hidden_layers=2",
@@ -344,7 +344,7 @@ REFUSED = {
     "--objectives mlm --data nowhere": "nowhere holds no prepared data; run `electra prepare",
     "--objectives mlm --data BARE": "no held-out text",
     "--objectives mlm --data DATA --generator nowhere": "nowhere holds no model",
-    "--objectives mlm --data DATA --task nowhere": "--task needs",
+    "--objectives mlm --data DATA --task nowhere": "nowhere must hold one file train",
     "--words sky,sea": "name them with --models A B --text FILE",
 }
 
@@ -371,3 +371,21 @@ def test_flops_are_the_package_s_own(raced):
     model = replace(c.config.model, vocab_size=open_examples(config.data).vocab_size)
     per_token = flops_per_token(replace(c.config, model=model), 64)["total"]
     assert summary["flops"] == pytest.approx(6000 * per_token)
+
+
+def test_fine_tuning_is_a_score_of_every_point(raced, tmp_path):
+    """On the runs already made: adding a task trains nothing anew but the task."""
+    config, _ = raced
+    rng = random.Random(5)
+    for split, count in (("train", 48), ("dev", 16)):
+        rows = [
+            {"text": " ".join(rng.choices(WORDS.split(), k=6)), "label": rng.choice(["a", "b"])} for _ in range(count)
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with_task = replace(config, task=(str(tmp_path),), seeds=1, contestants=("electra", "mlm"))
+    summary = compare(with_task)
+    (score,) = [name for name in summary["standings"] if name.startswith(tmp_path.name)]
+    assert all(0 <= r["scores"][score] <= 1 for r in summary["results"]) and len(summary["results"]) == 4
+    (tmp_path / "dev.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"must hold one file dev\.\*"):
+        compare(with_task)

@@ -9,8 +9,8 @@ import numpy as np
 
 from electra.config import PretrainConfig, require
 from electra.data.loader import Loader
-from electra.model.cost import flops_per_token
 from electra.race.contestants import Contestant
+from electra.training.cost import flops_per_token
 
 WARMUP = 0.1  # of the steps at most: a preset's warm-up is meant for its whole schedule
 WORTH_COMPILING = 1_000  # steps

@@ -96,7 +96,7 @@ def best_threshold(answers: Sequence[tuple[float, float, bool]]) -> tuple[float,
     """The best score in percent and the null score above which to give no answer (`find_best_thresh`)."""
     current = highest = float(sum(not answerable for *_, answerable in answers))
     threshold = 0.0
-    for null_score, earned, answerable in sorted(answers):
+    for null_score, earned, _ in sorted(answers, key=lambda answer: answer[0]):
         current += earned
         if current > highest:
             highest, threshold = current, null_score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -23,9 +24,9 @@ from electra.material import is_a
 from electra.predict import model_folder
 from electra.storage import write_atomically, write_json
 from electra.task_model import TaskModel, load_task_model
-from electra.tasks import TASKS, Example, Task
+from electra.tasks import GLUE, Example, Task
 
-RESAMPLES = 1000  # of the bootstrap
+RESAMPLES, FEWEST, PATIENCE = 1000, 50, 20.0  # of the bootstrap; fewer where scoring is slow (seconds)
 Predictions = list[dict[str, Any]]
 
 
@@ -55,19 +56,14 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 def suite_tasks(config: EvaluateConfig) -> list[str]:
     """The tasks of GLUE whose folders are there."""
-    found = [n for n in TASKS if n in GLUE and (folder_of(config, n)).is_dir()]
+    found = [name for name in GLUE if folder_of(config, name).is_dir()]
     require(bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))})")
     return found
 
 
-GLUE = {"cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli"}
-FOLDERS = {"cola": "CoLA", "sst2": "SST-2", "mrpc": "MRPC", "stsb": "STS-B", "qqp": "QQP", "mnli": "MNLI",
-           "qnli": "QNLI", "rte": "RTE", "wnli": "WNLI"}  # fmt: skip
-
-
 def folder_of(config: EvaluateConfig, name: str) -> Path:
     """Where a task of the suite lies: under its own name or ours."""
-    theirs = Path(config.data) / FOLDERS[name]
+    theirs = Path(config.data) / GLUE[name].folder
     return theirs if theirs.is_dir() else Path(config.data) / name
 
 
@@ -136,9 +132,9 @@ def bootstrap(
     """The 95 % interval of a score over examples drawn again with replacement."""
     rng = np.random.default_rng(0)
     labelled = [n for n, example in enumerate(examples) if example.label is not None]
-    times = min(RESAMPLES, max(100, 1_000_000 // max(1, len(labelled))))
-    found = []
-    for _ in range(times):
+    found: list[float] = []
+    start = time.monotonic()
+    while len(found) < RESAMPLES and (len(found) < FEWEST or time.monotonic() - start < PATIENCE):
         drawn = rng.choice(labelled, len(labelled))
         found.append(score([predictions[n] for n in drawn], [examples[n] for n in drawn]))
     low, high = np.quantile(found, [0.025, 0.975])

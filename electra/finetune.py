@@ -114,6 +114,8 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     require(bool(config.train), "which data? give --train FILE")
     require(config.select == "last" or bool(config.dev), "select='best' needs a dev file to choose by: give --dev FILE")
     material = read_material(config)
+    if config.check:
+        return {}
     out = Path(config.out)
     encoder = load_encoder(material.folder)
     count = len(material.train)

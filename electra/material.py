@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from electra.config import FinetuneConfig, require
-from electra.console import warn
+from electra.console import say, warn
 from electra.convert import is_masked_lm, load_encoder
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.predict import model_folder
 from electra.storage import read_json
 from electra.tasks import TASKS, Example, Features, Task
+from electra.tasks.check import check
 from electra.tasks.records import read_records
 
 LENGTHS = {"qa": 512, "tagging": 256}  # the released code's; 128 for the rest
-EPOCHS = {"rte": 10.0, "stsb": 10.0, "regression": 10.0}  # Table 7; 2 for qa, 3 for the rest
 
 
 class Material(NamedTuple):
@@ -39,7 +39,7 @@ def read_material(config: FinetuneConfig) -> Material:
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else find_task(config.train)
     require(name in TASKS, f"unknown task {name!r}; there are {', '.join(TASKS)}")
-    task = TASKS[name]()
+    task = TASKS[name](columns=named_columns(config))
     require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
@@ -47,8 +47,16 @@ def read_material(config: FinetuneConfig) -> Material:
     longest = load_encoder(folder).config.max_position_embeddings
     wanted = next((length for kind, length in LENGTHS.items() if is_a(name, kind)), 128)
     max_length = min(config.max_length or wanted, longest)
+    if config.check:
+        say(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
     return Material(name, task, folder, tokenizer, max_length, features[0], features[1], dev)
+
+
+def named_columns(config: FinetuneConfig) -> dict[str, str]:
+    """The columns the user has named, by their role."""
+    given = {"text": config.text_column, "text2": config.text2_column, "label": config.label_column}
+    return {role: name for role, name in given.items() if name}
 
 
 def find_task(source: str) -> str:
@@ -68,7 +76,7 @@ def find_task(source: str) -> str:
 
 def epochs_of(name: str) -> float:
     """The passes over the data that Table 7 has for a task."""
-    return EPOCHS.get(name, 2.0 if is_a(name, "qa") else 3.0)
+    return float(getattr(TASKS[name], "epochs", 2 if is_a(name, "qa") else 10 if is_a(name, "regression") else 3))
 
 
 def is_a(name: str, kind: str) -> bool:

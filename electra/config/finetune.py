@@ -19,6 +19,10 @@ class FinetuneConfig:
     train: str = arg("", "file to learn from")
     dev: str = arg("", "file to measure on")
     out: str = arg("runs/finetuned", "folder to write, a Hugging Face directory; the same command again continues it")
+    text_column: str = arg("", "column of the text (of the words, of the question); default: found by its name")
+    text2_column: str = arg("", "column of the second text; default: found by its name")
+    label_column: str = arg("", "column of the label; default: found by its name")
+    check: bool = arg(False, "only say what the data is like: labels, duplicates, lengths; train nothing")
     head: Literal["linear", "dense", "joint"] = arg(
         "linear", "linear: one matrix; dense: Hugging Face's, a layer more; joint: the original's for qa"
     )

@@ -13,10 +13,14 @@ from typing import Annotated, Any
 from electra.config import (
     PRESETS,
     BenchConfig,
+    CompareConfig,
     DemoConfig,
     DetectConfig,
     ElectraConfig,
+    EvaluateConfig,
+    FinetuneConfig,
     FlopsConfig,
+    PredictConfig,
     PrepareConfig,
     PretrainConfig,
     pretrain_config_from_dict,
@@ -26,6 +30,10 @@ VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
     "detect": DetectConfig,
+    "finetune": FinetuneConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "compare": CompareConfig,
     "flops": FlopsConfig,
     "bench": BenchConfig,
     "demo": DemoConfig,
@@ -69,7 +77,7 @@ def run(verb: str, words: list[str]) -> None:
     if verb not in VERBS:
         raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
     kind = VERBS[verb]
-    default = kind() if kind not in (PrepareConfig, PretrainConfig) else None
+    default = kind() if kind not in (PrepareConfig, PretrainConfig, CompareConfig, PredictConfig) else None
     if kind is PretrainConfig:
         default, words = starting_point(words)
     config = parse(kind, words, default, f"electra {verb}")

@@ -5,6 +5,8 @@ One field is one command-line flag (cli.py); names are those of Hugging Face's `
 
 from electra.config.base import refuse_unknown, require, to_dict
 from electra.config.bench import BenchConfig
+from electra.config.compare import CompareConfig
+from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
 from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, SEQ_LENGTHS
@@ -15,10 +17,14 @@ __all__ = [
     "PRESETS",
     "SEQ_LENGTHS",
     "BenchConfig",
+    "CompareConfig",
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",
+    "EvaluateConfig",
+    "FinetuneConfig",
     "FlopsConfig",
+    "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
     "pretrain_config_from_dict",

@@ -13,8 +13,12 @@ __version__ = "0.1.0"
 _HOME = {
     "prepare": "electra.prepare",
     "pretrain": "electra.pretrain",
+    "convert": "electra.convert",
+    "export": "electra.export",
     "load": "electra.predict",
+    "ConvertConfig": "electra.config",
     "ElectraConfig": "electra.config",
+    "ExportConfig": "electra.config",
     "PrepareConfig": "electra.config",
     "PretrainConfig": "electra.config",
     "PRESETS": "electra.config",

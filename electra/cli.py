@@ -12,9 +12,11 @@ from typing import Annotated, Any
 
 from electra.config import (
     PRESETS,
+    ConvertConfig,
     DemoConfig,
     DetectConfig,
     ElectraConfig,
+    ExportConfig,
     FlopsConfig,
     PrepareConfig,
     PretrainConfig,
@@ -25,6 +27,8 @@ VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
     "detect": DetectConfig,
+    "convert": ConvertConfig,
+    "export": ExportConfig,
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }

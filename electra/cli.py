@@ -18,6 +18,7 @@ from electra.config import (
     FlopsConfig,
     PrepareConfig,
     PretrainConfig,
+    ServeConfig,
     pretrain_config_from_dict,
 )
 
@@ -25,6 +26,7 @@ VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
     "detect": DetectConfig,
+    "serve": ServeConfig,
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }

@@ -20,6 +20,7 @@ from electra.config import (
     FlopsConfig,
     PrepareConfig,
     PretrainConfig,
+    ServeConfig,
     pretrain_config_from_dict,
 )
 
@@ -29,6 +30,7 @@ VERBS: dict[str, type] = {
     "detect": DetectConfig,
     "convert": ConvertConfig,
     "export": ExportConfig,
+    "serve": ServeConfig,
     "flops": FlopsConfig,
     "demo": DemoConfig,
 }

@@ -9,6 +9,7 @@ from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, SEQ_LENGTHS
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
+from electra.config.serve import ServeConfig
 from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "FlopsConfig",
     "PrepareConfig",
     "PretrainConfig",
+    "ServeConfig",
     "pretrain_config_from_dict",
     "refuse_unknown",
     "require",

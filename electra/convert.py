@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,37 +15,73 @@ from safetensors.torch import load_file
 from electra.card import write_card
 from electra.config import ConvertConfig, ElectraConfig, require
 from electra.console import say, warn
-from electra.data.tensor_bundle import TensorBundle
-from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.model.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES, from_huggingface, to_huggingface
-from electra.model.tf1_names import HEADS, NOT_WEIGHTS, shape_of, size_name, weights_of
+from electra.model.heads import Discriminator, Headless, MaskedLM
+from electra.model.names import (
+    ANSWERER_NAMES,
+    CLASSIFIER_NAMES,
+    DISCRIMINATOR_NAMES,
+    GENERATOR_NAMES,
+    MULTIPLE_CHOICE_NAMES,
+    NAMES,
+    TAGGER_NAMES,
+    from_huggingface,
+    to_huggingface,
+)
+from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, SpanHead, Tagger
 from electra.storage import read_json, write_json, write_tensors
 
+Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer | Headless
+OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 WITHOUT_MEANING = {
     "electra.embeddings.position_ids",
     "generator_lm_head.weight",
 }  # a counter; the word embeddings again
-OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
-KEPT = ("detection_threshold",)  # what config.json says beyond the shape and survives conversion
-ARCHITECTURES = {"ElectraForPreTraining": Discriminator, "ElectraForMaskedLM": MaskedLM}
 
 
-def save_network(
-    folder: Path, network: Discriminator | MaskedLM, tokenizer: Tokenizer, max_length: int, **extra: Any
-) -> None:
-    """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json."""
+class Kind(NamedTuple):
+    """How a network of one architecture is built on an encoder, and how its tensors are named."""
+
+    build: Callable[[Encoder, int], Network]
+    names: Mapping[str, str]
+
+
+# By the name that config.json gives; the last two are ours, transformers has no class for them.
+ARCHITECTURES = {
+    "ElectraForPreTraining": Kind(lambda encoder, _: Discriminator(encoder), DISCRIMINATOR_NAMES),
+    "ElectraForMaskedLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
+    "ElectraForSequenceClassification": Kind(lambda encoder, C: Classifier(encoder, C, "dense"), CLASSIFIER_NAMES),
+    "ElectraForTokenClassification": Kind(Tagger, TAGGER_NAMES),
+    "ElectraForQuestionAnswering": Kind(lambda encoder, _: Answerer(encoder, "linear"), ANSWERER_NAMES),
+    "ElectraForCausalLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
+    "ElectraForMultipleChoice": Kind(lambda encoder, _: Classifier(encoder, 1, "dense"), MULTIPLE_CHOICE_NAMES),
+    "ElectraModel": Kind(lambda encoder, _: Headless(encoder), NAMES),
+    "ElectraLinearClassifier": Kind(lambda encoder, C: Classifier(encoder, C, "linear"), TAGGER_NAMES),
+    "ElectraJointAnswerer": Kind(lambda encoder, _: Answerer(encoder, "joint"), ANSWERER_NAMES),
+}
+OURS = ("ElectraLinearClassifier", "ElectraJointAnswerer")
+
+
+def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_length: int, **extra: Any) -> None:
+    """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json.
+
+    Two heads have no class there, the joint one for answers and a linear one with more than hidden_size / 2 labels:
+    they are written under our own architecture's name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    is_discriminator = isinstance(network, Discriminator)
-    names = DISCRIMINATOR_NAMES if is_discriminator else GENERATOR_NAMES
-    weights = to_huggingface({name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}, names)
+    network = expressible(network)
+    name = next(iter(extra.get("architectures", ())), "") or architecture(network)
+    if name in OURS:
+        say(f"{folder}: transformers has no class for this head; electra.load reads it ({name})")
+    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    weights = to_huggingface(state, ARCHITECTURES[name].names)
     write_tensors(folder / "model.safetensors", weights, {"format": "pt"})
     tokenizer.save(folder, max_length)
     write_json(
         folder / "config.json",
         {
-            "architectures": ["ElectraForPreTraining" if is_discriminator else "ElectraForMaskedLM"],
+            "architectures": [name],
             "model_type": "electra",
             "hidden_act": "gelu",
             "dtype": "float32",
@@ -55,38 +92,106 @@ def save_network(
     )
 
 
-def load_network(folder: Path) -> Discriminator | MaskedLM:
+def expressible(network: Network) -> Network:
+    """The same function in a form that transformers has, where there is one: a linear head as a dense one."""
+    if not isinstance(network, Classifier) or not isinstance(network.head, LinearHead):
+        return network
+    hidden, C = network.encoder.config.hidden_size, network.head.out_proj.out_features
+    if hidden < 2 * C:
+        return network
+    dense = deepcopy(network).cpu()
+    dense.head = DenseHead(hidden, C, network.head.dropout)
+    dense.head.become(deepcopy(network.head).cpu())
+    return dense
+
+
+def architecture(network: Network) -> str:
+    """The name config.json gives a network."""
+    if isinstance(network, Classifier):
+        return "ElectraForSequenceClassification" if isinstance(network.head, DenseHead) else "ElectraLinearClassifier"
+    if isinstance(network, Answerer):
+        return "ElectraForQuestionAnswering" if isinstance(network.head, SpanHead) else "ElectraJointAnswerer"
+    return {
+        Discriminator: "ElectraForPreTraining",
+        MaskedLM: "ElectraForMaskedLM",
+        Tagger: "ElectraForTokenClassification",
+        Headless: "ElectraModel",
+    }[type(network)]
+
+
+def load_network(folder: Path) -> Network:
     """Read a Hugging Face ELECTRA directory; which network it is, its config.json says."""
     content = read_json(folder / "config.json")
     if content.get("model_type") != "electra":
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
-    for name, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
-        if content.get(name, known) != known:
-            raise ValueError(f"{folder} has {name} {content[name]!r}; only {known!r} is known here")
-    config = ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
-    kind = ARCHITECTURES.get(next(iter(content.get("architectures") or ["ElectraForPreTraining"])), Discriminator)
-    network = Discriminator(Encoder(config)) if kind is Discriminator else MaskedLM(Encoder(config))
-    fill(network, read_weights(folder), folder)
+    kind = ARCHITECTURES.get(next(iter(content.get("architectures") or [])), ARCHITECTURES["ElectraForPreTraining"])
+    network = kind.build(Encoder(shape(content, folder)), num_labels(content))
+    weights = {name if kind.names is not NAMES else electra_name(name): t for name, t in read_weights(folder).items()}
+    fill(network, weights, kind.names, folder)
     return network
 
 
-def fill(network: Discriminator | MaskedLM, weights: Mapping[str, torch.Tensor], where: Path) -> None:
+def fill(network: Network, weights: Mapping[str, torch.Tensor], names: Mapping[str, str], where: Path) -> None:
     """Put tensors under Hugging Face's names into a network; say which have no place in it."""
-    ours, unknown = from_huggingface(
-        weights, DISCRIMINATOR_NAMES if isinstance(network, Discriminator) else GENERATOR_NAMES
-    )
+    ours, unknown = from_huggingface(weights, names)
+    take_weights(network, ours, unknown, where)
+    left_out = sorted((ours.keys() - network.state_dict().keys()) | (set(unknown) - WITHOUT_MEANING))
+    if left_out:
+        warn(f"{where}: left out, as the model has no place for them: {', '.join(left_out)}")
+    network.eval()
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The body of any ELECTRA or BERT directory, whatever head it has."""
+    content = read_json(folder / "config.json")
+    if content.get("model_type") not in ("electra", "bert"):
+        raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, neither an ELECTRA nor a BERT")
+    encoder = Encoder(shape(content, folder))
+    theirs = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
+    ours, unknown = from_huggingface(theirs, NAMES)
+    take_weights(encoder, {name.removeprefix("encoder."): tensor for name, tensor in ours.items()}, unknown, folder)
+    return encoder
+
+
+def is_masked_lm(folder: Path) -> bool:
+    """Whether a directory holds a masked language model."""
+    return "MaskedLM" in " ".join(read_json(folder / "config.json").get("architectures") or [])
+
+
+def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
+    """The encoder's shape from a config.json."""
+    for name, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
+        if content.get(name, known) != known:
+            raise ValueError(f"{folder} has {name} {content[name]!r}; only {known!r} is known here")
+    given = {f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content}
+    if content.get("model_type") == "bert":
+        given["embedding_size"] = content["hidden_size"]
+    return ElectraConfig(**given)
+
+
+def num_labels(content: Mapping[str, Any]) -> int:
+    """How many labels a config.json names; transformers' default is two."""
+    return len(content.get("id2label") or {}) or int(content.get("num_labels", 2))
+
+
+def electra_name(name: str) -> str:
+    """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
+    name = name.removeprefix("bert.").removeprefix("electra.")
+    name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
+    return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
+
+
+def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
+    """Fill a network, or raise ValueError where tensors are missing or of another shape."""
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
     if missing or wrong:
         raise ValueError(
-            f"{where}: the weights do not fit the model; missing {missing}, of another shape {wrong}, unknown {unknown}"
+            f"{folder}: the weights do not fit the model; missing {missing}, "
+            f"of another shape {wrong}, unknown {unknown}"
         )
-    unexpected = sorted((ours.keys() - wanted.keys()) | (set(unknown) - WITHOUT_MEANING))
-    if unexpected:
-        warn(f"{where}: left out, as the model has no place for them: {', '.join(unexpected)}")
     network.load_state_dict({name: ours[name] for name in wanted})
-    network.eval()
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -117,6 +222,8 @@ def convert(config: ConvertConfig) -> Path:
     require(bool(config.out), "where to? name a folder with --out")
     out = Path(config.out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
+    from electra.tf1 import checkpoint_prefix, read_tf1
+
     source = Path(config.source)
     prefix = checkpoint_prefix(source)
     pair = read_tf1(prefix, config) if prefix else read_huggingface(source)
@@ -124,16 +231,16 @@ def convert(config: ConvertConfig) -> Path:
     for name, network in reversed(pair.networks.items()):  # the kept one last: a folder that has it is whole
         folder = out if network is next(iter(pair.networks.values())) else out / name
         save_network(folder, network, pair.tokenizer, config.max_length or pair.longest, **pair.stated.get(name, {}))
-        architecture = read_json(folder / "config.json")["architectures"][0]
-        write_card(folder, architecture, network.encoder.config, pair.origin, run)
-        say(f"wrote {folder}: {architecture}")
+        kind = read_json(folder / "config.json")["architectures"][0]
+        write_card(folder, kind, network.encoder.config, pair.origin, run)
+        say(f"wrote {folder}: {kind}")
     return out
 
 
 class Pair(NamedTuple):
     """What was read: networks by name, the kept one first, and what goes with them."""
 
-    networks: dict[str, Discriminator | MaskedLM]
+    networks: dict[str, Network]
     tokenizer: Tokenizer
     longest: int  # tokens the networks were trained to read
     origin: str  # in words
@@ -142,79 +249,18 @@ class Pair(NamedTuple):
 
 def read_huggingface(source: Path) -> Pair:
     """A run's or a Hugging Face directory's networks."""
-    from electra.predict import model_folder, stated_length
+    from electra.predict import model_folder
 
     folder = model_folder(source)
     folders = {"kept": folder} | ({"generator": folder / "generator"} if (folder / "generator").is_dir() else {})
     networks = {name: load_network(place) for name, place in folders.items()}
-    stated = {name: read_json(place / "config.json") for name, place in folders.items()}
-    kept = {key: stated["kept"][key] for key in KEPT if key in stated["kept"]}
+    stated = {name: beyond_the_shape(read_json(place / "config.json")) for name, place in folders.items()}
     longest = min(stated_length(folder), networks["kept"].encoder.config.max_position_embeddings)
     origin = f"Converted from {source.name}, a Hugging Face directory" if folder == source else "The end of a run"
-    return Pair(networks, load_tokenizer(folder), longest, origin, {"kept": kept})
+    return Pair(networks, load_tokenizer(folder), longest, origin, stated)
 
 
-def checkpoint_prefix(source: Path) -> Path | None:
-    """The prefix of the TensorFlow checkpoint that `source` names: itself, its .index, or a folder with one in it."""
-    if source.suffix == ".index":
-        source = source.with_suffix("")
-    if source.with_name(source.name + ".index").is_file():
-        return source
-    found = sorted(source.glob("*.index")) if source.is_dir() else []
-    if len(found) > 1:
-        raise ValueError(f"{source} holds several checkpoints; name one of {', '.join(p.stem for p in found)} in it")
-    return found[0].with_suffix("") if found else None
-
-
-def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
-    """The networks of a google-research checkpoint; what has no place in them is said."""
-    vocab = Path(config.vocab) if config.vocab else prefix.with_name("vocab.txt")
-    require(vocab.is_file(), f"{vocab}: no such file; name the checkpoint's vocabulary with --vocab")
-    tokenizer, bundle = load_tokenizer(vocab, config.lowercase), TensorBundle(prefix)
-    networks: dict[str, Discriminator | MaskedLM] = {}
-    read: set[str] = set()
-    for name, kind in (("discriminator", Discriminator), ("generator", MaskedLM)):
-        if any(tensor.startswith(HEADS[name]) for tensor in bundle.entries):
-            names = weights_of(bundle.entries, name)
-            heads = config.num_attention_heads if not networks else 0
-            networks[name] = build(kind, {new: as_weight(bundle, old) for old, new in names.items()}, heads, prefix)
-            read |= names.keys()
-    require(bool(networks), f"{prefix}: no ELECTRA is in it; it holds {', '.join(list(bundle.entries)[:8])} ...")
-    say_left_out(prefix, bundle.entries.keys() - read)
-    shapes = [network.encoder.config for network in networks.values()]
-    require(
-        tokenizer.vocab_size <= shapes[0].vocab_size,
-        f"{vocab} has {tokenizer.vocab_size} entries, the model {shapes[0].vocab_size}; they do not belong together",
-    )
-    size = size_name(shapes[0], shapes[1] if len(shapes) > 1 else None) if "discriminator" in networks else ""
-    origin = f"Converted from {prefix.name}, a TensorFlow checkpoint" + (f" of the size {size}" if size else "")
-    say(origin)
-    return Pair(networks, tokenizer, shapes[0].max_position_embeddings, origin, {})
-
-
-def as_weight(bundle: TensorBundle, name: str) -> torch.Tensor:
-    """A tensor as torch has it: what TensorFlow calls a kernel is transposed."""
-    tensor = torch.from_numpy(bundle.read(name)).float()
-    return tensor.T.contiguous() if name.endswith("/kernel") else tensor
-
-
-def build(
-    kind: type[Discriminator | MaskedLM], weights: dict[str, torch.Tensor], heads: int, where: Path
-) -> Discriminator | MaskedLM:
-    """A network as large as its tensors."""
-    try:
-        shape = shape_of(weights, heads)
-    except KeyError as error:
-        raise ValueError(f"{where}: the tensor {error} is missing") from None
-    network = kind(Encoder(shape))
-    fill(network, weights, where)
-    return network
-
-
-def say_left_out(where: Path, names: Collection[str]) -> None:
-    """List what was not read: the optimizer's tensors by number, others by name."""
-    others = sorted(name for name in names if not NOT_WEIGHTS.search(name))
-    if len(names) > len(others):
-        say(f"{where}: left out {len(names) - len(others)} tensors of the optimizer and counters")
-    if others:
-        warn(f"{where}: left out, as no network of ours has a place for them: {', '.join(others)}")
+def beyond_the_shape(content: dict[str, Any]) -> dict[str, Any]:
+    """What a config.json says beyond what is written anyway: the architecture, labels, a threshold."""
+    shape = {f.name for f in fields(ElectraConfig)}
+    return {key: value for key, value in content.items() if key not in shape | {"dtype", "torch_dtype"}}

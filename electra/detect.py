@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.console import Console
 
@@ -21,13 +21,34 @@ from electra.storage import read_json, write_atomically, write_json
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-    from electra.predict import Model
+    from electra.data.tokenizer import Tokenizer
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
 CANDIDATES = 64  # tokens the generator may propose for a word, pieces of words among them
 MIN_MARKS = 5  # a threshold rests on at least so many words
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
+
+
+class Detector(Protocol):
+    """What finding wrong words needs of a model: predict.Model in torch, runtime.Runner without it."""
+
+    tokenizer: Tokenizer
+    longest: int  # tokens of a row
+    threshold: float
+    generator: Any  # None where there is none
+
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
+        """The words of a text."""
+
+    def row(self, ids: list[int]) -> list[int]:
+        """Ids between special tokens."""
+
+    def replaced(self, rows: list[list[int]]) -> Sequence[Any]:
+        """The probability of each token of each row."""
+
+    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Any:
+        """The likeliest ids at one position of each row, [rows, count]."""
 
 
 class Word(NamedTuple):
@@ -64,10 +85,8 @@ class Span(NamedTuple):
 
 def detect(config: DetectConfig) -> None:
     """Mark the words that look wrong in files or standard input, and print the result."""
-    from electra.predict import load
-
-    require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
-    model = load(config.model)
+    require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
+    model = open_model(config.model)
     if config.calibrate:
         calibrate(config, model)
         return
@@ -89,13 +108,23 @@ def detect(config: DetectConfig) -> None:
         say(f"wrote {config.html}")
 
 
-def calibrate(config: DetectConfig, model: Model) -> None:
-    """Store the threshold that marks the wanted number of words in 100 of a text without errors."""
-    from electra.predict import model_folder
+def open_model(path: str) -> Detector:
+    """A run or a Hugging Face directory in torch; an exported folder without it."""
+    from electra import runtime
 
+    if runtime.is_exported(path):
+        return runtime.load(path)
+    from electra.predict import load
+
+    return load(path)
+
+
+def calibrate(config: DetectConfig, model: Detector) -> None:
+    """Store the threshold that marks the wanted number of words in 100 of a text without errors."""
     words = detect_words(model, read_text(config.calibrate), 1.0, 0)
     threshold = threshold_for(words, config.marks_per_100)
-    path = model_folder(Path(config.model)) / "config.json"
+    folder = Path(config.model)
+    path = (folder / "model" if (folder / "model" / "config.json").exists() else folder) / "config.json"
     write_json(path, read_json(path) | {"detection_threshold": threshold})
     marked = sum(word.is_marked(threshold) for word in words)
     say(f"{config.model}: from {threshold:.4f} on a word is marked: {marked} of {len(words):,} in {config.calibrate}")
@@ -123,12 +152,12 @@ def read_text(name: str) -> str:
         raise ValueError(f"{name}: no such file") from None
 
 
-def detect_words(model: Model, text: str, threshold: float, suggestions: int) -> list[Word]:
+def detect_words(model: Detector, text: str, threshold: float, suggestions: int) -> list[Word]:
     """Score the words of a text of any length, by windows that overlap by half."""
     return detect_texts(model, [Query(text, threshold, suggestions)])[0]
 
 
-def detect_texts(model: Model, queries: Sequence[Query]) -> list[list[Word]]:
+def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
     """The words of several texts, each as if it were alone, in common forward passes."""
     encodings = [encode(model, query.text) for query in queries]
     spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
@@ -149,14 +178,14 @@ def detect_texts(model: Model, queries: Sequence[Query]) -> list[list[Word]]:
     return words
 
 
-def encode(model: Model, text: str) -> Encoding:
+def encode(model: Detector, text: str) -> Encoding:
     """The tokens of a text; ValueError where no encoding can hold it."""
     require_valid(text)
     # No line end or tab was there in training, where a text comes line by line; one space for each keeps the offsets.
     return model.tokenizer.encode(SPACE.sub(" ", text))
 
 
-def words_of(model: Model, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
+def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
     """The words of a text with their probabilities, without suggestions."""
     unknown = model.tokenizer.unk_id
     known = [s.first == s.last and encoding.ids[s.first] != unknown for s in spans]
@@ -175,7 +204,7 @@ def require_valid(text: str) -> None:
         raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
 
 
-def token_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
+def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
     """The probability of each token of each row, read in the window where it stands furthest from an edge."""
     windows = [
         (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
@@ -253,7 +282,7 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character).startswith("M")
 
 
-def suggest(model: Model, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
+def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
     """For each span of tokens of a text, the whole words the generator would rather see there, best first."""
     if not places:
         return []
@@ -270,7 +299,7 @@ def suggest(model: Model, places: Sequence[tuple[list[int], Span]]) -> list[list
     ]
 
 
-def whole_word(model: Model, token_id: int, instead_of: int) -> str:
+def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
     """The token as a word of its own, or nothing where it is a piece of one."""
     token, before = (model.tokenizer.backend.id_to_token(i) or "" for i in (token_id, instead_of))
     if token.startswith("##") or token.startswith(SPACE_MARKS) != before.startswith(SPACE_MARKS):
@@ -279,7 +308,7 @@ def whole_word(model: Model, token_id: int, instead_of: int) -> str:
     return word if word[:1].isalpha() and all(c.isalnum() or c in "'-" or is_mark(c) for c in word) else ""
 
 
-def other_words(model: Model, text: str, words: list[str]) -> tuple[str, ...]:
+def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]:
     """Each of `words` once, in the capitals of `text`, without those that are `text` as the tokeniser reads it."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from electra.convert import load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words
 from electra.model.heads import Discriminator, MaskedLM
 from electra.storage import read_json
@@ -26,9 +26,10 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     """
     folder = model_folder(Path(path))
     network = load_network(folder)
-    if isinstance(network, MaskedLM):
+    if not isinstance(network, Discriminator):
         raise ValueError(
-            f"{folder} holds a masked language model; what marks words is a discriminator (ElectraForPreTraining)"
+            f"{folder} holds no discriminator (ElectraForPreTraining) but a masked language model; "
+            "what marks words is a discriminator"
         )
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size > network.encoder.config.vocab_size:
@@ -37,7 +38,7 @@ def load(path: str | Path, device: str = "cpu") -> Model:
             f"{network.encoder.config.vocab_size}; they do not belong together"
         )
     generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
-    assert not isinstance(generator, Discriminator)
+    assert generator is None or isinstance(generator, MaskedLM)
     threshold = read_json(folder / "config.json").get("detection_threshold", 0.5)
     longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
     return Model(network.to(device), generator.to(device) if generator else None, tokenizer, threshold, longest)
@@ -54,12 +55,6 @@ def model_folder(path: Path) -> Path:
     if (path / "checkpoints").is_dir():
         raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
     raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
-
-
-def stated_length(folder: Path) -> int:
-    """The length the model was trained at: positions beyond it exist but have learned nothing."""
-    path = folder / "tokenizer_config.json"
-    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
 
 
 class Model:

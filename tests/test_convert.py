@@ -199,6 +199,28 @@ def test_hugging_face_in_and_out(tmp_path):
     assert model.threshold == 0.25 and model.longest == 30
 
 
+@pytest.mark.parametrize(
+    "name", ["SequenceClassification", "TokenClassification", "QuestionAnswering", "MultipleChoice", "CausalLM", ""]
+)
+def test_every_head_of_transformers_comes_in_and_goes_out(name, tmp_path, capsys):
+    torch.manual_seed(0)
+    kind = getattr(transformers, f"ElectraFor{name}" if name else "ElectraModel")
+    config = shape(128)
+    config.is_decoder, config.num_labels = name == "CausalLM", 2 if name == "QuestionAnswering" else 3
+    peer = kind(config).eval()
+    for parameter in peer.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    peer.save_pretrained(tmp_path / "theirs")
+    tiny.tiny_tokenizer().save(tmp_path / "theirs", 30)
+    convert(ConvertConfig(str(tmp_path / "theirs"), str(tmp_path / "out")))
+    assert "left out" not in capsys.readouterr().err
+    inputs = batch() if name != "MultipleChoice" else {key: value[:, None] for key, value in batch().items()}
+    with torch.no_grad():
+        pairs = zip(peer(**inputs).to_tuple(), kind.from_pretrained(tmp_path / "out").eval()(**inputs).to_tuple())
+        for expected, found in [pair for pair in pairs if isinstance(pair[0], torch.Tensor)]:
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_a_pickle_is_refused(tmp_path):
     discriminator, _ = peers()
     discriminator.save_pretrained(tmp_path)

@@ -67,3 +67,15 @@ class MaskedLM(nn.Module):
         index = positions[..., None].expand(-1, -1, hidden.shape[-1])
         logits: Tensor = self.head(hidden.gather(1, index).flatten(0, 1), self.encoder.embeddings)
         return logits
+
+
+class Headless(nn.Module):
+    """An encoder alone, under the name it has in the other networks: ids [B, L] -> hidden states [B, L, D]."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        hidden: Tensor = self.encoder(*inputs)
+        return hidden

@@ -14,29 +14,42 @@ if TYPE_CHECKING:
     from electra.runtime import Runner
 
 LONGEST_ANSWER = 30  # tokens
+MOST_LABELS = 10  # of how many labels a prediction says the probability
 Array = NDArray[Any]
 
 
 def labelled(model: Runner, inputs: Sequence[str | tuple[str, str]]) -> list[dict[str, Any]]:
-    """The label of each text or pair, with every label's probability; for a regression the number."""
+    """The label of each text or pair with probabilities, or all labels that fit; for a regression the number."""
     encodings = [read(model, *((each,) if isinstance(each, str) else tuple(each))) for each in inputs]
     (logits,) = outputs(model, encodings, ["logits"])
-    if model.config.get("problem_type") == "regression":
-        return [{"value": float(row[0])} for row in logits]
-    several = model.config.get("problem_type") == "multi_label_classification"
-    scores = 1 / (1 + np.exp(-logits)) if several else softmax(logits)
-    names = label_names(model)
-    found = []
-    for row in scores:
-        by_label = {name: float(p) for name, p in zip(names, row, strict=True)}
-        best = max(by_label, key=lambda name: by_label[name])
-        chosen = {"labels": [n for n, p in by_label.items() if p >= 0.5]} if several else {"label": best}
-        found.append(chosen | {"score": by_label[best], "scores": by_label})
-    return found
+    kind = model.config.get("problem_type")
+    if kind == "regression":
+        low, high = (model.config.get("task_settings", {}).get(name) for name in ("low", "high"))
+        low, width = (low, (high - low) or 1.0) if low is not None and high is not None else (0.0, 1.0)
+        return [{"score": low + width * float(row[0])} for row in logits]
+    if kind == "multi_label_classification":
+        return [several_labels(named(model, row)) for row in 1 / (1 + np.exp(-logits))]
+    return [one_label(named(model, row)) for row in softmax(logits)]
+
+
+def named(model: Runner, probabilities: Array) -> dict[str, float]:
+    """Probabilities by label."""
+    return {name: round(float(p), 6) for name, p in zip(label_names(model), probabilities, strict=True)}
+
+
+def one_label(probabilities: dict[str, float]) -> dict[str, Any]:
+    """The likeliest label, its probability, and those of the next."""
+    ranked = sorted(probabilities.items(), key=lambda pair: -pair[1])[:MOST_LABELS]
+    return {"label": ranked[0][0], "score": ranked[0][1], "probabilities": dict(ranked)}
+
+
+def several_labels(probabilities: dict[str, float]) -> dict[str, Any]:
+    """The labels above one half, and the probability of each."""
+    return {"labels": [name for name, p in probabilities.items() if p > 0.5], "probabilities": probabilities}
 
 
 def tagged(model: Runner, inputs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """A tag for each word, that of its first piece; words beyond the model's length get none."""
+    """A tag for each word, that of its first piece; words beyond the model's length get the first label."""
     backend, names = model.tokenizer.backend, label_names(model)
     encodings = [backend.encode(list(words), is_pretokenized=True) for words in inputs]
     for encoding in encodings:
@@ -44,11 +57,12 @@ def tagged(model: Runner, inputs: Sequence[Sequence[str]]) -> list[dict[str, Any
     (logits,) = outputs(model, encodings, ["logits"])
     found = []
     for words, encoding, row in zip(inputs, encodings, logits, strict=True):
-        tags: list[str | None] = [None] * len(words)
+        tags, before = [names[0]] * len(words), None
         for slot, word in enumerate(encoding.word_ids):
-            if word is not None and tags[word] is None:
+            if word is not None and word != before:
                 tags[word] = names[int(row[slot].argmax())]
-        found.append({"tags": tags})
+            before = word
+        found.append({"tokens": list(words), "tags": tags})
     return found
 
 
@@ -63,16 +77,16 @@ def span(context: str, encoding: Encoding, start: Array, end: Array) -> dict[str
     """The best start and end in the context, not further apart than an answer is long."""
     where = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 1]
     if not where:
-        return {"answer": "", "score": 0.0, "start": 0, "end": 0}
+        return {"answer": "", "start": None, "end": None, "score": 0.0, "best_answer": "", "null_score": 0.0}
     first = where[0]
     sums = start[where][:, None] + end[where][None]
     sums = np.where(np.tril(np.triu(np.ones_like(sums)), LONGEST_ANSWER - 1) > 0, sums, -np.inf)
-    i, j = np.unravel_index(int(sums.argmax()), sums.shape)
-    probability = float(softmax(start)[first + i] * softmax(end)[first + j])
-    if start[0] + end[0] > sums[i, j]:
-        return {"answer": "", "score": float(softmax(start)[0] * softmax(end)[0]), "start": 0, "end": 0}
-    a, b = encoding.offsets[first + int(i)][0], encoding.offsets[first + int(j)][1]
-    return {"answer": context[a:b], "score": probability, "start": a, "end": b}
+    i, j = (first + int(place) for place in np.unravel_index(int(sums.argmax()), sums.shape))
+    a, b = encoding.offsets[i][0], encoding.offsets[j][1]
+    none = float(start[0] + end[0] - sums.max())  # above 0: no answer is likelier than the best
+    more = {"score": float(softmax(start)[i] * softmax(end)[j]), "best_answer": context[a:b], "null_score": none}
+    return ({"answer": "", "start": None, "end": None} if none > 0 else
+            {"answer": context[a:b], "start": a, "end": b}) | more  # fmt: skip
 
 
 def read(model: Runner, text: str, second: str | None = None) -> Encoding:

@@ -188,7 +188,7 @@ def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unk
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
     if missing or wrong:
         raise ValueError(
-            f"{folder}: the weights do not fit the model; missing {missing}, "
+            f"{folder}: the weights do not fit config.json; missing {missing}, "
             f"of another shape {wrong}, unknown {unknown}"
         )
     network.load_state_dict({name: ours[name] for name in wanted})
@@ -199,7 +199,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     path = folder / "model.safetensors"
     if not path.exists():
         other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
-        hint = f"; loading {other} could run code that is in it: convert it to safetensors first" if other else ""
+        hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
         raise ValueError(f"{folder} has no model.safetensors{hint}")
     try:
         return load_file(path)

@@ -108,7 +108,7 @@ def detect(config: DetectConfig) -> None:
         say(f"wrote {config.html}")
 
 
-def open_model(path: str) -> Detector:
+def open_model(path: str) -> Any:
     """A run or a Hugging Face directory in torch; an exported folder without it."""
     from electra import runtime
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from electra.detect import Query, detect_texts
 from electra.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
 from electra.model.graph import Graph
 from electra.predict import model_folder
-from electra.runtime import FORMATS, Array, Runner, Session, installed, open_session
+from electra.runtime import RUNNERS, DetectorRunner, EncoderRunner, Runner
+from electra.sessions import FORMATS, Array, Session, installed, open_session
 from electra.storage import read_json, write_json
 
 SHAPES = ((1, 3), (1, 32), (2, 17), (5, 64), (8, 24), (3, 128))  # rows and tokens of the longest
@@ -30,9 +31,10 @@ PARITY = 1e-4  # the most that a file of full precision may differ from torch
 PLANTED = 150  # texts with wrong words, of each kind
 MIN_TEXTS = 30
 CALIBRATION = 128  # lines that set the ranges of int8
+SAID = ("label", "labels", "tags", "answer")  # of a prediction, beside probabilities
+WORDS = ("ElectraForTokenClassification",)
+TOO_LITTLE = f"too little held-out text: {MIN_TEXTS} texts of 30 words are the least; name more with --text"
 LOSSY = ("openvino-int8", "openvino-bf16", "onnx-int8")
-EXPORTABLE = ("ElectraForPreTraining", "ElectraForSequenceClassification", "ElectraLinearClassifier",
-              "ElectraForTokenClassification", "ElectraForQuestionAnswering", "ElectraModel")  # fmt: skip
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
 EXTRAS = {"onnx": "export", "openvino": "export,openvino"}
 
@@ -51,12 +53,8 @@ def export(config: ExportConfig) -> dict[str, Any]:
     formats = wanted(config)
     graph = Graph(load_network(folder)).eval()
     reference = in_torch(folder, graph)
-    require(
-        reference.architecture in EXPORTABLE,
-        f"{folder} holds a {reference.architecture}, which has no exported form; there are {', '.join(EXPORTABLE)}",
-    )
     lines = heldout_lines(config, folder) if any(f in LOSSY for f in formats) else []
-    judge = Judge(reference, lines)
+    judge = Judge(reference, lines, config.task)
     write_files(out, folder, graph, reference, formats, lines[:CALIBRATION])
     results = [check(out, name, graph.outputs, judge, config) for name in formats]
     report = describe(config, reference, results, len(lines))
@@ -72,7 +70,7 @@ def wanted(config: ExportConfig) -> list[str]:
     for runtime in config.to:
         missing = [name for name in LIBRARIES[runtime] if not installed(name)]
         require(not missing, f"--to {runtime} needs {', '.join(missing)}: pip install 'electra[{EXTRAS[runtime]}]'")
-    names = [name for name in ("onnx", "openvino") if name in config.to]
+    names: list[str] = [name for name in ("onnx", "openvino") if name in config.to]
     names += ["openvino-bf16"] if "openvino" in config.to else []
     return names + [f"{name}-int8" for name in ("onnx", "openvino") if config.int8 and name in config.to]
 
@@ -80,7 +78,9 @@ def wanted(config: ExportConfig) -> list[str]:
 def in_torch(folder: Path, graph: Graph) -> Runner:
     """The model with torch behind the runner's methods: what exported files are compared with."""
     content = read_json(folder / "config.json")
-    return Runner(torch_session(graph), None, load_tokenizer(folder), content, stated_length(folder), "torch")
+    name = content["architectures"][0]
+    require(name in RUNNERS, f"{folder} holds a {name}, which has no exported form; there are {', '.join(RUNNERS)}")
+    return RUNNERS[name](torch_session(graph), None, load_tokenizer(folder), content, stated_length(folder), "torch")
 
 
 def torch_session(graph: Graph) -> Session:
@@ -95,7 +95,12 @@ def torch_session(graph: Graph) -> Session:
 
 
 def heldout_lines(config: ExportConfig, folder: Path) -> list[str]:
-    """The text that int8 is calibrated on and judged by: --text, or what the run's data kept apart."""
+    """The text that int8 is calibrated on and judged by: --text, --task's, or what the run's data kept apart."""
+    if config.task and not config.text:
+        from electra.tasks import TASKS
+
+        task = TASKS[read_json(folder / "config.json").get("task", "classification")]()
+        return ["\t".join(example.texts) for example in task.read(config.task, "dev")]
     if config.text:
         path = Path(config.text)
         require(path.is_file(), f"{path}: no such file")
@@ -148,25 +153,36 @@ def rows_of(model: Runner, lines: list[str]) -> list[list[list[int]]]:
 
 
 class Judge:
-    """Scores a model on held-out text: how well it finds planted errors, or how often it agrees with torch."""
+    """Scores a model on held-out text: its task's score, how well it finds planted errors, or how often it agrees."""
 
-    def __init__(self, reference: Runner, lines: list[str]) -> None:
+    def __init__(self, reference: Runner, lines: list[str], task: str) -> None:
         self.reference, self.lines = reference, lines[CALIBRATION:] if len(lines) > 2 * CALIBRATION else lines
-        self.finds_errors = reference.architecture == "ElectraForPreTraining"
-        self.measure = "AUC of planted errors" if self.finds_errors else "agreement with torch"
-        if not lines:
-            return
-        self.planted = [p for kind in ("random", "misspelling") for p in plant_errors(self.lines, kind, PLANTED, 0)]
-        enough = len(self.planted if self.finds_errors else self.lines) >= MIN_TEXTS
-        require(enough, f"too little held-out text: {MIN_TEXTS} texts of 30 words are the least; name more with --text")
-        self.expected = self.score(reference)
+        self.score: Callable[[Any], float]
+        if task:
+            self.measure, self.score = task_score(reference, task)
+        elif isinstance(reference, DetectorRunner):
+            planted = [p for kind in ("random", "misspelling") for p in plant_errors(self.lines, kind, PLANTED, 0)]
+            require(not lines or len(planted) >= MIN_TEXTS, TOO_LITTLE)
+            self.measure, self.score = "AUC of planted errors", lambda model: found_errors(model, planted)
+        else:
+            require(not lines or len(self.lines) >= MIN_TEXTS, TOO_LITTLE)
+            self.measure, self.score = "agreement with torch", lambda model: agreement(reference, model, self.lines)
+        self.expected = self.score(reference) if lines else 1.0
 
-    def score(self, model: Runner) -> float:
-        """1 is perfect."""
-        return found_errors(model, self.planted) if self.finds_errors else agreement(self.reference, model, self.lines)
+
+def task_score(reference: Runner, path: str) -> tuple[str, Callable[[Any], float]]:
+    """The name of the main metric of a fine-tuned model's task, and what measures it on examples of a file."""
+    from electra.tasks import TASKS
+
+    name = reference.config.get("task", "")
+    require(name in TASKS, "--task is for models that electra finetune wrote; name --text")
+    task = TASKS[name](**reference.config.get("task_settings", {}))
+    examples = task.read(path, "dev")
+    texts = [e.texts if len(e.texts) > 1 or reference.architecture in WORDS else e.texts[0] for e in examples]
+    return task.main_metric, lambda model: task.score(model.predict(texts), examples)[task.main_metric]
 
 
-def found_errors(model: Runner, texts: list[Planted]) -> float:
+def found_errors(model: DetectorRunner, texts: list[Planted]) -> float:
     """The AUC of telling planted wrong words from the others."""
     from sklearn.metrics import roc_auc_score
 
@@ -179,20 +195,20 @@ def found_errors(model: Runner, texts: list[Planted]) -> float:
     return float(roc_auc_score(is_wrong, scores))
 
 
-def agreement(reference: Runner, model: Runner, lines: list[str]) -> float:
+def agreement(reference: Any, model: Any, lines: list[str]) -> float:
     """The share of texts of which both say the same: labels or answers; hidden states by their cosine."""
-    if reference.architecture == "ElectraModel":
+    if isinstance(reference, EncoderRunner) and isinstance(model, EncoderRunner):
         pairs = zip(reference.encode(lines), model.encode(lines), strict=True)
         return float(np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in pairs]))
     inputs = [as_input(reference.architecture, line) for line in lines]
-    told = [[{k: v for k, v in each.items() if k not in ("score", "scores", "value")} for each in m.predict(inputs)]
+    told = [[{k: v for k, v in each.items() if k in SAID} for each in m.predict(inputs)]
             for m in (reference, model)]  # fmt: skip
     return float(np.mean([a == b for a, b in zip(*told, strict=True)]))
 
 
 def as_input(architecture: str, line: str) -> Any:
     """What `predict` takes, from a line: words where each is tagged, two texts where a tab stands between them."""
-    if architecture == "ElectraForTokenClassification":
+    if architecture in WORDS:
         return line.split()
     parts = tuple(line.split("\t"))
     return line if len(parts) == 1 else parts
@@ -205,7 +221,7 @@ def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: Ex
     worst = difference(reference, session, outputs)
     result = {"format": name, "file": FORMATS[name].file, "megabytes": megabytes(file), "max_difference": worst}
     if name in LOSSY:
-        model = Runner(session, None, reference.tokenizer, reference.config, reference.longest, name)
+        model = type(reference)(session, None, reference.tokenizer, reference.config, reference.longest, name)
         score = judge.score(model)
         loss = judge.expected - score
         good = loss <= config.tolerance

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from electra.model.graph import Graph
+from electra.sessions import without_telemetry
 from electra.storage import write_atomically
 
 OPSET = 18
@@ -39,12 +40,13 @@ def write_onnx(graph: Graph, file: Path) -> None:
 
 def longest(graph: Graph) -> int:
     """The tokens a network has positions for."""
-    config: Any = graph.network.encoder.config
-    return int(config.max_position_embeddings)
+    network: Any = graph.network
+    return int(network.encoder.config.max_position_embeddings)
 
 
 def write_openvino(graph: Graph, file: Path) -> None:
     """The same for OpenVINO, by way of ONNX: its attention and GELU are found again there and fused."""
+    without_telemetry()
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
@@ -65,6 +67,7 @@ def quantise_onnx(file: Path, quantised: Path) -> None:
 
 def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]) -> None:
     """Weights and activations in int8; the ranges of activations are those that `batches` show."""
+    without_telemetry()
     import nncf
     import openvino
 

@@ -5,11 +5,9 @@ B rows, L slots, K asked positions, V vocabulary, D hidden size.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,30 +15,10 @@ from numpy.typing import NDArray
 from electra.answers import answer_at, labelled, tagged
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words
+from electra.sessions import FORMATS, Array, Session, installed, open_session
 from electra.storage import read_json
 
 ROWS = 32  # rows of one forward pass
-Array = NDArray[Any]
-# Named inputs, names of outputs -> those outputs
-Session = Callable[[dict[str, Array], Sequence[str]], list[Array]]
-
-
-class Format(NamedTuple):
-    """One way to run a model."""
-
-    file: str
-    library: str
-    precision: str
-
-
-# Fastest first (results/inference_speed.json). File names are those of sentence-transformers and transformers.js.
-FORMATS = {
-    "openvino-int8": Format("openvino/openvino_model_qint8_quantized.xml", "openvino", "f32"),
-    "openvino-bf16": Format("openvino/openvino_model.xml", "openvino", "bf16"),
-    "onnx-int8": Format("onnx/model_quantized.onnx", "onnxruntime", "f32"),
-    "openvino": Format("openvino/openvino_model.xml", "openvino", "f32"),
-    "onnx": Format("onnx/model.onnx", "onnxruntime", "f32"),
-}
 
 
 def is_exported(path: str | Path) -> bool:
@@ -48,7 +26,7 @@ def is_exported(path: str | Path) -> bool:
     return (Path(path) / "export.json").is_file()
 
 
-def load(path: str | Path, format: str = "auto", threads: int = 0) -> Runner:
+def load(path: str | Path, format: str = "auto", threads: int = 0) -> Any:
     """Load an exported folder, by default in the fastest format that is there and whose library is installed.
 
     Raises:
@@ -64,9 +42,9 @@ def load(path: str | Path, format: str = "auto", threads: int = 0) -> Runner:
     usable = [f for f in dict.fromkeys((plain, "openvino", "onnx")) if (generator / FORMATS[f].file).exists()]
     usable = [f for f in usable if installed(FORMATS[f].library)]
     fill = open_session(generator, usable[0], threads) if usable else None
-    return Runner(
-        session, fill, load_tokenizer(folder), read_json(folder / "config.json"), stated_length(folder), chosen
-    )
+    config = read_json(folder / "config.json")
+    kind = RUNNERS[config["architectures"][0]]
+    return kind(session, fill, load_tokenizer(folder), config, stated_length(folder), chosen)
 
 
 def choose_format(folder: Path) -> str:
@@ -78,51 +56,8 @@ def choose_format(folder: Path) -> str:
     return usable[0]
 
 
-def installed(library: str) -> bool:
-    """Whether a library can be imported."""
-    return importlib.util.find_spec(library) is not None
-
-
-def open_session(folder: Path, format: str, threads: int = 0) -> Session:
-    """A model file, ready to run on `threads` threads; 0: all that this process may use."""
-    if format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}; there are {', '.join(FORMATS)}")
-    file, library, precision = FORMATS[format]
-    if not (folder / file).is_file():
-        raise ValueError(f"{folder} holds no {file}, which the format {format} is read from")
-    if not installed(library):
-        raise ValueError(f"the format {format} needs {library}: pip install {library}")
-    threads = threads or len(os.sched_getaffinity(0))
-    return (open_onnx if library == "onnxruntime" else open_openvino)(folder / file, precision, threads)
-
-
-def open_onnx(file: Path, precision: str, threads: int) -> Session:
-    """An ONNX file in ONNX Runtime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda inputs, names: session.run(list(names), inputs)
-
-
-def open_openvino(file: Path, precision: str, threads: int) -> Session:
-    """An OpenVINO file; where the machine has no bf16, that precision is run as f32."""
-    import openvino
-
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
-    request = openvino.Core().compile_model(str(file), "CPU", settings).create_infer_request()
-
-    def run(inputs: dict[str, Array], names: Sequence[str]) -> list[Array]:
-        found = request.infer(inputs, share_inputs=True, share_outputs=True)
-        return [np.array(found[name]) for name in names]
-
-    return run
-
-
 class Runner:
-    """A model ready for use: `detect` and `encode`, or `predict` where it was fine-tuned."""
+    """A model ready for use; subclasses say for what."""
 
     def __init__(
         self,
@@ -138,53 +73,6 @@ class Runner:
         self.architecture: str = config["architectures"][0]
         self.threshold: float = config.get("detection_threshold", 0.5)
         self.longest = min(longest, int(config["max_position_embeddings"]))
-
-    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
-        """For every word of `text`: how likely it was replaced, where it stands, and what would fit better."""
-        return detect_words(self, text, self.threshold if threshold is None else threshold, suggestions)
-
-    def replaced(self, rows: list[list[int]]) -> list[Array]:
-        """The probability that each token was replaced, for rows of ids that include the special tokens."""
-        self.require("ElectraForPreTraining", "detects nothing")
-        return [
-            1 / (1 + np.exp(-logits[: len(row)]))
-            for group in batched(rows)
-            for row, logits in zip(group, self.run(group, ["logits"])[0], strict=True)
-        ]
-
-    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Array:
-        """The `count` ids the generator finds likeliest at one position of each row, best first: [rows, count]."""
-        assert self.generator is not None
-        best = []
-        for start in range(0, len(rows), ROWS):
-            inputs = self.pad(rows[start : start + ROWS])
-            inputs["positions"] = np.array(positions[start : start + ROWS], np.int64)[:, None]
-            (logits,) = self.generator(inputs, ["logits"])
-            best.append(np.argsort(-logits, axis=-1)[:, :count])
-        return np.concatenate(best)
-
-    def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """The mean of the hidden states of each text, cut at the model's length: [texts, D]."""
-        vectors = np.zeros((len(texts), self.config["hidden_size"]), np.float32)
-        rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]
-        for number, group in enumerate(batched(rows)):
-            (hidden,) = self.run(group, ["last_hidden_state"])
-            mask = self.pad(group)["attention_mask"][..., None]
-            vectors[ROWS * number : ROWS * number + len(group)] = (hidden * mask).sum(1) / mask.sum(1)
-        return vectors
-
-    def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
-        """What a fine-tuned model says of texts, pairs of texts, lists of words, or (question, context)."""
-        ways = {
-            "ElectraForSequenceClassification": labelled,
-            "ElectraLinearClassifier": labelled,
-            "ElectraForTokenClassification": tagged,
-            "ElectraForQuestionAnswering": answer_at,
-        }
-        if self.architecture not in ways:
-            raise ValueError(f"this model ({self.architecture}) was not fine-tuned; it has detect and encode")
-        way = ways[self.architecture]
-        return [each for start in range(0, len(inputs), ROWS) for each in way(self, inputs[start : start + ROWS])]
 
     def run(self, rows: list[list[int]], names: Sequence[str]) -> list[Array]:
         """The outputs `names` for rows of ids."""
@@ -206,10 +94,68 @@ class Runner:
                 inputs["token_type_ids"][i, : len(row)] = types[i]
         return inputs
 
-    def require(self, architecture: str, fault: str) -> None:
-        """Raise ValueError where the model is of another kind."""
-        if self.architecture != architecture:
-            raise ValueError(f"this model ({self.architecture}) {fault}; use predict")
+
+class EncoderRunner(Runner):
+    """Texts as vectors."""
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """The mean of the hidden states of each text, cut at the model's length: [texts, D]."""
+        vectors = np.zeros((len(texts), self.config["hidden_size"]), np.float32)
+        rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]
+        for number, group in enumerate(batched(rows)):
+            (hidden,) = self.run(group, ["last_hidden_state"])
+            mask = self.pad(group)["attention_mask"][..., None]
+            vectors[ROWS * number : ROWS * number + len(group)] = (hidden * mask).sum(1) / mask.sum(1)
+        return vectors
+
+
+class DetectorRunner(EncoderRunner):
+    """Which words look replaced, and what would fit."""
+
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
+        """For every word of `text`: how likely it was replaced, where it stands, and what would fit better."""
+        return detect_words(self, text, self.threshold if threshold is None else threshold, suggestions)
+
+    def replaced(self, rows: list[list[int]]) -> list[Array]:
+        """The probability that each token was replaced, for rows of ids that include the special tokens."""
+        return [
+            1 / (1 + np.exp(-logits[: len(row)]))
+            for group in batched(rows)
+            for row, logits in zip(group, self.run(group, ["logits"])[0], strict=True)
+        ]
+
+    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Array:
+        """The `count` ids the generator finds likeliest at one position of each row, best first: [rows, count]."""
+        assert self.generator is not None
+        best = []
+        for start in range(0, len(rows), ROWS):
+            inputs = self.pad(rows[start : start + ROWS])
+            inputs["positions"] = np.array(positions[start : start + ROWS], np.int64)[:, None]
+            (logits,) = self.generator(inputs, ["logits"])
+            best.append(np.argsort(-logits, axis=-1)[:, :count])
+        return np.concatenate(best)
+
+
+class TaskRunner(Runner):
+    """What a fine-tuned model says."""
+
+    def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
+        """A prediction for each text, pair of texts, list of words, or (question, context)."""
+        parts = [inputs[start : start + ROWS] for start in range(0, len(inputs), ROWS)]
+        return [each for part in parts for each in ANSWERS[self.architecture](self, part)]
+
+
+ANSWERS = {
+    "ElectraForSequenceClassification": labelled,
+    "ElectraLinearClassifier": labelled,
+    "ElectraForTokenClassification": tagged,
+    "ElectraForQuestionAnswering": answer_at,
+}
+RUNNERS: dict[str, type[Runner]] = {
+    "ElectraForPreTraining": DetectorRunner,
+    "ElectraModel": EncoderRunner,
+    **dict.fromkeys(ANSWERS, TaskRunner),
+}
 
 
 def batched(rows: list[list[int]]) -> list[list[list[int]]]:

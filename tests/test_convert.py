@@ -226,7 +226,7 @@ def test_a_pickle_is_refused(tmp_path):
     discriminator.save_pretrained(tmp_path)
     tiny.tiny_tokenizer().save(tmp_path)
     (tmp_path / "model.safetensors").rename(tmp_path / "pytorch_model.bin")
-    with pytest.raises(ValueError, match="convert it to safetensors first"):
+    with pytest.raises(ValueError, match="convert pytorch_model.bin to safetensors first"):
         convert(ConvertConfig(str(tmp_path), str(tmp_path / "out")))
 
 

@@ -1,5 +1,6 @@
 """Exported models give torch's answers, are refused where they lose, and run where there is no torch."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import tiny
 import torch
 
 import electra
-from electra import runtime
+from electra import runtime, sessions
 from electra.cli import main
 from electra.config import ElectraConfig, ExportConfig
 from electra.convert import save_network
@@ -83,7 +84,7 @@ def test_a_runner_answers_as_the_model(exported, format):
     model, runner = electra.load(folder), runtime.load(out, format)
     assert (runner.threshold, runner.longest) == (model.threshold, model.longest) == (0.4, 30)
     text = " ".join([TEXT] * 4)  # longer than the model: windows
-    expected, found = model.detect(text, 0.3), runner.detect(text, 0.3)
+    expected, found = model.detect(text, 0.0), runner.detect(text, 0.0)
     assert [w._replace(replaced=0) for w in found] == [w._replace(replaced=0) for w in expected]
     assert any(w.suggestions for w in found)
     np.testing.assert_allclose([w.replaced for w in found], [w.replaced for w in expected], atol=1e-4)
@@ -92,16 +93,22 @@ def test_a_runner_answers_as_the_model(exported, format):
     assert runner.encode([]).shape == (0, 32)
 
 
+def test_nothing_is_reported_over_the_network(exported):
+    assert sys.modules["openvino_telemetry"] is None
+
+
 def test_the_fastest_format_is_taken(exported, monkeypatch):
     _, out, _ = exported
     assert runtime.load(out).format == "openvino-int8"
-    monkeypatch.setattr(runtime, "installed", lambda library: library != "openvino")
+    installed = {"onnxruntime"}
+    for module in (runtime, sessions):
+        monkeypatch.setattr(module, "installed", lambda library: library in installed)
     assert runtime.load(out).format == "onnx-int8"
     with pytest.raises(ValueError, match="pip install openvino"):
         runtime.load(out, "openvino")
     with pytest.raises(ValueError, match="unknown format"):
         runtime.load(out, "onx")
-    monkeypatch.setattr(runtime, "installed", lambda library: False)
+    installed.clear()
     with pytest.raises(ValueError, match="install onnxruntime or openvino"):
         runtime.load(out)
 
@@ -128,8 +135,8 @@ def test_the_verb_detects_with_an_exported_folder(exported, tmp_path, capsys):
 
 def test_what_loses_too_much_is_refused(tmp_path, heldout, monkeypatch):
     save(tmp_path / "model", generator=False)
-    judge = sys.modules["electra.export"].Judge
-    monkeypatch.setattr(judge, "score", lambda judge, model: 0.9 if model.format == "torch" else 0.88)
+    module = sys.modules["electra.export"]
+    monkeypatch.setattr(module, "found_errors", lambda model, texts: 0.9 if model.format == "torch" else 0.88)
     config = ExportConfig(str(tmp_path / "model"), str(tmp_path / "out"), int8=True, text=heldout, tolerance=0.01)
     with pytest.raises(ValueError, match="refused onnx-int8"):
         export(config)
@@ -176,8 +183,7 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
     runner = runtime.load(tmp_path / "out")
     found = runner.predict(inputs)
     assert len(found) == len(inputs)
-    with pytest.raises(ValueError, match="use predict"):
-        runner.detect("a fox")
+    assert not hasattr(runner, "detect") and not hasattr(runner, "encode")
     name = read_json(tmp_path / "model" / "config.json")["architectures"][0]
     peer = getattr(transformers, name).from_pretrained(tmp_path / "model").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
@@ -188,17 +194,31 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
         outputs = peer(**first)
     if kind is Answerer:
         assert found[0]["answer"] == "" or found[0]["answer"] in TEXT
-        assert TEXT[found[0]["start"] : found[0]["end"]] == found[0]["answer"]
+        assert TEXT[slice(found[0]["start"] or 0, found[0]["end"] or 0)] == found[0]["answer"]
     elif words:
         assert len(found[0]["tags"]) == len(inputs[0])
         assert found[0]["tags"][0] == f"LABEL_{int(outputs.logits[0, 1].argmax())}"
     elif extra.get("problem_type") == "regression":
-        assert found[0]["value"] == pytest.approx(float(outputs.logits), abs=1e-4)
+        assert found[0]["score"] == pytest.approx(float(outputs.logits), abs=1e-4)
     elif "problem_type" in extra:
-        assert list(found[0]["scores"].values()) == pytest.approx(outputs.logits[0].sigmoid().tolist(), abs=1e-4)
+        assert list(found[0]["probabilities"].values()) == pytest.approx(outputs.logits[0].sigmoid().tolist(), abs=1e-4)
     else:
-        assert list(found[0]["scores"].values()) == pytest.approx(outputs.logits[0].softmax(-1).tolist(), abs=1e-4)
-        assert found[0]["label"] in "abc"
+        likely = outputs.logits[0].softmax(-1).sort(descending=True)
+        assert list(found[0]["probabilities"].values()) == pytest.approx(likely.values.tolist(), abs=1e-4)
+        assert found[0]["label"] == "abc"[likely.indices[0]]
+
+
+def test_a_tasks_score_judges(tmp_path, monkeypatch):
+    extra = {"id2label": {"0": "no", "1": "yes"}, "task": "classification", "task_settings": {"labels": ["no", "yes"]}}
+    save(tmp_path / "model", Classifier, False, extra, num_labels=2, head="dense")
+    rows = [{"text": line, "label": "yes" if n % 3 else "no"} for n, line in enumerate(tiny.sentences(60))]
+    (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    report = export(
+        ExportConfig(
+            str(tmp_path / "model"), str(tmp_path / "out"), int8=True, task=str(tmp_path / "dev.jsonl"), force=True
+        )
+    )
+    assert report["formats"][1]["measure"] == "accuracy" and 0 < report["formats"][1]["torch"] < 1
 
 
 def test_an_encoder_alone_embeds(tmp_path):

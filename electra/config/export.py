@@ -37,7 +37,7 @@ class ExportConfig:
     to: tuple[Literal["onnx", "openvino"], ...] = arg(("onnx",), "runtimes: onnx, openvino")
     int8: bool = arg(False, "write int8 files too; each is measured, and refused where it loses too much")
     text: str = arg("", "held-out text, a line each, that int8 is calibrated on and judged by")
-    task: str = arg("", "held-out examples of the task a fine-tuned model is judged by, as electra evaluate reads them")
+    task: str = arg("", "labelled held-out examples by whose score a fine-tuned model is judged")
     tolerance: float = arg(0.005, "how far the AUC or the task's score of an int8 file may fall below torch's")
     force: bool = arg(False, "keep files that lose more")
 

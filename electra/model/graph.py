@@ -5,6 +5,8 @@ B rows, L slots, D hidden size, K asked positions, V vocabulary, C labels. Every
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from electra.model.heads import Discriminator, MaskedLM
@@ -29,7 +31,8 @@ class Graph(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, positions: Tensor | None = None
     ) -> tuple[Tensor, ...]:
-        network, rows = self.network, (input_ids, attention_mask, token_type_ids)
+        network: Any = self.network
+        rows = input_ids, attention_mask, token_type_ids
         if isinstance(network, MaskedLM):
             return (network(positions, *rows),)
         hidden = network.encoder(*rows)

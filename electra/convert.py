@@ -262,5 +262,5 @@ def read_huggingface(source: Path) -> Pair:
 
 def beyond_the_shape(content: dict[str, Any]) -> dict[str, Any]:
     """What a config.json says beyond what is written anyway: the architecture, labels, a threshold."""
-    shape = {f.name for f in fields(ElectraConfig)}
-    return {key: value for key, value in content.items() if key not in shape | {"dtype", "torch_dtype"}}
+    written = {f.name for f in fields(ElectraConfig)} | {"dtype", "torch_dtype", "transformers_version"}
+    return {key: value for key, value in content.items() if key not in written}

@@ -16,8 +16,11 @@ from electra.config import (
     DemoConfig,
     DetectConfig,
     ElectraConfig,
+    EvaluateConfig,
     ExportConfig,
+    FinetuneConfig,
     FlopsConfig,
+    PredictConfig,
     PrepareConfig,
     PretrainConfig,
     ServeConfig,
@@ -27,6 +30,9 @@ from electra.config import (
 VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
     "detect": DetectConfig,
     "convert": ConvertConfig,
     "export": ExportConfig,
@@ -73,7 +79,7 @@ def run(verb: str, words: list[str]) -> None:
     if verb not in VERBS:
         raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
     kind = VERBS[verb]
-    default = kind() if kind not in (PrepareConfig, PretrainConfig) else None
+    default = kind() if kind not in (PrepareConfig, PretrainConfig, PredictConfig) else None
     if kind is PretrainConfig:
         default, words = starting_point(words)
     config = parse(kind, words, default, f"electra {verb}")

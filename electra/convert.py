@@ -158,6 +158,13 @@ def is_masked_lm(folder: Path) -> bool:
     return "MaskedLM" in " ".join(read_json(folder / "config.json").get("architectures") or [])
 
 
+def is_finetuned(folder: Path) -> bool:
+    """Whether a directory holds a network that answers a task."""
+    content = read_json(folder / "config.json")
+    name = next(iter(content.get("architectures") or []), "")
+    return content.get("model_type") == "electra" and name in list(ARCHITECTURES)[2:]
+
+
 def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
     """The encoder's shape from a config.json."""
     for name, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):

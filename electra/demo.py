@@ -18,6 +18,7 @@ from electra.console import duration, say
 from electra.data.chunks import is_heldout
 from electra.data.corpus import Corpus
 from electra.data.errors import Planted, plant_errors
+from electra.data.loader import Loader
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
@@ -98,6 +99,7 @@ class Marks:
             return
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
+        assert isinstance(trainer.loader, Loader)
         model = Model(discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}

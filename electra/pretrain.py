@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import electra
-from electra.config import ElectraConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
+from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say
 from electra.convert import save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
@@ -28,6 +28,7 @@ from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.predict import load
 from electra.report import examples_html, write_report
+from electra.start import Start, fit_to_start, load_start, take_over
 from electra.storage import only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
@@ -55,7 +56,9 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
     )
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
-    config = fit_to_data(config, train, tokenizer)
+    start = None if config.init in ("random", "corpus") else load_start(config.init)
+    config = fit_to_start(config, start, tokenizer) if start else fit_to_data(config, train, tokenizer)
+    require_readable(config, train, tokenizer)
     folder = Path(config.out)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
     require_same_run(config, folder, prepared)
@@ -64,7 +67,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
-        objective = build_objective(config, train, tokenizer).to(device)
+        objective = build_objective(config, train, tokenizer, start).to(device)
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective)
@@ -90,7 +93,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_dtype(config: PretrainConfig) -> torch.dtype:
+def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
     """bf16 where the machine multiplies it in hardware: elsewhere it is slower than fp32."""
     if config.precision != "auto":
         return torch.bfloat16 if config.precision == "bf16" else torch.float32
@@ -108,7 +111,13 @@ def should_compile(config: PretrainConfig) -> bool:
 
 
 def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
-    """Take the vocabulary's size and padding from the data; refuse data the model cannot read."""
+    """Take the vocabulary's size and padding from the data."""
+    model = replace(config.model, vocab_size=train.vocab_size, pad_token_id=tokenizer.pad_id)
+    return replace(config, model=model)
+
+
+def require_readable(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
+    """Refuse data the model cannot read."""
     require(
         tokenizer.hash == train.tokenizer_hash,
         f"{config.data}: the tokeniser there is not the one the text was prepared with; run electra prepare again",
@@ -119,8 +128,6 @@ def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
         f"{config.data} holds examples of {train.seq_length} tokens, the model reads {longest} "
         f"(max_position_embeddings); prepare with --seq-length {longest} or raise it",
     )
-    model = replace(config.model, vocab_size=train.vocab_size, pad_token_id=tokenizer.pad_id)
-    return replace(config, model=model)
 
 
 def require_same_run(config: PretrainConfig, folder: Path, prepared: dict[str, Any]) -> None:
@@ -153,12 +160,16 @@ def write_run_config(config: PretrainConfig, folder: Path, prepared: dict[str, A
     write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions})
 
 
-def build_objective(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Objective:
+def build_objective(
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None
+) -> Objective:
     """The networks with their first weights."""
     seed_all(config.seed)
     objective = OBJECTIVES[config.objective](config, tokenizer.mask_id)
-    if config.init == "random":
+    if config.init != "corpus":
         initialise_randomly(objective, config.model.initializer_range)
+        if start:
+            take_over(objective.networks(), start)
         return objective
     tokens, V, special = np.concatenate(train.tokens)[:MAX_TOKENS], config.model.vocab_size, tokenizer.special_ids
     width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
@@ -213,6 +224,7 @@ def save_model(
     folder: Path, objective: Objective, tokenizer: Tokenizer, config: PretrainConfig, trainer: Trainer
 ) -> None:
     """Write model/, the kept network, and model/generator/ beside it."""
+    assert isinstance(trainer.loader, Loader)
     length = trainer.loader.seq_length
     networks = objective.networks()
     kept, *others = networks

@@ -5,6 +5,7 @@ One field is one command-line flag (cli.py); names are those of Hugging Face's `
 
 from electra.config.base import refuse_unknown, require, to_dict
 from electra.config.export import ConvertConfig, ExportConfig
+from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
 from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, SEQ_LENGTHS
@@ -19,8 +20,11 @@ __all__ = [
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",
+    "EvaluateConfig",
     "ExportConfig",
+    "FinetuneConfig",
     "FlopsConfig",
+    "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
     "ServeConfig",

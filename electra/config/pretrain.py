@@ -30,9 +30,10 @@ class PretrainConfig:
     generator_width: float = arg(0.25, "generator's hidden size as a fraction of the discriminator's")
     generator_depth: float = arg(1.0, "generator's layers as a fraction of the discriminator's")
     share: Literal["none", "embeddings", "all"] = arg("embeddings", "weights both networks share")
-    init: Literal["random", "corpus"] = arg(
+    init: str = arg(
         "random",
-        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours",
+        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours; "
+        "or a run or Hugging Face directory to go on from (PATH, or DISCRIMINATOR,GENERATOR), whose size it takes",
     )
     # optimization
     learning_rate: float = arg(5e-4, "peak learning rate")

@@ -70,11 +70,13 @@ def answer_at(model: Runner, inputs: Sequence[tuple[str, str]]) -> list[dict[str
     """The likeliest answer to each (question, context), '' where none is likelier; contexts are cut, not windowed."""
     encodings = [read(model, *each) for each in inputs]
     start, end = outputs(model, encodings, ["start_logits", "end_logits"])
-    return [span(c, e, s, t) for (_, c), e, s, t in zip(inputs, encodings, start, end, strict=True)]
+    settings = model.config.get("task_settings", {})
+    limit = settings.get("null_threshold", 0.0) if settings.get("may_be_unanswerable") else np.inf
+    return [span(c, e, s, t, limit) for (_, c), e, s, t in zip(inputs, encodings, start, end, strict=True)]
 
 
-def span(context: str, encoding: Encoding, start: Array, end: Array) -> dict[str, Any]:
-    """The best start and end in the context, not further apart than an answer is long."""
+def span(context: str, encoding: Encoding, start: Array, end: Array, limit: float) -> dict[str, Any]:
+    """The best start and end in the context, not further apart than an answer is long; none where that is likelier."""
     where = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 1]
     if not where:
         return {"answer": "", "start": None, "end": None, "score": 0.0, "best_answer": "", "null_score": 0.0}
@@ -83,9 +85,9 @@ def span(context: str, encoding: Encoding, start: Array, end: Array) -> dict[str
     sums = np.where(np.tril(np.triu(np.ones_like(sums)), LONGEST_ANSWER - 1) > 0, sums, -np.inf)
     i, j = (first + int(place) for place in np.unravel_index(int(sums.argmax()), sums.shape))
     a, b = encoding.offsets[i][0], encoding.offsets[j][1]
-    none = float(start[0] + end[0] - sums.max())  # above 0: no answer is likelier than the best
+    none = float(start[0] + end[0] - sums.max())  # above 0 it is likelier that there is no answer
     more = {"score": float(softmax(start)[i] * softmax(end)[j]), "best_answer": context[a:b], "null_score": none}
-    return ({"answer": "", "start": None, "end": None} if none > 0 else
+    return ({"answer": "", "start": None, "end": None} if none > limit else
             {"answer": context[a:b], "start": a, "end": b}) | more  # fmt: skip
 
 

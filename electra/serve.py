@@ -65,7 +65,11 @@ def folder_name(model: str) -> str:
 
 
 def load_model(path: str, threads: int) -> Any:
-    """The model behind a path."""
+    """The model behind a path; an exported folder needs no torch."""
+    from electra import runtime
+
+    if runtime.is_exported(path):
+        return runtime.load(path, threads=threads)
     import torch
 
     from electra.predict import load

@@ -183,6 +183,8 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
     runner = runtime.load(tmp_path / "out")
     found = runner.predict(inputs)
     assert len(found) == len(inputs)
+    for ours, theirs in zip(electra.load(tmp_path / "model").predict(inputs), found):
+        assert all(ours[key] == theirs[key] for key in ("label", "labels", "tags", "answer") if key in theirs)
     assert not hasattr(runner, "detect") and not hasattr(runner, "encode")
     name = read_json(tmp_path / "model" / "config.json")["architectures"][0]
     peer = getattr(transformers, name).from_pretrained(tmp_path / "model").eval()

@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--preset", default="small")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--peers", default="hf,hf-compiled", help="hf, or hf,hf-compiled: compiling takes minutes")
     parser.add_argument("--model", default="", help="an exported folder; default: the preset with random weights")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     options = parser.parse_args()
@@ -68,7 +69,8 @@ def implementations(options: argparse.Namespace, folder: Path) -> dict[str, Call
     torch.manual_seed(0)
     config = PRESETS[options.preset].model
     graph = Graph(Discriminator(Encoder(config))).eval()
-    found = {"hf": hugging_face(config), "hf-compiled": hugging_face(config, True), "torch": in_torch(graph)}
+    found = {name: hugging_face(config, name == "hf-compiled") for name in options.peers.split(",")}
+    found["torch"] = in_torch(graph)
     if not options.model:
         write_files(graph, folder, config.vocab_size)
     return found | exported(Path(options.model) if options.model else folder, options.threads)
@@ -84,7 +86,7 @@ def hugging_face(config, compiled: bool = False) -> Callable:
 def in_torch(model, compiled: bool = False) -> Callable:
     import torch
 
-    model = torch.compile(model, dynamic=False) if compiled else model
+    model = torch.compile(model, dynamic=True) if compiled else model
 
     def call(inputs: dict) -> None:
         with torch.inference_mode():

@@ -60,6 +60,8 @@ ARCHITECTURES = {
     "ElectraLinearClassifier": Kind(lambda encoder, C: Classifier(encoder, C, "linear"), TAGGER_NAMES),
     "ElectraJointAnswerer": Kind(lambda encoder, _: Answerer(encoder, "joint"), ANSWERER_NAMES),
 }
+WITHOUT_TASK = ("ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM", "ElectraForMultipleChoice",
+                "ElectraModel")  # fmt: skip
 OURS = ("ElectraLinearClassifier", "ElectraJointAnswerer")
 
 
@@ -162,7 +164,7 @@ def is_finetuned(folder: Path) -> bool:
     """Whether a directory holds a network that answers a task."""
     content = read_json(folder / "config.json")
     name = next(iter(content.get("architectures") or []), "")
-    return content.get("model_type") == "electra" and name in list(ARCHITECTURES)[2:]
+    return content.get("model_type") == "electra" and name in ARCHITECTURES and name not in WITHOUT_TASK
 
 
 def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:

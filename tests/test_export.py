@@ -21,6 +21,10 @@ from electra.model.heads import Discriminator, Headless, MaskedLM
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.storage import read_json
 
+YES_NO = {"id2label": {"0": "no", "1": "yes"}}
+THREE = {"id2label": {"0": "a", "1": "b", "2": "c"}}
+MULTI_LABEL = {"problem_type": "multi_label_classification"} | YES_NO
+REGRESSION = {"problem_type": "regression", "id2label": {"0": "x"}, "task_settings": {"low": 1.0, "high": 5.0}}
 TEXT = "the quick brown fox jumps over the lazy dog and the small cook eats a meal with a river walker under café"
 
 
@@ -167,11 +171,10 @@ def test_a_wrong_file_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("kind", "changes", "extra", "inputs"),
     [
-        (Classifier, {"num_labels": 3, "head": "dense"}, {"id2label": {"0": "a", "1": "b", "2": "c"}}, [TEXT, "fox"]),
-        (Classifier, {"num_labels": 1, "head": "dense"}, {"problem_type": "regression", "num_labels": 1},
-         [("a fox", "the dog")]),
-        (Classifier, {"num_labels": 2, "head": "dense"}, {"problem_type": "multi_label_classification"}, ["a fox"]),
-        (Tagger, {"num_labels": 2}, {}, [TEXT.split(), ["fox"]]),
+        (Classifier, {"num_labels": 3, "head": "dense"}, THREE, [TEXT, "fox"]),
+        (Classifier, {"num_labels": 1, "head": "dense"}, REGRESSION, [("a fox", "the dog")]),
+        (Classifier, {"num_labels": 2, "head": "dense"}, MULTI_LABEL, ["a fox"]),
+        (Tagger, {"num_labels": 2}, YES_NO, [TEXT.split(), ["fox"]]),
         (Answerer, {"head": "linear"}, {}, [("the fox", TEXT), ("a", "dog")]),
     ],
 )  # fmt: skip
@@ -199,9 +202,9 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
         assert TEXT[slice(found[0]["start"] or 0, found[0]["end"] or 0)] == found[0]["answer"]
     elif words:
         assert len(found[0]["tags"]) == len(inputs[0])
-        assert found[0]["tags"][0] == f"LABEL_{int(outputs.logits[0, 1].argmax())}"
+        assert found[0]["tags"][0] == ("no", "yes")[int(outputs.logits[0, 1].argmax())]
     elif extra.get("problem_type") == "regression":
-        assert found[0]["score"] == pytest.approx(float(outputs.logits), abs=1e-4)
+        assert found[0]["score"] == pytest.approx(1 + 4 * float(outputs.logits), abs=1e-3)
     elif "problem_type" in extra:
         assert list(found[0]["probabilities"].values()) == pytest.approx(outputs.logits[0].sigmoid().tolist(), abs=1e-4)
     else:
@@ -211,7 +214,7 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
 
 
 def test_a_tasks_score_judges(tmp_path, monkeypatch):
-    extra = {"id2label": {"0": "no", "1": "yes"}, "task": "classification", "task_settings": {"labels": ["no", "yes"]}}
+    extra = YES_NO | {"task": "classification", "task_settings": {"labels": ["no", "yes"]}}
     save(tmp_path / "model", Classifier, False, extra, num_labels=2, head="dense")
     rows = [{"text": line, "label": "yes" if n % 3 else "no"} for n, line in enumerate(tiny.sentences(60))]
     (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, rows)))

@@ -36,14 +36,15 @@ class Graph(nn.Module):
         if isinstance(network, MaskedLM):
             return (network(positions, *rows),)
         hidden = network.encoder(*rows)
+        head: Any = getattr(network, "head", None)
         if isinstance(network, Discriminator):
-            return network.head(hidden), hidden
+            return head(hidden), hidden
         if isinstance(network, Classifier):
-            return (network.head(hidden[:, 0]),)
+            return (head(hidden[:, 0]),)
         if isinstance(network, Tagger):
-            return (network.head(hidden),)
+            return (head(hidden),)
         if isinstance(network, Answerer):
-            start, end = network.head.outputs(hidden).unbind(-1)
+            start, end = head.outputs(hidden).unbind(-1)
             return start, end
         return (hidden,)
 

@@ -22,12 +22,13 @@ from electra.data.loader import Loader
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import coloured, logit, marked_html, token_scores, word_score, word_spans
+from electra.detect import logit, token_scores, word_score, word_spans
 from electra.model.heads import Discriminator
 from electra.predict import Model, load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
 from electra.report import replaced_examples, write_report
+from electra.show import coloured, marked_html
 from electra.storage import read_json, write_json
 from electra.training.trainer import Trainer
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from electra.config import PredictConfig, require
 from electra.convert import is_finetuned, load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words, read_text
 from electra.model.heads import Discriminator, MaskedLM
 from electra.storage import read_json
@@ -103,12 +103,6 @@ def model_folder(path: Path) -> Path:
     if (path / "checkpoints").is_dir():
         raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
     raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
-
-
-def stated_length(folder: Path) -> int:
-    """The length the model was trained at: positions beyond it exist but have learned nothing."""
-    path = folder / "tokenizer_config.json"
-    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
 
 
 class Model:

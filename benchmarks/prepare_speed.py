@@ -12,6 +12,7 @@ from pathlib import Path
 
 from electra.config import PrepareConfig
 from electra.data.tokenizer import load_tokenizer, train_tokenizer
+from electra.machine import provenance
 from electra.prepare import prepare
 
 
@@ -39,8 +40,8 @@ def main() -> None:
             times["prepare"].append(time.perf_counter() - start)
     megabytes = len(raw.encode()) / 1e6
     speeds = {name: round(megabytes / statistics.median(t), 2) for name, t in times.items()}
-    print(json.dumps({"megabytes": round(megabytes, 1), "mb_per_second": speeds,
-                      "ratio": round(speeds["prepare"] / speeds["encode_batch_fast"], 3)}))  # fmt: skip
+    ratio = round(speeds["prepare"] / speeds["encode_batch_fast"], 3)
+    print(json.dumps({"megabytes": round(megabytes, 1), "mb_per_second": speeds, "ratio": ratio, **provenance()}))
 
 
 if __name__ == "__main__":

@@ -1,36 +1,58 @@
-"""Tokens per second and peak memory of one ELECTRA pre-training step: ours beside the plain Hugging Face loop.
+"""Tokens per second and peak memory of one ELECTRA pre-training step: ours beside others, on the same text.
 
 Each implementation lives in a process of its own, so that its peak memory is its own; rounds alternate, so that a
-machine that slows down slows both. One step is the generator's and the discriminator's forward pass, the backward pass,
-clipping and AdamW, with dropout, on full rows of random ids.
+machine that slows down slows all. One step is the generator's and the discriminator's forward pass, the backward pass,
+clipping and Adam. Tokens are counted without padding: peers read a text a row, padded; ours packs them.
 
-    python benchmarks/pretrain_speed.py --preset small --rounds 5 --threads 2 --peers hf,hf-bf16 --json
+    python benchmarks/pretrain_speed.py --case full128 --peers hf,hf-bf16 --json
+    python benchmarks/pretrain_speed.py --case doc512 --text TEXT.txt --peers hf,google \
+        --google CLONE --google-python PYTHON_WITH_TENSORFLOW_2.15 --json
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import os
-import platform
-import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from electra.config import PRESETS, PretrainConfig  # noqa: E402
+from electra.machine import peak_memory, provenance  # noqa: E402
 
-PAD, MASK, FIRST_WORD = 0, 103, 1000  # as in BERT's vocabulary
-DIFFERENT_BATCHES = 8
+PAD, CLS, SEP, MASK, FIRST_WORD = 0, 101, 102, 103, 1000  # as in BERT's vocabulary
+BATCHES = 8
+PEERS = ("hf", "hf-bf16", "hf-compiled", "google")
+
+
+class Case(NamedTuple):
+    """What is trained on what."""
+
+    preset: str
+    rows: int
+    seq_length: int
+    unit: str  # rows of random words, or what stands in a row of a text: a document (cut) or a paragraph
+    dropout: float  # of ours; peers keep the paper's
+
+
+CASES = {
+    "full128": Case("small", 32, 128, "random", 0.1),
+    "full512": Case("small", 8, 512, "random", 0.1),
+    "fast128": Case("small", 32, 128, "random", 0.0),
+    "doc128": Case("small", 32, 128, "document", 0.1),
+    "doc512": Case("small", 8, 512, "document", 0.1),
+    "line128": Case("small", 32, 128, "line", 0.1),
+    "tiny128": Case("tiny", 32, 128, "random", 0.1),
+}
 
 
 def main() -> None:
@@ -43,20 +65,35 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--preset", default="small", choices=PRESETS)
-    parser.add_argument("--peers", default="hf", help="hf, hf-bf16 (autocast), or both with a comma")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--seq-length", type=int, default=128)
+    parser.add_argument("--case", default="full128", choices=CASES)
+    parser.add_argument("--text", help="text file for the doc and line cases; documents end with a blank line")
+    parser.add_argument("--peers", default="hf", help=f"some of {', '.join(PEERS)}, with commas")
+    parser.add_argument("--google", help="a clone of google-research/electra")
+    parser.add_argument("--google-python", help="a Python with TensorFlow 2.15")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=3, help="steps a round")
-    parser.add_argument("--warmup-steps", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0, help="0: torch's choice")
+    parser.add_argument("--steps", type=int, default=2, help="steps a round")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--compile", default="auto", choices=("auto", "on", "off"), help="of ours, as electra pretrain")
     parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"), help="of ours, likewise")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--batches", default="", help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def configuration(options: argparse.Namespace, dropout: float) -> PretrainConfig:
+    """The run of a case, as all implementations train it."""
+    case = CASES[options.case]
+    run = PRESETS[case.preset]
+    model = replace(run.model, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    if case.preset == "tiny":  # as the reference figures have it: a vocabulary of 8,192, half as wide a generator
+        model = replace(model, vocab_size=8192)
+        run = replace(run, generator_width=0.5, generator_depth=1.0)
+    return replace(
+        run, model=model, init="random", train_batch_size=case.rows, micro_batch_size=case.rows, device=options.device,
+        compile=options.compile, precision=options.precision, threads=options.threads,
+    )  # fmt: skip
 
 
 # -- the parent --------------------------------------------------------------------------------------------------------
@@ -65,10 +102,15 @@ def read_options() -> argparse.Namespace:
 class Worker:
     """One implementation in its process; it measures when asked."""
 
-    def __init__(self, name: str) -> None:
-        command = [sys.executable, __file__, *sys.argv[1:], "--worker", name]
+    def __init__(self, name: str, options: argparse.Namespace, batches: str) -> None:
+        program = [sys.executable, __file__]
+        if name == "google":
+            program = [options.google_python, str(Path(__file__).with_name("google_worker.py"))]
+        arguments = [*sys.argv[1:], "--worker", name, "--batches", batches]
         self.name = name
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            [*program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.about = self.answer()
         self.seconds: list[float] = []
 
@@ -95,22 +137,23 @@ class Worker:
 def compare(options: argparse.Namespace) -> None:
     """Alternate rounds of all implementations and print medians."""
     names = ["electra", *(name for name in options.peers.split(",") if name)]
-    workers = [Worker(name) for name in names]  # one after the other: each is warm before the next starts
+    with tempfile.TemporaryDirectory() as folder:
+        batches = str(Path(folder) / "batches.npz")
+        make_batches(options, batches)
+        workers = [Worker(name, options, batches) for name in names]  # each is warm before the next starts
     for number in range(options.rounds):
-        order = workers if number % 2 == 0 else workers[::-1]
-        for worker in order:
+        for worker in workers if number % 2 == 0 else workers[::-1]:
             worker.measure()
-    tokens = options.batch_size * options.seq_length
-    speed = {w.name: tokens / statistics.median(w.seconds) for w in workers}
+    speed = {w.name: w.about["tokens"] / statistics.median(w.seconds) for w in workers}
     memory = {w.name: w.end() for w in workers}
-    for w in workers:
-        spread = f"{tokens / max(w.seconds):,.0f} to {tokens / min(w.seconds):,.0f}"
-        print(f"{w.name:8} {speed[w.name]:10,.0f} tokens/s ({spread})  {memory[w.name]:8,.0f} MB  {w.about['how']}")
     ratio = {name: round(speed["electra"] / speed[name], 3) for name in names[1:]}
     memory_ratio = {name: round(memory["electra"] / memory[name], 3) for name in names[1:]}
+    for w in workers:
+        print(f"{w.name:12} {speed[w.name]:10,.0f} tokens/s  {memory[w.name]:8,.0f} MB  {w.about['how']}")
     print("times as fast as", ratio, " memory, as a share of", memory_ratio)
     if options.json:
         result = {
+            "case": options.case,
             "tokens_per_second": round(speed["electra"], 1),
             "peak_memory_mb": round(memory["electra"], 1),
             "ratio": ratio,
@@ -120,38 +163,79 @@ def compare(options: argparse.Namespace) -> None:
             "seconds_per_step": {w.name: [round(s, 4) for s in w.seconds] for w in workers},
             "how": {w.name: w.about["how"] for w in workers},
             "parameters": {w.name: w.about["parameters"] for w in workers},
-            "settings": {k: v for k, v in vars(options).items() if k not in ("json", "worker")},
-            "hardware": hardware() | {"device": workers[0].about["device"], "threads": workers[0].about["threads"]},
-            "versions": versions(),
-            "commit": commit(),
-        }
+            "tokens_per_step": {w.name: w.about["tokens"] for w in workers},
+            "settings": CASES[options.case]._asdict() | {"rounds": options.rounds, "steps": options.steps,
+                                                         "threads": options.threads},
+            **provenance("tensorflow"),
+        }  # fmt: skip
         print(json.dumps(result))
 
 
-def hardware() -> dict:
-    """The machine, in words."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(memory, 1),
-    }
+def make_batches(options: argparse.Namespace, path: str) -> None:
+    """Write the same texts twice: packed for ours, one a row for the others."""
+    import numpy as np
+
+    from electra.data.loader import Loader
+
+    case = CASES[options.case]
+    examples = Texts(texts(options, case), case.seq_length)
+    arrays = {}
+    for name, packed in (("packed", True), ("padded", False)):
+        loader = Loader(examples, case.rows, 0, SEP, PAD, (PAD, CLS, SEP, MASK), packed)
+        steps = [loader.micro_batches(step, case.rows)[0] for step in range(BATCHES)]
+        for field in steps[0]._fields:
+            arrays[f"{name}_{field}"] = np.stack([getattr(batch, field).numpy() for batch in steps])
+    np.savez(path, **arrays)
 
 
-def versions() -> dict:
-    found = {name: importlib.metadata.version(name) for name in ("torch", "transformers", "numpy")}
-    return {"python": platform.python_version(), **found}
+class Texts:
+    """Token ids in memory, where the loader expects prepared data."""
+
+    def __init__(self, ids: list, seq_length: int) -> None:
+        import numpy as np
+
+        self.ids, self.seq_length = ids, seq_length
+        self.lengths = np.array([len(row) for row in ids])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int):
+        return self.ids[index]
 
 
-def commit() -> str:
-    """The commit measured, with a + where the package was changed since."""
+def texts(options: argparse.Namespace, case: Case) -> list:
+    """Rows of token ids between [CLS] and [SEP]: enough for the batches, packed."""
+    import numpy as np
 
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True).stdout.strip()
+    size, vocab_size = case.seq_length - 2, configuration(options, 0.0).model.vocab_size
+    if case.unit == "random":
+        rng = np.random.default_rng(0)
+        pieces = rng.integers(FIRST_WORD, vocab_size, (2 * BATCHES * case.rows, size))
+    else:
+        pieces = pieces_of_text(options, case, size, vocab_size)
+    return [np.concatenate([[CLS], piece, [SEP]]).astype(np.int64) for piece in pieces]
 
-    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "electra", __file__) else "")
+
+def pieces_of_text(options: argparse.Namespace, case: Case, size: int, vocab_size: int) -> list:
+    """Documents or paragraphs of a text, in pieces of at most `size` tokens; a paragraph gives its first piece."""
+    import numpy as np
+
+    from electra.data.tokenizer import train_tokenizer
+
+    if not options.text:
+        raise SystemExit(f"--case {options.case} needs --text FILE")
+    text = Path(options.text).read_text(encoding="utf-8")[:20_000_000]
+    documents = text.split("\n\n") if case.unit == "document" else text.splitlines()
+    documents = [d for d in documents if d.strip()]
+    tokenizer = train_tokenizer("wordpiece", documents, vocab_size, True)
+    pieces = []
+    for encoding in tokenizer.backend.encode_batch_fast(documents[:20_000], add_special_tokens=False):
+        ids = np.maximum(np.array(encoding.ids), FIRST_WORD)  # BERT's places of the special tokens stay free
+        starts = range(0, len(ids), size) if case.unit == "document" else range(1)
+        pieces += [ids[start : start + size] for start in starts]
+    np.random.default_rng(0).shuffle(pieces)
+    return pieces[: 20 * BATCHES * case.rows]
 
 
 # -- the workers -------------------------------------------------------------------------------------------------------
@@ -162,20 +246,9 @@ def work(options: argparse.Namespace) -> None:
     answers, sys.stdout = sys.stdout, sys.stderr
     import torch
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    from electra.pretrain import choose_device
-
-    device = choose_device(options.device)
-    config = replace(
-        PRESETS[options.preset],
-        init="random", train_batch_size=options.batch_size, micro_batch_size=options.batch_size, device=options.device,
-        compile=options.compile, precision=options.precision, threads=options.threads,
-    )  # fmt: skip
-    config = replace(config, model=with_dropout(config.model))
-    build = ours if options.worker == "electra" else hugging_face
-    step, about = build(options, config, device)
+    step, about, device = (ours if options.worker == "electra" else hugging_face)(options)
 
     def say(**content: object) -> None:
         print(json.dumps(content), file=answers, flush=True)
@@ -188,79 +261,54 @@ def work(options: argparse.Namespace) -> None:
             torch.cuda.synchronize()
         return (time.perf_counter() - start) / steps
 
-    run(options.warmup_steps)
-    name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
-    say(**about, device=name, threads=torch.get_num_threads())
+    run(2)
+    say(**about)
     for _ in sys.stdin:
         say(seconds=run(options.steps))
-    say(peak_memory_mb=peak_memory(device))
+    say(peak_memory_mb=torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory())
 
 
-def with_dropout(model):
-    """The model with the paper's dropout, which the tiny preset lacks."""
-    return replace(model, hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
-
-
-def peak_memory(device) -> float:
-    """The most memory this process ever held (VmHWM), or that torch held on the GPU; MB."""
+def read_batches(options: argparse.Namespace, name: str) -> dict:
+    """The arrays [batches, B, L] of one layout as tensors."""
+    import numpy as np
     import torch
 
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e6
-    if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text().splitlines()
-        return int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) * 1024 / 1e6
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    with np.load(options.batches) as arrays:
+        return {
+            key.removeprefix(f"{name}_"): torch.from_numpy(arrays[key]) for key in arrays.files if key.startswith(name)
+        }
 
 
-def random_ids(options: argparse.Namespace, vocab_size: int):
-    """Batches of random words, [B, L] each."""
-    import torch
-
-    shape = (options.batch_size, options.seq_length)
-    return [torch.randint(FIRST_WORD, vocab_size, shape) for _ in range(DIFFERENT_BATCHES)]
-
-
-def ours(options: argparse.Namespace, config: PretrainConfig, device) -> tuple[Callable[[], None], dict]:
+def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]:
     """The very step `electra pretrain` takes: its objective, optimizer, loop and metrics."""
-    import torch
-
+    from electra.bench import training_step
+    from electra.flops import parameter_counts
     from electra.interface import Batch
-    from electra.model.encoder import compile_parts, compute_in
-    from electra.pretrain import build_objective, choose_dtype, should_compile
+    from electra.pretrain import choose_device, choose_dtype, should_compile
     from electra.training.memory import keep_freed_memory
-    from electra.training.optimizer import build_optimizer
-    from electra.training.trainer import Trainer
-
-    dtype = choose_dtype(config)
-    objective = build_objective(config, None, SimpleNamespace(mask_id=MASK)).to(device)
-    compute_in(objective, dtype)
-    if should_compile(config):
-        compile_parts(objective)
-    batches = []
-    for ids in random_ids(options, config.model.vocab_size):
-        ones, positions = torch.ones_like(ids), torch.arange(ids.shape[1]).expand_as(ids)
-        maskable = (positions > 0) & (positions < ids.shape[1] - 1)
-        batches.append(Batch(ids, ones, torch.zeros_like(ids), positions, maskable))
-
-    class Loader:
-        seq_length = options.seq_length
-
-        def micro_batches(self, step: int, size: int) -> list[Batch]:
-            return [batches[step % len(batches)]]
 
     keep_freed_memory()
-    optimizer = build_optimizer(objective, config)
-    trainer = Trainer(objective, optimizer, Loader(), None, config, Path(), device, options.batch_size)
-    how = f"{str(dtype).removeprefix('torch.')}, {'compiled' if should_compile(config) else 'eager'}"
-    return trainer.train_step, {"how": how, "parameters": count(objective.parameters())}
+    config = configuration(options, CASES[options.case].dropout)
+    arrays = read_batches(options, "packed")
+    batches = [Batch(*(arrays[field][i] for field in Batch._fields)) for i in range(BATCHES)]
+    step, _ = training_step(config, batches)
+    precision = str(choose_dtype(config)).removeprefix("torch.")
+    about = {
+        "how": f"{precision}, {'compiled' if should_compile(config) else 'eager'}, packed",
+        "parameters": parameter_counts(config)["total"],
+        "tokens": int((arrays["attention_mask"] > 0).sum()) / BATCHES,
+    }
+    return step, about, choose_device(options.device)
 
 
-def hugging_face(options: argparse.Namespace, config: PretrainConfig, device) -> tuple[Callable[[], None], dict]:
+def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]:
     """The loop a user of `transformers` writes: two models, tied embeddings, labels, autocast if asked for."""
     import torch
     from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
+
+    from electra.pretrain import choose_device
+
+    config, device = configuration(options, 0.1), choose_device(options.device)
 
     def shape(model) -> ElectraConfig:
         return ElectraConfig(**{name: getattr(model, name) for name in vars(model)})
@@ -272,17 +320,20 @@ def hugging_face(options: argparse.Namespace, config: PretrainConfig, device) ->
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, eps=config.adam_epsilon, weight_decay=0.01)
     generator.train()
     discriminator.train()
-    batches = random_ids(options, config.model.vocab_size)
+    if options.worker == "hf-compiled":
+        generator.compile()
+        discriminator.compile()
+    arrays = read_batches(options, "padded")
     autocast = options.worker == "hf-bf16"
     steps = 0
 
     def step() -> None:
         nonlocal steps
-        input_ids = batches[steps % len(batches)].to(device)
+        input_ids, attention_mask, maskable = (
+            arrays[name][steps % BATCHES].to(device) for name in ("input_ids", "attention_mask", "maskable")
+        )
         steps += 1
-        attention_mask = torch.ones_like(input_ids)
-        is_masked = torch.rand(input_ids.shape, device=device) < config.mask_prob
-        is_masked[:, [0, -1]] = False
+        is_masked = maskable & (torch.rand(input_ids.shape, device=device) < config.mask_prob)
         labels = input_ids.masked_fill(~is_masked, -100)
         hidden = is_masked & (torch.rand(input_ids.shape, device=device) < config.mask_token_prob)
         with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
@@ -300,13 +351,13 @@ def hugging_face(options: argparse.Namespace, config: PretrainConfig, device) ->
         optimizer.step()
         optimizer.zero_grad()
 
-    attention = discriminator.config._attn_implementation
-    how = f"{'bfloat16 autocast' if autocast else 'float32'}, eager, {attention} attention"
-    return step, {"how": how, "parameters": count(parameters)}
-
-
-def count(parameters) -> int:
-    return sum(p.numel() for p in parameters)
+    how = {"hf": "float32, eager", "hf-bf16": "bfloat16 autocast, eager", "hf-compiled": "float32, compiled"}
+    about = {
+        "how": f"{how[options.worker]}, {discriminator.config._attn_implementation} attention, padded",
+        "parameters": sum(p.numel() for p in parameters),
+        "tokens": int(arrays["attention_mask"].sum()) / BATCHES,
+    }
+    return step, about, device
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+from electra.machine import provenance
+
 PACKAGE = Path(__file__).parent.parent / "electra"
 
 
@@ -33,6 +35,7 @@ def main() -> None:
                 "longest_function": [longest, functions[longest]],
                 "import_seconds": seconds("import electra"),
                 "help_seconds": seconds("from electra.cli import main; main(['--help'])"),
+                **provenance(),
             },
             indent=2,
         )

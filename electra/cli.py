@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from electra.config import (
     PRESETS,
+    BenchConfig,
     DemoConfig,
     DetectConfig,
     ElectraConfig,
@@ -28,6 +29,7 @@ VERBS: dict[str, type] = {
     "detect": DetectConfig,
     "serve": ServeConfig,
     "flops": FlopsConfig,
+    "bench": BenchConfig,
     "demo": DemoConfig,
 }
 EXIT = {"ValueError": 2, "FloatingPointError": 4, "OSError": 5, "Interrupted": 75}

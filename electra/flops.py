@@ -9,19 +9,15 @@ v vocabulary.
 from __future__ import annotations
 
 import statistics
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from electra.config import PRESETS, SEQ_LENGTHS, ElectraConfig, FlopsConfig, PretrainConfig, require
 
 if TYPE_CHECKING:
-    import torch
     from rich.console import Group
 
-# Share of the speed of bare bf16 matrix products that a whole training step is assumed to reach. A prototype's step
-# reached 20 % eagerly and 35 % compiled on one 2-core machine (0.96 TFLOP/s), 43 % compiled on another (0.43 TFLOP/s).
-ASSUMED_UTILISATION = 0.3
+FLOPS_TIMED = 3e11  # of one step, when a CPU's speed is measured: a second or a few
 
 # Operations an element costs in the paper's count.
 DROPOUT, LAYER_NORM, GELU, SOFTMAX = 4, 5, 8, 5
@@ -221,7 +217,7 @@ def flops(config: FlopsConfig) -> None:
     run, length = PRESETS[name], config.seq_length or SEQ_LENGTHS[name]
     limit = run.model.max_position_embeddings
     require(1 <= length <= limit, f"seq_length must be in [1, {limit}] for the preset {name}, got {length}")
-    speed, source = estimated_speed(run, length) if config.measure else (0.0, "")
+    speed, source = measured_speed(run, length) if config.measure else (0.0, "")
     console = Console()
     console.print(f"ELECTRA preset [bold]{name}[/bold], rows of {length} tokens", highlight=False)
     console.print(report(run, length, speed or None, source))
@@ -259,35 +255,17 @@ def report(
     return Group(cost, "The paper counts otherwise (electra/flops.py): compare within a table, not across.", paper)
 
 
-def estimated_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
-    """Tokens per second this machine may reach, and how that was found; 0 without torch."""
+def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
+    """Tokens a second of a few real training steps on this machine, and how they were made; 0 without torch."""
     try:
-        import torch
+        from electra.bench import random_rows, training_step, windows
+        from electra.pretrain import choose_device
     except ImportError:
         return 0.0, "torch is not installed"
-    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    kinds = {"fp32": [torch.float32], "bf16": [torch.bfloat16]}.get(config.precision, [torch.float32, torch.bfloat16])
-    peak, dtype = max((matmul_flops(config.model, device, kind), str(kind)) for kind in kinds)
-    speed = ASSUMED_UTILISATION * peak / flops_per_token(config, seq_length)["total"]
-    burst = f"{peak / 1e9:,.0f} GFLOP/s just measured for bare {dtype.removeprefix('torch.')} products of its shapes"
-    return speed, f"an estimate: {ASSUMED_UTILISATION:.0%} (assumed) of the {burst} on {device}"
-
-
-def matmul_flops(shape: ElectraConfig, device: str, dtype: torch.dtype, seconds: float = 0.5) -> float:
-    """Operations per second of a layer's matrix products, the median of a burst."""
-    import torch
-
-    h, i, rows = shape.hidden_size, shape.intermediate_size, 1024 if device == "cpu" else 65_536
-    pairs = [
-        (torch.randn(rows, a, device=device, dtype=dtype), torch.randn(a, b, device=device, dtype=dtype))
-        for a, b in ((h, 3 * h), (h, h), (h, i), (i, h))
-    ]
-    times: list[float] = []
-    while sum(times) < seconds or len(times) < 3:
-        start = time.perf_counter()
-        for left, right in pairs:
-            left @ right
-        if device != "cpu":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - start)
-    return 2 * rows * (4 * h * h + 2 * h * i) / statistics.median(times)
+    device = choose_device(config.device)
+    cost = flops_per_token(config, seq_length)["total"] * seq_length
+    rows = 128 if device.type == "cuda" else max(1, min(32, int(FLOPS_TIMED / cost)))
+    timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
+    step, _ = training_step(timed, random_rows(config.model.vocab_size, rows, seq_length))
+    seconds = statistics.median(windows(step, 3, 1, device))
+    return rows * seq_length / seconds, f"measured on {device}: three steps of {rows} rows, not compiled"

@@ -52,7 +52,7 @@ def test_help_of_a_verb_shows_the_presets_values_and_every_field(capsys):
     assert end.value.code == 0
     for name in ("--learning-rate", "--hidden-size", "--mask-prob", "--max-minutes", "--no-packed", "--config"):
         assert name in said
-    assert "0.002" in said
+    assert "0.001" in said
 
 
 def test_no_words_and_version(capsys):

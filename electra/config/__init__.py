@@ -4,6 +4,7 @@ One field is one command-line flag (cli.py); names are those of Hugging Face's `
 """
 
 from electra.config.base import refuse_unknown, require, to_dict
+from electra.config.bench import BenchConfig
 from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, SEQ_LENGTHS
@@ -14,6 +15,7 @@ from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 __all__ = [
     "PRESETS",
     "SEQ_LENGTHS",
+    "BenchConfig",
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",

@@ -43,4 +43,4 @@ class FlopsConfig:
 
     preset: str = arg("small", "tiny, small, small++, base or large")
     seq_length: int = arg(0, "tokens an example; 0: the preset's")
-    measure: bool = arg(True, "time this machine's matrix products to estimate how long pre-training takes")
+    measure: bool = arg(True, "time a few training steps, to say how long pre-training takes on this machine")

@@ -40,6 +40,14 @@ class Trainable(Protocol):
     def __call__(self, batch: Batch, counts: Counts | None = None) -> Output: ...
 
 
+class Batches(Protocol):
+    """All that the loop knows of where batches come from: a pure function of the step."""
+
+    seq_length: int
+
+    def micro_batches(self, step: int, micro_batch_size: int) -> list[Batch]: ...
+
+
 class Trainer:
     """Trains `module` on `loader`, saving to `folder`; continues from the newest whole checkpoint there."""
 
@@ -47,7 +55,7 @@ class Trainer:
         self,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
-        loader: Loader,
+        loader: Batches,
         heldout: Loader | None,
         config: PretrainConfig,
         folder: Path,

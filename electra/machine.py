@@ -1,0 +1,61 @@
+"""What a figure was measured on: hardware, versions, commit, memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
+
+
+def provenance(*packages: str) -> dict[str, Any]:
+    """All that a published figure must carry; `packages` are named beside the usual ones."""
+    return {"hardware": hardware(), "versions": versions(*packages), "commit": commit()}
+
+
+def hardware() -> dict[str, Any]:
+    """The machine, in words."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    found = {"cpu": models[0] if models else platform.processor(), "cores": os.cpu_count(), "memory_gb": round(memory)}
+    torch = sys.modules.get("torch")
+    return found | ({"gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else {})
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in (*PACKAGES, *packages):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The commit of the source tree, with a + where it was changed since; the package's version without one."""
+    root = Path(__file__).parents[1]
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    name = git("rev-parse", "--short", "HEAD") if (root / ".git").exists() else ""
+    return name + ("+" if git("status", "--porcelain", "electra", "benchmarks") else "")
+
+
+def peak_memory() -> float:
+    """The most memory this process ever held, MB."""
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) * 1024 / 1e6
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

@@ -83,6 +83,8 @@ def test_a_click_on_any_word_and_the_list(page):
     page.get_by_label("Text to check").fill("abc max")
     page.wait_for_selector("mark")
     page.get_by_label("Text to check").click(position={"x": 30, "y": 30})
+    page.wait_for_function("document.activeElement.selectionStart < 4")
+    wait_until(lambda: not page.locator("#word").is_hidden())
     assert page.locator("#word-verdict").text_content() == "Looks right (10 %)."
     page.get_by_role("button", name="max 90 %").press("Enter")
     assert page.locator("#word-text").text_content() == "max"

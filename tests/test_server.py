@@ -198,6 +198,19 @@ def test_a_long_text_is_read_in_windows(real):
     assert [w["text"] for w in words] == text.split()
 
 
+def test_a_small_answer_comes_at_once(server):
+    """Nagle's algorithm would hold the body back for the 40 ms in which the client's kernel delays its ACK."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    times = []
+    with contextlib.closing(connection):
+        for _ in range(21):
+            start = time.perf_counter()
+            connection.request("POST", "/detect", '{"inputs": "a"}', {"content-type": "application/json"})
+            connection.getresponse().read()
+            times.append(time.perf_counter() - start)
+    assert sorted(times)[10] < 0.035
+
+
 def test_what_the_server_says_of_itself(server):
     assert server.get("/health") == (200, b'{"status":"ok"}')
     assert server.get("/ready")[0] == 200

@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from electra.config import ElectraConfig
+from electra.console import say
 from electra.data.tokenizer import Tokenizer
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
-from electra.model.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES, from_huggingface, to_huggingface
+from electra.model.names import (
+    ANSWERER_NAMES,
+    CLASSIFIER_NAMES,
+    DISCRIMINATOR_NAMES,
+    GENERATOR_NAMES,
+    NAMES,
+    TAGGER_NAMES,
+    from_huggingface,
+    to_huggingface,
+)
+from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, SpanHead, Tagger
 from electra.storage import read_json, write_json, write_tensors
 
-ARCHITECTURES = {"ElectraForPreTraining": Discriminator, "ElectraForMaskedLM": MaskedLM}
+Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer
 
 
-def save_network(
-    folder: Path, network: Discriminator | MaskedLM, tokenizer: Tokenizer, max_length: int, **extra: Any
-) -> None:
-    """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json."""
+class Kind(NamedTuple):
+    """How a network of one architecture is built on an encoder, and how its tensors are named."""
+
+    build: Callable[[Encoder, int], Network]
+    names: Mapping[str, str]
+
+
+# By the name that config.json gives; the last two are ours, transformers has no class for them.
+ARCHITECTURES = {
+    "ElectraForPreTraining": Kind(lambda encoder, _: Discriminator(encoder), DISCRIMINATOR_NAMES),
+    "ElectraForMaskedLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
+    "ElectraForSequenceClassification": Kind(lambda encoder, C: Classifier(encoder, C, "dense"), CLASSIFIER_NAMES),
+    "ElectraForTokenClassification": Kind(Tagger, TAGGER_NAMES),
+    "ElectraForQuestionAnswering": Kind(lambda encoder, _: Answerer(encoder, "linear"), ANSWERER_NAMES),
+    "ElectraLinearClassifier": Kind(lambda encoder, C: Classifier(encoder, C, "linear"), TAGGER_NAMES),
+    "ElectraJointAnswerer": Kind(lambda encoder, _: Answerer(encoder, "joint"), ANSWERER_NAMES),
+}
+
+
+def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_length: int, **extra: Any) -> None:
+    """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json.
+
+    Two heads have no class there, the joint one for answers and a linear one with more than hidden_size / 2 labels:
+    they are written under our own architecture's name.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    is_discriminator = isinstance(network, Discriminator)
-    names = DISCRIMINATOR_NAMES if is_discriminator else GENERATOR_NAMES
-    weights = to_huggingface({name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}, names)
+    network = expressible(network)
+    name = architecture(network)
+    if not name.startswith("ElectraFor"):
+        say(f"{folder}: transformers has no class for this head; electra.load reads it ({name})")
+    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    weights = to_huggingface(state, ARCHITECTURES[name].names)
     write_tensors(folder / "model.safetensors", weights, {"format": "pt"})
     tokenizer.save(folder, max_length)
     write_json(
         folder / "config.json",
         {
-            "architectures": ["ElectraForPreTraining" if is_discriminator else "ElectraForMaskedLM"],
+            "architectures": [name],
             "model_type": "electra",
             "hidden_act": "gelu",
             "dtype": "float32",
@@ -44,20 +81,87 @@ def save_network(
     )
 
 
-def load_network(folder: Path) -> Discriminator | MaskedLM:
+def expressible(network: Network) -> Network:
+    """The same function in a form that transformers has, where there is one: a linear head as a dense one."""
+    if not isinstance(network, Classifier) or not isinstance(network.head, LinearHead):
+        return network
+    hidden, C = network.encoder.config.hidden_size, network.head.out_proj.out_features
+    if hidden < 2 * C:
+        return network
+    dense = deepcopy(network).cpu()
+    dense.head = DenseHead(hidden, C, network.head.dropout)
+    dense.head.become(deepcopy(network.head).cpu())
+    return dense
+
+
+def architecture(network: Network) -> str:
+    """The name config.json gives a network."""
+    if isinstance(network, Classifier):
+        return "ElectraForSequenceClassification" if isinstance(network.head, DenseHead) else "ElectraLinearClassifier"
+    if isinstance(network, Answerer):
+        return "ElectraForQuestionAnswering" if isinstance(network.head, SpanHead) else "ElectraJointAnswerer"
+    return {
+        Discriminator: "ElectraForPreTraining",
+        MaskedLM: "ElectraForMaskedLM",
+        Tagger: "ElectraForTokenClassification",
+    }[type(network)]
+
+
+def load_network(folder: Path) -> Network:
     """Read a Hugging Face ELECTRA directory; which network it is, its config.json says."""
     content = read_json(folder / "config.json")
     if content.get("model_type") != "electra":
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
+    kind = ARCHITECTURES.get(next(iter(content.get("architectures") or [])), ARCHITECTURES["ElectraForPreTraining"])
+    network = kind.build(Encoder(shape(content, folder)), num_labels(content))
+    ours, unknown = from_huggingface(read_weights(folder), kind.names)
+    take_weights(network, ours, unknown, folder)
+    network.eval()
+    return network
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The body of any ELECTRA or BERT directory, whatever head it has."""
+    content = read_json(folder / "config.json")
+    if content.get("model_type") not in ("electra", "bert"):
+        raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, neither an ELECTRA nor a BERT")
+    encoder = Encoder(shape(content, folder))
+    theirs = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
+    ours, unknown = from_huggingface(theirs, NAMES)
+    take_weights(encoder, {name.removeprefix("encoder."): tensor for name, tensor in ours.items()}, unknown, folder)
+    return encoder
+
+
+def is_masked_lm(folder: Path) -> bool:
+    """Whether a directory holds a masked language model."""
+    return "MaskedLM" in " ".join(read_json(folder / "config.json").get("architectures") or [])
+
+
+def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
+    """The encoder's shape from a config.json."""
     for name, known in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
         if content.get(name, known) != known:
             raise ValueError(f"{folder} has {name} {content[name]!r}; only {known!r} is known here")
-    config = ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
-    kind = ARCHITECTURES.get(next(iter(content.get("architectures") or ["ElectraForPreTraining"])), Discriminator)
-    network = Discriminator(Encoder(config)) if kind is Discriminator else MaskedLM(Encoder(config))
-    ours, unknown = from_huggingface(
-        read_weights(folder), DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES
-    )
+    given = {f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content}
+    if content.get("model_type") == "bert":
+        given["embedding_size"] = content["hidden_size"]
+    return ElectraConfig(**given)
+
+
+def num_labels(content: Mapping[str, Any]) -> int:
+    """How many labels a config.json names; transformers' default is two."""
+    return len(content.get("id2label") or {}) or int(content.get("num_labels", 2))
+
+
+def electra_name(name: str) -> str:
+    """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
+    name = name.removeprefix("bert.").removeprefix("electra.")
+    name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
+    return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
+
+
+def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
+    """Fill a network, or raise ValueError where tensors are missing or of another shape."""
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
@@ -67,8 +171,6 @@ def load_network(folder: Path) -> Discriminator | MaskedLM:
             f"of another shape {wrong[:4]}, unknown {unknown[:4]}"
         )
     network.load_state_dict({name: ours[name] for name in wanted})
-    network.eval()
-    return network
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -23,6 +23,16 @@ class Batch(NamedTuple):
     maskable: Tensor  # bool, False at special tokens and padding
 
 
+class Packed(NamedTuple):
+    """Rows of whole examples for a fine-tuned network: tensors [B, L], and where the N examples lie in them."""
+
+    input_ids: Tensor
+    attention_mask: Tensor  # as in Batch
+    token_type_ids: Tensor
+    position_ids: Tensor
+    tokens: Tensor  # [N, T] the flat index (row * L + slot) of each example's tokens, -1 where it has fewer
+
+
 class Counts(NamedTuple):
     """What the losses of one optimizer step are divided by, over all micro-batches and processes."""
 

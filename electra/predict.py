@@ -26,9 +26,10 @@ def load(path: str | Path, device: str = "cpu") -> Model:
     """
     folder = model_folder(Path(path))
     network = load_network(folder)
-    if isinstance(network, MaskedLM):
+    if not isinstance(network, Discriminator):
         raise ValueError(
-            f"{folder} holds a masked language model; what marks words is a discriminator (ElectraForPreTraining)"
+            f"{folder} holds no discriminator (ElectraForPreTraining) but a masked language model; "
+            "what marks words is a discriminator"
         )
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocab_size > network.encoder.config.vocab_size:
@@ -37,7 +38,7 @@ def load(path: str | Path, device: str = "cpu") -> Model:
             f"{network.encoder.config.vocab_size}; they do not belong together"
         )
     generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
-    assert not isinstance(generator, Discriminator)
+    assert generator is None or isinstance(generator, MaskedLM)
     threshold = read_json(folder / "config.json").get("detection_threshold", 0.5)
     longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
     return Model(network.to(device), generator.to(device) if generator else None, tokenizer, threshold, longest)

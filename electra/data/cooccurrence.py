@@ -10,7 +10,6 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags, hstack
-from sklearn.utils.extmath import randomized_svd
 
 Floats = NDArray[np.float64]
 WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour, and its weight
@@ -28,6 +27,8 @@ def word_vectors(
     tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int
 ) -> Floats:
     """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], unit scale."""
+    from sklearn.utils.extmath import randomized_svd  # 120 MB of memory that other runs need not hold
+
     blocks = []
     for distance, weight in WINDOW:
         counts = neighbour_counts(tokens, distance, vocab_size, special_ids)

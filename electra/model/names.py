@@ -1,4 +1,4 @@
-"""Our names and Hugging Face's: ElectraForPreTraining for the discriminator, ElectraForMaskedLM for the generator."""
+"""Our names and Hugging Face's: for the discriminator, the generator, and the networks of fine-tuning."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ GENERATOR_NAMES = NAMES | {
     "head.dense": "generator_predictions.dense",
     "head.norm": "generator_predictions.LayerNorm",
     "head": "generator_lm_head",
+}
+CLASSIFIER_NAMES = NAMES | {"head.dense": "classifier.dense", "head.out_proj": "classifier.out_proj"}
+TAGGER_NAMES = NAMES | {"head.out_proj": "classifier"}  # and the linear classifier, under our own architecture's name
+ANSWERER_NAMES = NAMES | {
+    "head.outputs": "qa_outputs",
+    **{f"head.{name}": f"qa_joint.{name}" for name in ("start", "end_dense", "end", "answerable_dense", "answerable")},
 }
 QKV = "encoder.layers.{i}.attention.qkv"
 QKV_PARTS = tuple("electra.encoder.layer.{i}.attention.self." + part for part in ("query", "key", "value"))

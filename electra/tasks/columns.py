@@ -1,0 +1,50 @@
+"""Which column of a table is the text and which the label: as the user says, else by the names people use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import NamedTuple
+
+
+class Columns(NamedTuple):
+    """The columns a task reads."""
+
+    text: str
+    text2: str | None
+    label: str | None
+
+    def __str__(self) -> str:
+        named = {"text": self.text, "second text": self.text2, "label": self.label}
+        return ", ".join(f"{role} in {name!r}" for role, name in named.items() if name is not None)
+
+
+def find_column(
+    found: Sequence[str],
+    role: str,
+    names: Sequence[str],
+    named: Mapping[str, str],
+    source: str,
+    optional: bool = False,
+) -> str | None:
+    """The column that plays `role`: the one named for it, else the first of `names` there is.
+
+    Raises:
+        ValueError: it is not there; lists what is and proposes the closest.
+    """
+    if role in named:
+        if named[role] in found:
+            return named[role]
+        raise ValueError(f"{source} has no column {named[role]!r}{listed(found, [named[role]])}")
+    lower = {name.lower().strip(): name for name in reversed(found)}
+    column = next((lower[name.lower()] for name in names if name.lower() in lower), None)
+    if column is None and not optional:
+        raise ValueError(f"{source} has no {role} column ({', '.join(names)}){listed(found, names)}")
+    return column
+
+
+def listed(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """The columns that are there and the one the user may have meant."""
+    near = [close for name in wanted for close in get_close_matches(name, found, n=1)]
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"; {hint}its columns are {', '.join(map(repr, found))}: rename one or name it"

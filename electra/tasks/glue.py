@@ -1,0 +1,226 @@
+"""GLUE's nine tasks from the official folders of .tsv or the hub's format, scored and submitted as GLUE asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from electra.console import say, warn
+from electra.data.sources import file_format
+from electra.storage import write_atomically
+from electra.tasks.base import Example, Task
+from electra.tasks.classification import Classification
+from electra.tasks.columns import Columns
+from electra.tasks.records import Record, named_rows, read_lines, read_records
+from electra.tasks.regression import Regression
+
+COLA_HEADER = ["source", "label", "original", "sentence"]  # CoLA's train.tsv and dev.tsv have none
+
+
+class Glue(Task):
+    """What the nine share: folders, columns, labels by name or number, the files of a submission."""
+
+    folder: ClassVar[str]  # of the official data, and the name of the submission's file
+    official: ClassVar[tuple[str, ...]]  # the text columns, official name and the hub's
+    label_column: ClassVar[str] = "label"
+    label_set: ClassVar[tuple[str, ...]] = ("0", "1")
+    hub_names: ClassVar[tuple[str, ...]] = ()  # where the hub's data set names what the official file numbers
+    starts_from_mnli: ClassVar[bool] = False  # the paper fine-tunes it from an MNLI model
+    epochs: ClassVar[int] = 3
+    is_symmetric: ClassVar[bool] = False
+    splits: ClassVar[dict[str, str]] = {"train": "train", "dev": "dev", "test": "test"}
+    submissions: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"labels": self.label_set, "symmetric": self.is_symmetric} | settings)
+
+    def read(self, source: str, split: str = "train") -> list[Example]:
+        """A split of the GLUE folder, of the task's own, of a file, or of an `hf:` data set."""
+        path = self.official_file(Path(source).expanduser(), split)
+        torn: list[str] = []
+        if path is None:
+            records = list(read_records(source, split))
+        elif self.folder == "CoLA" and split != "test":
+            rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
+            records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
+        else:  # a row of a test set may not be lost: the submission needs its line
+            records = list(read_records(str(path), split, torn.append if "test" not in split else None))
+        if not records:
+            raise ValueError(f"{source}: the {split} split holds no rows")
+        if torn:
+            warn(f"{len(torn)} rows of {path} are torn and skipped, the first: {torn[0]}")
+        columns = self.glue_columns(records, source, split)
+        say(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
+        return [self.example(record, columns, number) for number, record in enumerate(records)]
+
+    def official_file(self, path: Path, split: str) -> Path | None:
+        """The .tsv of a split, in the GLUE folder or the task's own."""
+        name = self.splits.get(split, split) + ".tsv"
+        if path.is_file():
+            return path if file_format(path) == ".tsv" else None
+        return next((f for f in (path / self.folder / name, path / name) if f.is_file()), None)
+
+    def glue_columns(self, records: Sequence[Record], source: str, split: str) -> Columns:
+        """The official or the hub's columns, else those a user's file has."""
+        found = records[0].fields
+        texts = [name for name in self.official if name in found]
+        label = self.label_column if self.label_column in found else None
+        pairs = len(self.pair_names) > 0
+        if len(texts) < 1 + pairs:
+            return self.find_columns(list(records), source, split)
+        return Columns(texts[0], texts[1] if pairs else None, label or ("label" if "label" in found else None))
+
+    def parse_label(self, value: Any, record: Record) -> Any:
+        """A label by its name here, its number or its name on the hub."""
+        text = str(value)
+        if text == "-1":
+            return None
+        if text in self.hub_names:
+            text = self.label_set[self.hub_names.index(text)]
+        if text not in self.labels:
+            raise ValueError(f"{record.where}: the label {text!r} is none of {', '.join(self.labels)}; correct it")
+        return text
+
+    def write_submission(self, predictions: Sequence[Mapping[str, Any]], out: Path, split: str = "test") -> Path:
+        """Write the file of predictions that GLUE's server takes, rows in the order of the test set."""
+        file = out / f"{self.submissions.get(split, self.folder)}.tsv"
+        out.mkdir(parents=True, exist_ok=True)
+        with write_atomically(file, "w") as stream:
+            stream.write("index\tprediction\n")
+            stream.writelines(f"{number}\t{self.submitted(p)}\n" for number, p in enumerate(predictions))
+        return file
+
+    def submitted(self, prediction: Mapping[str, Any]) -> str:
+        """A prediction as GLUE's server reads it."""
+        return str(prediction["label"])
+
+
+class Single(Glue, Classification):
+    """A sentence."""
+
+    official = ("sentence",)
+    pair_names = ()
+
+
+class CoLA(Single):
+    """Is the sentence acceptable? Matthews correlation."""
+
+    folder, main_metric = "CoLA", "matthews"
+    hub_names = ("unacceptable", "acceptable")
+
+
+class SST2(Single):
+    """Is the review positive? Accuracy."""
+
+    folder, hub_names = "SST-2", ("negative", "positive")
+
+
+class Pair(Glue, Classification):
+    """Two sentences."""
+
+    official = ("sentence1", "sentence2")
+
+
+class MRPC(Pair):
+    """Do the sentences say the same? Accuracy and F1; both orders."""
+
+    folder, label_column, positive = "MRPC", "Quality", "1"
+    official = ("#1 String", "#2 String", "sentence1", "sentence2")
+    hub_names = ("not_equivalent", "equivalent")
+    is_symmetric, starts_from_mnli = True, True
+
+
+class QQP(Pair):
+    """Are the questions the same? Accuracy and F1."""
+
+    folder, label_column, positive = "QQP", "is_duplicate", "1"
+    official = ("question1", "question2")
+    hub_names = ("not_duplicate", "duplicate")
+
+
+class MNLI(Pair):
+    """Does the premise entail the hypothesis? Accuracy, matched and mismatched."""
+
+    folder, label_column = "MNLI", "gold_label"
+    official = ("sentence1", "sentence2", "premise", "hypothesis")
+    label_set = ("contradiction", "entailment", "neutral")
+    splits: ClassVar[dict[str, str]] = {
+        "dev": "dev_matched", "dev_mismatched": "dev_mismatched", "test": "test_matched", "diagnostic": "diagnostic",
+    }  # fmt: skip
+    submissions: ClassVar[dict[str, str]] = {
+        "test": "MNLI-m", "test_matched": "MNLI-m", "test_mismatched": "MNLI-mm", "diagnostic": "AX",
+    }  # fmt: skip
+
+    def parse_label(self, value: Any, record: Record) -> Any:
+        """The hub numbers entailment, neutral, contradiction."""
+        return super().parse_label(
+            {"0": "entailment", "1": "neutral", "2": "contradiction"}.get(str(value), value), record
+        )
+
+
+class Entailment(Pair):
+    """entailment or not."""
+
+    label_set = ("entailment", "not_entailment")
+
+    def parse_label(self, value: Any, record: Record) -> Any:
+        """The hub numbers the labels in this order."""
+        return super().parse_label(dict(zip("01", self.label_set, strict=True)).get(str(value), value), record)
+
+
+class QNLI(Entailment):
+    """Does the sentence answer the question? Accuracy."""
+
+    folder, official = "QNLI", ("question", "sentence")
+
+
+class RTE(Entailment):
+    """Does the first sentence entail the second? Accuracy."""
+
+    folder, epochs, starts_from_mnli = "RTE", 10, True
+
+
+class WNLI(Pair):
+    """Is the pronoun resolved rightly? Accuracy."""
+
+    folder, hub_names = "WNLI", ("not_entailment", "entailment")
+
+
+class STSB(Glue, Regression):
+    """How alike are the sentences, 0 to 5? Pearson and Spearman; both orders."""
+
+    folder, label_column, label_set = "STS-B", "score", ()
+    official = ("sentence1", "sentence2")
+    epochs, is_symmetric, starts_from_mnli = 10, True, True
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"low": 0.0, "high": 5.0} | settings)
+
+    def parse_label(self, value: Any, record: Record) -> Any:
+        """A score from 0 to 5; the hub's test set has -1."""
+        return None if str(value) in ("-1", "-1.0") else Regression.parse_label(self, value, record)
+
+    def submitted(self, prediction: Mapping[str, Any]) -> str:
+        """The score, within its range."""
+        return f"{min(5.0, max(0.0, prediction['score'])):.3f}"
+
+
+class Numbered:
+    """Rows under a header that the file lacks, with the number of the line read last."""
+
+    def __init__(self, rows: Any, header: list[str]) -> None:
+        self.rows, self.header, self.line_num = rows, header, -1
+
+    def __iter__(self) -> Numbered:
+        return self
+
+    def __next__(self) -> list[str]:
+        self.line_num += 1
+        return self.header if self.line_num == 0 else next(self.rows)
+
+
+GLUE: dict[str, type[Glue]] = {
+    "cola": CoLA, "sst2": SST2, "mrpc": MRPC, "stsb": STSB, "qqp": QQP, "mnli": MNLI, "qnli": QNLI, "rte": RTE,
+    "wnli": WNLI,
+}  # fmt: skip

@@ -1,0 +1,208 @@
+"""Rows from files of people's own: tables, JSON lines, CoNLL, and data sets of the `datasets` library."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from electra.data.sources import COMPRESSIONS, file_format, nearest_name, open_bytes
+
+SPLITS = {"train": ("train", "training"), "dev": ("dev", "validation", "valid", "val"), "test": ("test", "testing")}
+CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
+FORMATS = (".jsonl", ".csv", ".tsv", ".parquet", ".json", *CONLL)
+
+
+class Record(NamedTuple):
+    """A row and where it stands."""
+
+    where: str
+    fields: dict[str, Any]
+
+
+def read_records(source: str, split: str = "train", torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+    """The rows of a file, of a split in a folder, or of `hf:NAME[:CONFIG]`; `torn` hears of rows it may skip."""
+    if source.startswith("hf:"):
+        return read_dataset(source[3:], split)
+    path = split_file(source, split)
+    return read_dataset(source, split) if path.is_dir() else read_file(path, torn)
+
+
+def split_file(source: str, split: str) -> Path:
+    """The file a path means: itself, or in a folder the one named after the split."""
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
+    if path.is_file() or any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")):
+        return path
+    names = SPLITS.get(split, (split,))
+    files = sorted(p for p in path.iterdir() if p.is_file() and file_format(p) in FORMATS)
+    found = [p for p in files if p.name.lower().split(".")[0] in names]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{source}: {', '.join(p.name for p in found)} could each be {split}; give the file")
+    there = ", ".join(p.name for p in files) or f"no file that ends in {', '.join(FORMATS)}"
+    raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names)}); there is {there}")
+
+
+def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+    """The rows of one file, by its format."""
+    kind = file_format(path)
+    if kind == ".parquet":
+        return read_parquet(path)
+    if kind in (".csv", ".tsv"):
+        return read_table(path, "\t" if kind == ".tsv" else ",", torn)
+    if kind == ".jsonl":
+        return read_json_lines(path)
+    if kind == ".json":
+        return read_json_list(path)
+    if kind in CONLL:
+        return read_conll(path)
+    raise ValueError(f"{path}: cannot read {kind or 'this'}; convert it to one of {', '.join(FORMATS)}")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, plain or compressed; ValueError where it is not UTF-8."""
+    with open_bytes(path) as (_, stream), io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text:
+        try:
+            yield from text
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8 ({error}); save it as UTF-8") from None
+
+
+def read_text(path: Path) -> str:
+    """The whole of a text file."""
+    return "".join(read_lines(path))
+
+
+def read_json_lines(path: Path) -> Iterator[Record]:
+    """One object a line."""
+    for number, line in enumerate(read_lines(path), 1):
+        if line.strip():
+            where = f"{path}, row {number}"
+            try:
+                fields = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"{where} is not valid JSON ({error}); each line is one object") from None
+            if not isinstance(fields, dict):
+                raise ValueError(f'{where} is not an object; write it as {{"text": ..., "label": ...}}')
+            yield Record(where, fields)
+
+
+def read_json_list(path: Path) -> Iterator[Record]:
+    """A list of objects, or one under `data`."""
+    content = load_json(path)
+    rows = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path} holds no list of objects; write one object a line and name the file .jsonl")
+    return (Record(f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def load_json(path: Path) -> Any:
+    """The content of a JSON file, plain or compressed."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+
+
+def read_table(path: Path, delimiter: str, torn: Callable[[str], None] | None) -> Iterator[Record]:
+    """Rows under a header. In .tsv a quotation mark is a character like others, as in GLUE's files."""
+    csv.field_size_limit(sys.maxsize)
+    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    rows = csv.reader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    yield from named_rows(path, rows, torn)
+
+
+def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None) -> Iterator[Record]:
+    """Rows under the names of the first; one of another width is named, or told to `torn` and skipped."""
+    header = next(rows, None)
+    if header is None:
+        raise ValueError(f"{path} is empty")
+    for row in rows:
+        where = f"{path}, row {rows.line_num}"
+        if row and len(row) != len(header):
+            message = f"{where} has {len(row)} columns, the header {len(header)}; mend the separators or quotes"
+            if torn is None:
+                raise ValueError(message)
+            torn(message)
+        elif row:
+            yield Record(where, dict(zip(header, row, strict=True)))
+
+
+def read_parquet(path: Path) -> Iterator[Record]:
+    """The rows of a Parquet file."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise ValueError("reading .parquet needs pyarrow: pip install electra[data]") from None
+    if path.suffix.lower() in COMPRESSIONS:
+        raise ValueError(f"{path}: Parquet is compressed inside; decompress the file first")
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except ArrowException as error:
+        raise ValueError(f"{path} is not a whole Parquet file ({error}); fetch it again") from None
+    return (Record(f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def read_conll(path: Path) -> Iterator[Record]:
+    """Sentences as lines of `word ... tag`, a blank line between; CoNLL-U gives its universal parts of speech."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    start = 1
+    universal = file_format(path) == ".conllu"
+    for number, line in enumerate([*read_lines(path), ""], 1):
+        columns = line.rstrip("\r\n").split("\t") if universal else line.split()
+        if not line.strip() or columns[0] == "-DOCSTART-":
+            if tokens:
+                yield Record(f"{path}, row {start}", {"tokens": tokens, "tags": tags})
+            tokens, tags, start = [], [], number + 1
+        elif not (universal and (line[0] == "#" or not columns[0].isdecimal())):
+            if len(columns) < (4 if universal else 2):
+                raise ValueError(f"{path}, row {number}: no tag beside {columns[0]!r}; a line is a word and its tag")
+            tokens.append(columns[1] if universal else columns[0])
+            tags.append(columns[3] if universal else columns[-1])
+
+
+def read_dataset(name: str, split: str) -> Iterator[Record]:
+    """The rows of a data set of the `datasets` library, by name or saved on disk, with class numbers as names."""
+    try:
+        import datasets
+    except ImportError:
+        raise ValueError("data sets of the hub need the datasets library: pip install electra[data]") from None
+    try:
+        if Path(name).is_dir() and not any(Path(name).glob("*.parquet")):
+            data = datasets.load_from_disk(name)
+        else:
+            place, _, config = name.partition(":")
+            data = datasets.load_dataset(place, config or None)
+    except Exception as error:  # the library raises many kinds
+        raise ValueError(f"{name}: the datasets library cannot load it ({error})") from None
+    if isinstance(data, dict):
+        key = next((key for key in (split, *SPLITS.get(split, ())) if key in data), None)
+        if key is None:
+            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}")
+        data = data[key]
+    return with_class_names(data, f"{name} ({split})")
+
+
+def with_class_names(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]:
+    """Rows whose class numbers are names again; a -1 is an unknown label."""
+    features = getattr(rows, "features", {})
+    for number, row in enumerate(rows, 1):
+        yield Record(f"{name}, row {number}", {key: class_name(value, features[key]) for key, value in row.items()})
+
+
+def class_name(value: Any, feature: Any) -> Any:
+    """The name of a class, of each in a list, or the value itself."""
+    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
+    if isinstance(value, list) and hasattr(inner, "int2str"):
+        return inner.int2str(value)
+    if not hasattr(feature, "int2str"):
+        return value
+    return None if value is None or value < 0 else feature.int2str(value)

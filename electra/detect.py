@@ -14,7 +14,7 @@ from rich.console import Console
 
 from electra.config import DetectConfig, require
 from electra.console import say
-from electra.data.words import exempt, fit_case
+from electra.data.words import exempt, fit_case, likeliest_meant
 from electra.show import coloured, escape, marked_html, page, print_json
 from electra.storage import read_json, write_atomically, write_json
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
-CANDIDATES = 64  # tokens the generator may propose for a word, pieces of words among them
+CANDIDATES = 128  # tokens the generator may propose for a word, pieces of words among them
 MIN_MARKS = 5  # a threshold rests on at least so many words
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
@@ -312,4 +312,6 @@ def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]
     """Each of `words` once, in the capitals of `text`, without those that are `text` as the tokeniser reads it."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
-    return tuple(dict.fromkeys(fit_case(word, text) for word in words if word.lower() not in read))
+    return tuple(
+        dict.fromkeys(fit_case(word, text) for word in likeliest_meant(words, text) if word.lower() not in read)
+    )

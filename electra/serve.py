@@ -13,6 +13,7 @@ from electra.config import ServeConfig, require
 from electra.console import say, warn
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 KINDS = {"detect": "detect", "predict": "predict", "embed": "encode"}  # question -> the model's method
@@ -33,7 +34,8 @@ def serve(config: ServeConfig) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the libraries that read it
     engine = ModelEngine(load_model(config.model, threads), config.name or folder_name(config.model))
     with listen(config) as listener:
-        run(create_app(engine, config, key), config, listener)
+        say(f"serving {engine.name} at {address(listener)}")
+        create_server(create_app(engine, config, key), config).run(sockets=[listener])
 
 
 def read_key(config: ServeConfig) -> str:
@@ -127,8 +129,8 @@ def listen(config: ServeConfig) -> socket.socket:
         raise OSError(error.errno, f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
 
 
-def run(app: FastAPI, config: ServeConfig, listener: socket.socket) -> None:
-    """Serve until a signal comes."""
+def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
+    """A server that cuts slow clients off and, at a signal, answers what it has and ends well."""
     import uvicorn
 
     from electra.server.connections import PatientProtocol
@@ -140,7 +142,7 @@ def run(app: FastAPI, config: ServeConfig, listener: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Stop taking requests and answer those that are there; unlike uvicorn's, the exit code is 0."""
+            """Stop taking requests; a second signal stops all. Unlike uvicorn's, this leaves the exit code at 0."""
             app.state.service.ready = False
             self.force_exit = self.should_exit
             self.should_exit = True
@@ -149,7 +151,10 @@ def run(app: FastAPI, config: ServeConfig, listener: socket.socket) -> None:
         http=Protocol, ws="none", log_config=None, log_level="error", access_log=False, server_header=False,
         timeout_keep_alive=max(1, round(config.idle_seconds)), timeout_graceful_shutdown=round(config.drain_seconds),
     )  # fmt: skip
-    server = Server(uvicorn.Config(app, **settings))
+    return Server(uvicorn.Config(app, **settings))
+
+
+def address(listener: socket.socket) -> str:
+    """What to type into a browser."""
     host, port = listener.getsockname()[:2]
-    say(f"serving {app.state.service.engine.name} at http://{f'[{host}]' if ':' in host else host}:{port}")
-    server.run(sockets=[listener])
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"

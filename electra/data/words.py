@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import string
+from difflib import SequenceMatcher
 
 CHUNK = re.compile(r"[!-~]+")  # what stands between spaces, in ASCII: other scripts may have no spaces
 CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
 SENTENCE_END = ".!?:…。！？\n\r"
 OPENING = " \t\"'“‘«([*-–—"
+ALIKE = 0.75  # share of letters in common, in order, from which on one word may be meant by another
 LOOK_BACK = 20  # characters between a word and the end of the sentence before
 
 
@@ -42,3 +44,15 @@ def fit_case(suggestion: str, word: str) -> str:
     if word.isupper() and len(word) > 1:
         return suggestion.upper()
     return suggestion[:1].upper() + suggestion[1:] if word[:1].isupper() else suggestion
+
+
+def likeliest_meant(words: list[str], instead_of: str) -> list[str]:
+    """The words in their order, but first those written much like the one they stand in for, the most alike first."""
+    matcher = SequenceMatcher(None, "", instead_of.lower(), autojunk=False)
+
+    def alike(word: str) -> float:
+        matcher.set_seq1(word.lower())
+        likeness = matcher.ratio() if matcher.real_quick_ratio() >= ALIKE and matcher.quick_ratio() >= ALIKE else 0.0
+        return likeness if likeness >= ALIKE else 0.0
+
+    return sorted(words, key=alike, reverse=True)

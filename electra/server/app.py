@@ -52,7 +52,7 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
     service = Service(engine, config, batcher)
     app = FastAPI(
         title="electra", docs_url=None, redoc_url=None, openapi_url="/openapi.json" if config.docs else None,
-        lifespan=lambda app: service.lifespan(), max_body_size=config.max_body_bytes,
+        lifespan=lambda app: service.lifespan(),
     )  # fmt: skip
     app.state.service = service
     app.router.route_class = StrictRoute
@@ -63,8 +63,8 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
     add_languagetool(app, service)
     add_state(app, service, metrics)
     app.add_middleware(
-        Guard, batcher=batcher, metrics=metrics, key=key, max_body=config.max_body_bytes, routes={*pages, *WORKING, *OTHERS}, working=WORKING,
-        public={*pages, "/health", "/ready"},
+        Guard, batcher=batcher, metrics=metrics, key=key, max_body=config.max_body_bytes,
+        routes={*pages, *WORKING, *OTHERS}, working=WORKING, public={*pages, "/health", "/ready"},
     )  # fmt: skip
     if config.allow_origins:
         app.add_middleware(
@@ -182,8 +182,9 @@ def add_pages(app: FastAPI, pages: dict[str, str]) -> None:
 
 def add_questions(app: FastAPI, service: Service) -> None:
     """The routes that ask the model in our own form, and in the OpenAI form."""
+    limit = service.config.max_body_bytes
 
-    @app.post("/detect", response_model=Detected, responses=PROBLEMS)
+    @app.post("/detect", response_model=Detected, responses=PROBLEMS, max_body_size=limit)
     async def detect(body: DetectRequest, request: Request) -> Any:
         """Mark the words of texts that look wrong."""
         threshold = service.threshold if body.threshold is None else body.threshold
@@ -191,19 +192,19 @@ def add_questions(app: FastAPI, service: Service) -> None:
         results = await service.ask(request, "detect", items, body.inputs)
         return reply({"results": results, "threshold": threshold, "offset_encoding": "code points"})
 
-    @app.post("/predict", response_model=Predicted, responses=PROBLEMS)
+    @app.post("/predict", response_model=Predicted, responses=PROBLEMS, max_body_size=limit)
     async def predict(body: PredictRequest, request: Request) -> Any:
         """Classify, tag or answer, as the model was fine-tuned to."""
         texts = [each if isinstance(each, str) else " ".join(each) for each in body.inputs]
         return reply({"results": await service.ask(request, "predict", body.inputs, texts)})
 
-    @app.post("/embed", response_model=Embedded, responses=PROBLEMS)
+    @app.post("/embed", response_model=Embedded, responses=PROBLEMS, max_body_size=limit)
     async def embed(body: EmbedRequest, request: Request) -> Any:
         """Turn each text into a vector, the mean of its tokens' hidden states."""
         vectors = await service.ask(request, "embed", body.inputs, body.inputs)
         return reply({"embeddings": [vector.tolist() for vector, _ in vectors]})
 
-    @app.post("/v1/embeddings", response_model=dict[str, Any], responses=PROBLEMS)
+    @app.post("/v1/embeddings", response_model=dict[str, Any], responses=PROBLEMS, max_body_size=limit)
     async def openai(body: OpenAIRequest, request: Request) -> Any:
         """The same in the form of OpenAI's clients."""
         vectors = await service.ask(request, "embed", body.input, body.input)
@@ -226,13 +227,13 @@ def packed(vector: Any) -> str:
 
 def add_languagetool(app: FastAPI, service: Service) -> None:
     """The routes in LanguageTool's form."""
-    languages = service.config.languages
+    languages, limit = service.config.languages, service.config.max_body_bytes
     fields = {name: {"type": "string"} for name in ("text", "data", "language", "disabledRules", "enabledRules")}
     schema = {
         "requestBody": {"required": True, "content": {FORM: {"schema": {"type": "object", "properties": fields}}}}
     }
 
-    @app.post("/v2/check", response_model=dict[str, Any], responses=PROBLEMS, openapi_extra=schema)
+    @app.post("/v2/check", response_model=dict[str, Any], responses=PROBLEMS, openapi_extra=schema, max_body_size=limit)
     async def check(request: Request) -> Any:
         """Mark words in LanguageTool's form; offsets are UTF-16 units."""
         if request.headers.get("content-type", FORM).split(";")[0].strip().lower() != FORM:

@@ -58,8 +58,8 @@ class Guard:
         except ClientDisconnect:
             code = 499
         except Exception as error:
-            warn(f"500: {origin(error)}")  # neither message nor traceback: they may hold a client's text
-            if code == 500:
+            if code == 500:  # else it was answered: the framework ends some requests by an error
+                warn(f"500: {origin(error)}")  # neither message nor traceback: they may hold a client's text
                 await error_response(500, "the server failed on this; its log says where")(scope, receive, send_on)
         finally:
             route = scope["path"] if scope["path"] in self.routes else "other"

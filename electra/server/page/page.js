@@ -177,7 +177,7 @@ function select(word, toText = true) {
   chosen = word;
   if (toText) {
     $("text").focus();
-    $("text").setSelectionRange(word.start, word.end);
+    $("text").setSelectionRange(word.start, word.start);
   }
   draw();
 }
@@ -240,7 +240,7 @@ async function start() {
   try {
     const info = await call("info");
     kinds = info.kinds;
-    $("model").textContent = info.model;
+    $("model").textContent = `The model “${info.model}”`;
     $("text").maxLength = info.max_text_chars;
     setThreshold(Math.max(0.01, Math.round(100 * info.threshold) / 100));
     $("key-form").hidden = true;

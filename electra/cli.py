@@ -13,19 +13,33 @@ from typing import Annotated, Any
 from electra.config import (
     PRESETS,
     BenchConfig,
+    CompareConfig,
+    ConvertConfig,
     DemoConfig,
     DetectConfig,
     ElectraConfig,
+    EvaluateConfig,
+    ExportConfig,
+    FinetuneConfig,
     FlopsConfig,
+    PredictConfig,
     PrepareConfig,
     PretrainConfig,
+    ServeConfig,
     pretrain_config_from_dict,
 )
 
 VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
     "pretrain": PretrainConfig,
+    "finetune": FinetuneConfig,
+    "evaluate": EvaluateConfig,
+    "predict": PredictConfig,
+    "compare": CompareConfig,
     "detect": DetectConfig,
+    "convert": ConvertConfig,
+    "export": ExportConfig,
+    "serve": ServeConfig,
     "flops": FlopsConfig,
     "bench": BenchConfig,
     "demo": DemoConfig,
@@ -69,7 +83,7 @@ def run(verb: str, words: list[str]) -> None:
     if verb not in VERBS:
         raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
     kind = VERBS[verb]
-    default = kind() if kind not in (PrepareConfig, PretrainConfig) else None
+    default = kind() if kind not in (PrepareConfig, PretrainConfig, CompareConfig, PredictConfig) else None
     if kind is PretrainConfig:
         default, words = starting_point(words)
     config = parse(kind, words, default, f"electra {verb}")

@@ -1,4 +1,4 @@
-"""Networks in and out as Hugging Face directories: config.json, model.safetensors, tokenizer files."""
+"""Convert: networks in and out as Hugging Face directories; TensorFlow checkpoints in."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from electra.config import ElectraConfig
-from electra.console import say
-from electra.data.tokenizer import Tokenizer
+from electra.card import write_card
+from electra.config import ConvertConfig, ElectraConfig, require
+from electra.console import say, warn
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
+from electra.model.heads import Discriminator, Headless, MaskedLM
 from electra.model.names import (
     ANSWERER_NAMES,
     CLASSIFIER_NAMES,
     DISCRIMINATOR_NAMES,
     GENERATOR_NAMES,
+    MULTIPLE_CHOICE_NAMES,
     NAMES,
     TAGGER_NAMES,
     from_huggingface,
@@ -30,7 +32,12 @@ from electra.model.names import (
 from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, SpanHead, Tagger
 from electra.storage import read_json, write_json, write_tensors
 
-Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer
+Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer | Headless
+OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
+WITHOUT_MEANING = {
+    "electra.embeddings.position_ids",
+    "generator_lm_head.weight",
+}  # a counter; the word embeddings again
 
 
 class Kind(NamedTuple):
@@ -47,9 +54,15 @@ ARCHITECTURES = {
     "ElectraForSequenceClassification": Kind(lambda encoder, C: Classifier(encoder, C, "dense"), CLASSIFIER_NAMES),
     "ElectraForTokenClassification": Kind(Tagger, TAGGER_NAMES),
     "ElectraForQuestionAnswering": Kind(lambda encoder, _: Answerer(encoder, "linear"), ANSWERER_NAMES),
+    "ElectraForCausalLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
+    "ElectraForMultipleChoice": Kind(lambda encoder, _: Classifier(encoder, 1, "dense"), MULTIPLE_CHOICE_NAMES),
+    "ElectraModel": Kind(lambda encoder, _: Headless(encoder), NAMES),
     "ElectraLinearClassifier": Kind(lambda encoder, C: Classifier(encoder, C, "linear"), TAGGER_NAMES),
     "ElectraJointAnswerer": Kind(lambda encoder, _: Answerer(encoder, "joint"), ANSWERER_NAMES),
 }
+WITHOUT_TASK = ("ElectraForPreTraining", "ElectraForMaskedLM", "ElectraForCausalLM", "ElectraForMultipleChoice",
+                "ElectraModel")  # fmt: skip
+OURS = ("ElectraLinearClassifier", "ElectraJointAnswerer")
 
 
 def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_length: int, **extra: Any) -> None:
@@ -60,8 +73,8 @@ def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_lengt
     """
     folder.mkdir(parents=True, exist_ok=True)
     network = expressible(network)
-    name = architecture(network)
-    if not name.startswith("ElectraFor"):
+    name = next(iter(extra.get("architectures", ())), "") or architecture(network)
+    if name in OURS:
         say(f"{folder}: transformers has no class for this head; electra.load reads it ({name})")
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     weights = to_huggingface(state, ARCHITECTURES[name].names)
@@ -104,6 +117,7 @@ def architecture(network: Network) -> str:
         Discriminator: "ElectraForPreTraining",
         MaskedLM: "ElectraForMaskedLM",
         Tagger: "ElectraForTokenClassification",
+        Headless: "ElectraModel",
     }[type(network)]
 
 
@@ -114,10 +128,19 @@ def load_network(folder: Path) -> Network:
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
     kind = ARCHITECTURES.get(next(iter(content.get("architectures") or [])), ARCHITECTURES["ElectraForPreTraining"])
     network = kind.build(Encoder(shape(content, folder)), num_labels(content))
-    ours, unknown = from_huggingface(read_weights(folder), kind.names)
-    take_weights(network, ours, unknown, folder)
-    network.eval()
+    weights = {name if kind.names is not NAMES else electra_name(name): t for name, t in read_weights(folder).items()}
+    fill(network, weights, kind.names, folder)
     return network
+
+
+def fill(network: Network, weights: Mapping[str, torch.Tensor], names: Mapping[str, str], where: Path) -> None:
+    """Put tensors under Hugging Face's names into a network; say which have no place in it."""
+    ours, unknown = from_huggingface(weights, names)
+    take_weights(network, ours, unknown, where)
+    left_out = sorted((ours.keys() - network.state_dict().keys()) | (set(unknown) - WITHOUT_MEANING))
+    if left_out:
+        warn(f"{where}: left out, as the model has no place for them: {', '.join(left_out)}")
+    network.eval()
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -135,6 +158,13 @@ def load_encoder(folder: Path) -> Encoder:
 def is_masked_lm(folder: Path) -> bool:
     """Whether a directory holds a masked language model."""
     return "MaskedLM" in " ".join(read_json(folder / "config.json").get("architectures") or [])
+
+
+def is_finetuned(folder: Path) -> bool:
+    """Whether a directory holds a network that answers a task."""
+    content = read_json(folder / "config.json")
+    name = next(iter(content.get("architectures") or []), "")
+    return content.get("model_type") == "electra" and name in ARCHITECTURES and name not in WITHOUT_TASK
 
 
 def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
@@ -167,8 +197,8 @@ def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unk
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
     if missing or wrong:
         raise ValueError(
-            f"{folder}: the weights do not fit config.json; missing {missing[:4]}, "
-            f"of another shape {wrong[:4]}, unknown {unknown[:4]}"
+            f"{folder}: the weights do not fit config.json; missing {missing}, "
+            f"of another shape {wrong}, unknown {unknown}"
         )
     network.load_state_dict({name: ours[name] for name in wanted})
 
@@ -177,9 +207,69 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of a model folder; safetensors only, as loading a pickle runs what is in it."""
     path = folder / "model.safetensors"
     if not path.exists():
-        hint = "; convert pytorch_model.bin to safetensors first" if (folder / "pytorch_model.bin").exists() else ""
+        other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
+        hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
         raise ValueError(f"{folder} has no model.safetensors{hint}")
     try:
         return load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} was cut short or altered ({error})") from None
+
+
+# -- the verb ----------------------------------------------------------------------------------------------------------
+
+
+def convert(config: ConvertConfig) -> Path:
+    """Write the networks of `config.source` as Hugging Face directories with model cards; returns the folder.
+
+    Raises:
+        ValueError: there is nothing to convert, a tensor is missing, or the folder is not empty.
+    """
+    require(
+        bool(config.source), "convert what? name a run, a Hugging Face ELECTRA directory or a TensorFlow checkpoint"
+    )
+    require(bool(config.out), "where to? name a folder with --out")
+    out = Path(config.out)
+    require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
+    from electra.tf1 import checkpoint_prefix, read_tf1
+
+    source = Path(config.source)
+    prefix = checkpoint_prefix(source)
+    pair = read_tf1(prefix, config) if prefix else read_huggingface(source)
+    run = next((folder for folder in (source, source.parent) if (folder / "metrics.jsonl").exists()), None)
+    for name, network in reversed(pair.networks.items()):  # the kept one last: a folder that has it is whole
+        folder = out if network is next(iter(pair.networks.values())) else out / name
+        save_network(folder, network, pair.tokenizer, config.max_length or pair.longest, **pair.stated.get(name, {}))
+        kind = read_json(folder / "config.json")["architectures"][0]
+        write_card(folder, kind, network.encoder.config, pair.origin, run)
+        say(f"wrote {folder}: {kind}")
+    return out
+
+
+class Pair(NamedTuple):
+    """What was read: networks by name, the kept one first, and what goes with them."""
+
+    networks: dict[str, Network]
+    tokenizer: Tokenizer
+    longest: int  # tokens the networks were trained to read
+    origin: str  # in words
+    stated: dict[str, dict[str, Any]]  # what else each config.json says
+
+
+def read_huggingface(source: Path) -> Pair:
+    """A run's or a Hugging Face directory's networks."""
+    from electra.predict import model_folder
+
+    folder = model_folder(source)
+    folders = {"kept": folder} | ({"generator": folder / "generator"} if (folder / "generator").is_dir() else {})
+    networks = {name: load_network(place) for name, place in folders.items()}
+    stated = {name: beyond_the_shape(read_json(place / "config.json")) for name, place in folders.items()}
+    longest = min(stated_length(folder), networks["kept"].encoder.config.max_position_embeddings)
+    origin = f"Converted from {source.name}, a Hugging Face directory" if folder == source else "The end of a run"
+    return Pair(networks, load_tokenizer(folder), longest, origin, stated)
+
+
+def beyond_the_shape(content: dict[str, Any]) -> dict[str, Any]:
+    """What a config.json says beyond what is written anyway: the architecture, labels, a threshold."""
+    written = {f.name for f in fields(ElectraConfig)} | {"dtype", "torch_dtype", "transformers_version"}
+    return {key: value for key, value in content.items() if key not in written}

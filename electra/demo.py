@@ -18,15 +18,17 @@ from electra.console import duration, say
 from electra.data.chunks import is_heldout
 from electra.data.corpus import Corpus
 from electra.data.errors import Planted, plant_errors
+from electra.data.loader import Loader
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import coloured, logit, marked_html, token_scores, word_score, word_spans
+from electra.detect import logit, token_scores, word_score, word_spans
 from electra.model.heads import Discriminator
 from electra.predict import Model, load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
 from electra.report import replaced_examples, write_report
+from electra.show import coloured, marked_html
 from electra.storage import read_json, write_json
 from electra.training.trainer import Trainer
 
@@ -97,6 +99,7 @@ class Marks:
             return
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
+        assert isinstance(trainer.loader, Loader)
         model = Model(discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}

@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
-import html
-import json
 import math
 import re
 import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.console import Console
-from rich.text import Text
 
 from electra.config import DetectConfig, require
 from electra.console import say
-from electra.storage import write_atomically
+from electra.data.words import exempt, fit_case, likeliest_meant
+from electra.show import coloured, escape, marked_html, page, print_json
+from electra.storage import read_json, write_atomically, write_json
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
 
-    from electra.predict import Model
+    from electra.data.tokenizer import Tokenizer
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
-CANDIDATES = 64  # tokens the generator may propose for a word, pieces of words among them
-
+CANDIDATES = 128  # tokens the generator may propose for a word, pieces of words among them
+MIN_MARKS = 5  # a threshold rests on at least so many words
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
+
+
+class Detector(Protocol):
+    """What finding wrong words needs of a model: predict.Model in torch, runtime.Runner without it."""
+
+    tokenizer: Tokenizer
+    longest: int  # tokens of a row
+    threshold: float
+    generator: Any  # None where there is none
+
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
+        """The words of a text."""
+
+    def row(self, ids: list[int]) -> list[int]:
+        """Ids between special tokens."""
+
+    def replaced(self, rows: list[list[int]]) -> Sequence[Any]:
+        """The probability of each token of each row."""
+
+    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Any:
+        """The likeliest ids at one position of each row, [rows, count]."""
 
 
 class Word(NamedTuple):
@@ -39,6 +59,19 @@ class Word(NamedTuple):
     end: int
     replaced: float  # probability that it was replaced
     suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
+    exempt: bool = False  # a number, a sign, code or a rare name: never marked
+
+    def is_marked(self, threshold: float) -> bool:
+        """Whether it looks wrong."""
+        return self.replaced >= threshold and not self.exempt
+
+
+class Query(NamedTuple):
+    """A text to detect wrong words in."""
+
+    text: str
+    threshold: float
+    suggestions: int
 
 
 class Span(NamedTuple):
@@ -52,10 +85,11 @@ class Span(NamedTuple):
 
 def detect(config: DetectConfig) -> None:
     """Mark the words that look wrong in files or standard input, and print the result."""
-    from electra.predict import load
-
-    require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
-    model = load(config.model)
+    require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
+    model = open_model(config.model)
+    if config.calibrate:
+        calibrate(config, model)
+        return
     threshold = model.threshold if config.threshold < 0 else config.threshold
     pages = []
     for name in config.files:
@@ -74,6 +108,39 @@ def detect(config: DetectConfig) -> None:
         say(f"wrote {config.html}")
 
 
+def open_model(path: str) -> Any:
+    """A run or a Hugging Face directory in torch; an exported folder without it."""
+    from electra import runtime
+
+    if runtime.is_exported(path):
+        return runtime.load(path)
+    from electra.predict import load
+
+    return load(path)
+
+
+def calibrate(config: DetectConfig, model: Detector) -> None:
+    """Store the threshold that marks the wanted number of words in 100 of a text without errors."""
+    words = detect_words(model, read_text(config.calibrate), 1.0, 0)
+    threshold = threshold_for(words, config.marks_per_100)
+    folder = Path(config.model)
+    path = (folder / "model" if (folder / "model" / "config.json").exists() else folder) / "config.json"
+    write_json(path, read_json(path) | {"detection_threshold": threshold})
+    marked = sum(word.is_marked(threshold) for word in words)
+    say(f"{config.model}: from {threshold:.4f} on a word is marked: {marked} of {len(words):,} in {config.calibrate}")
+
+
+def threshold_for(words: Sequence[Word], marks_per_100: float) -> float:
+    """The lowest threshold at which at most `marks_per_100` of 100 clean words are marked; signs are no words."""
+    scores = sorted((word.replaced for word in words if not word.exempt), reverse=True)
+    allowed = int(sum(any(c.isalnum() for c in word.text) for word in words) * marks_per_100 / 100)
+    require(
+        allowed >= MIN_MARKS,
+        f"too little text: at {marks_per_100:g} marks in 100 words it takes {MIN_MARKS * 100 / marks_per_100:,.0f}",
+    )
+    return min(1.0, math.nextafter(scores[allowed], 2.0)) if allowed < len(scores) else 0.0
+
+
 def read_text(name: str) -> str:
     """A file's text, or standard input's; ValueError where it is not UTF-8."""
     try:
@@ -85,22 +152,48 @@ def read_text(name: str) -> str:
         raise ValueError(f"{name}: no such file") from None
 
 
-def detect_words(model: Model, text: str, threshold: float, suggestions: int) -> list[Word]:
+def detect_words(model: Detector, text: str, threshold: float, suggestions: int) -> list[Word]:
     """Score the words of a text of any length, by windows that overlap by half."""
+    return detect_texts(model, [Query(text, threshold, suggestions)])[0]
+
+
+def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
+    """The words of several texts, each as if it were alone, in common forward passes."""
+    encodings = [encode(model, query.text) for query in queries]
+    spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
+    scores = token_scores(model, [e.ids for e in encodings])
+    words = [words_of(model, *each) for each in zip(queries, encodings, spans, scores, strict=True)]
+    if model.generator is None:
+        return words
+    marked = [
+        (n, i)
+        for n, query in enumerate(queries)
+        for i, word in enumerate(words[n])
+        if query.suggestions and word.is_marked(query.threshold)
+    ]
+    found = suggest(model, [(encodings[n].ids, spans[n][i]) for n, i in marked])
+    for (n, i), fitting in zip(marked, found, strict=True):
+        others = other_words(model, words[n][i].text, fitting)[: queries[n].suggestions]
+        words[n][i] = words[n][i]._replace(suggestions=others)
+    return words
+
+
+def encode(model: Detector, text: str) -> Encoding:
+    """The tokens of a text; ValueError where no encoding can hold it."""
     require_valid(text)
     # No line end or tab was there in training, where a text comes line by line; one space for each keeps the offsets.
-    encoding = model.tokenizer.encode(SPACE.sub(" ", text))
-    (scores,) = token_scores(model, [encoding.ids])
-    spans = spans_in_text(text, encoding)
-    words = [
-        Word(text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), ()) for s in spans
+    return model.tokenizer.encode(SPACE.sub(" ", text))
+
+
+def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
+    """The words of a text with their probabilities, without suggestions."""
+    unknown = model.tokenizer.unk_id
+    known = [s.first == s.last and encoding.ids[s.first] != unknown for s in spans]
+    free = exempt(query.text, [(s.start, s.end, k) for s, k in zip(spans, known, strict=True)])
+    return [
+        Word(query.text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), (), f)
+        for s, f in zip(spans, free, strict=True)
     ]
-    marked = [i for i, word in enumerate(words) if word.replaced >= threshold]
-    if model.generator and suggestions and marked:
-        found = suggest(model, encoding.ids, [spans[i] for i in marked])
-        for i, fitting in zip(marked, found, strict=True):
-            words[i] = words[i]._replace(suggestions=other_words(model, words[i].text, fitting)[:suggestions])
-    return words
 
 
 def require_valid(text: str) -> None:
@@ -111,11 +204,12 @@ def require_valid(text: str) -> None:
         raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
 
 
-def token_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
+def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
     """The probability of each token of each row, read in the window where it stands furthest from an edge."""
     windows = [
         (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
     ]
+    windows.sort(key=lambda each: len(each[2]))  # rows of a forward pass are padded to the longest
     scores = [[0.0] * len(ids) for ids in rows]
     margins = [[-1] * len(ids) for ids in rows]
     found = model.replaced([model.row(window) for _, _, window in windows])
@@ -188,22 +282,24 @@ def is_mark(character: str) -> bool:
     return unicodedata.category(character).startswith("M")
 
 
-def suggest(model: Model, ids: list[int], spans: list[Span]) -> list[list[str]]:
-    """For each span of tokens, the whole words the generator would rather see there, best first."""
+def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
+    """For each span of tokens of a text, the whole words the generator would rather see there, best first."""
+    if not places:
+        return []
     half = (model.longest - 3) // 2
     rows, positions = [], []
-    for span in spans:
+    for ids, span in places:
         left = ids[max(0, span.first - half) : span.first]
         rows.append(model.row([*left, model.tokenizer.mask_id, *ids[span.last + 1 : span.last + 1 + half]]))
         positions.append(len(left) + 1)
     best = model.fill(rows, positions, min(CANDIDATES, model.tokenizer.vocab_size))
     return [
         [word for word in (whole_word(model, i, ids[span.first]) for i in row) if word]
-        for row, span in zip(best.tolist(), spans, strict=True)
+        for row, (ids, span) in zip(best.tolist(), places, strict=True)
     ]
 
 
-def whole_word(model: Model, token_id: int, instead_of: int) -> str:
+def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
     """The token as a word of its own, or nothing where it is a piece of one."""
     token, before = (model.tokenizer.backend.id_to_token(i) or "" for i in (token_id, instead_of))
     if token.startswith("##") or token.startswith(SPACE_MARKS) != before.startswith(SPACE_MARKS):
@@ -212,72 +308,10 @@ def whole_word(model: Model, token_id: int, instead_of: int) -> str:
     return word if word[:1].isalpha() and all(c.isalnum() or c in "'-" or is_mark(c) for c in word) else ""
 
 
-def other_words(model: Model, text: str, words: list[str]) -> tuple[str, ...]:
-    """Each of `words` once, without those that are `text` as the tokeniser reads it."""
+def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]:
+    """Each of `words` once, in the capitals of `text`, without those that are `text` as the tokeniser reads it."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
-    return tuple(word for word in dict.fromkeys(words) if word.lower() not in read)
-
-
-# -- showing -----------------------------------------------------------------------------------------------------------
-
-
-def print_json(name: str, words: list[Word], threshold: float) -> None:
-    """One line of JSON for one file."""
-    content = [
-        word._asdict() | {"replaced": round(word.replaced, 4), "marked": word.replaced >= threshold} for word in words
-    ]
-    print(json.dumps({"file": name, "threshold": threshold, "words": content}, ensure_ascii=False))
-
-
-def coloured(text: str, words: list[Word], threshold: float) -> Text:
-    """The text with marked words in red, and what would fit behind them."""
-    shown, end = Text(), 0
-    for word in words:
-        if word.replaced < threshold:
-            continue
-        shown.append(text[end : word.start])
-        shown.append(word.text, style="bold red underline")
-        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # also seen where there is no colour
-        end = word.end
-    return shown.append(text[end:])
-
-
-def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:
-    """The text as a paragraph, each word shaded by its probability; words whose start is in `wrong` are outlined."""
-    parts, end = [], 0
-    for word in words:
-        parts.append(escape(text[end : word.start]))
-        names = [n for n, yes in (("marked", word.replaced >= threshold), ("wrong", word.start in wrong)) if yes]
-        title = f"{word.replaced:.2f}" + (f", rather: {', '.join(word.suggestions)}" if word.suggestions else "")
-        parts.append(
-            f'<span class="{" ".join(names)}" style="--p:{word.replaced:.3f}" title="{escape(title)}">'
-            f"{escape(word.text)}</span>"
-        )
-        end = word.end
-    return f'<p class="text">{"".join(parts)}{escape(text[end:])}</p>'
-
-
-def escape(text: str) -> str:
-    """Make text safe inside a page."""
-    return html.escape(text)
-
-
-def page(title: str, body: str) -> str:
-    """A self-contained page: no script, nothing from elsewhere."""
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title><style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-.text {{ white-space: pre-wrap; }}
-.text span {{ background: rgb(220 40 40 / calc(var(--p) * 0.8)); border-radius: 3px; }}
-.text .marked {{ text-decoration: underline wavy crimson; }}
-.text .wrong {{ outline: 2px solid royalblue; }}
-table {{ border-collapse: collapse; }}
-td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }}
-td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; height: auto; background: white; }}
-</style></head><body><h1>{escape(title)}</h1>
-{body}
-</body></html>
-"""
+    return tuple(
+        dict.fromkeys(fit_case(word, text) for word in likeliest_meant(words, text) if word.lower() not in read)
+    )

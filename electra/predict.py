@@ -2,29 +2,77 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from electra.convert import load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import Word, detect_words
+from electra.config import PredictConfig, require
+from electra.convert import is_finetuned, load_network
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.detect import Word, detect_words, read_text
 from electra.model.heads import Discriminator, MaskedLM
 from electra.storage import read_json
+from electra.task_model import TaskModel, load_task_model
+from electra.zero_shot import zero_shot
 
 ROWS = 32  # rows of one forward pass
 
 
-def load(path: str | Path, device: str = "cpu") -> Model:
-    """Load a run or a Hugging Face directory; the generator comes along where there is one.
+def predict(config: PredictConfig) -> None:
+    """Answer for each line of the input with a line of JSON."""
+    lines = [line.rstrip("\r") for line in read_text(config.input).split("\n")]
+    inputs = [parse(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    model = load(config.model, config.device)
+    if config.zero_shot:
+        require(isinstance(model, Model), f"{config.model} is fine-tuned; --zero-shot asks a pre-trained discriminator")
+        assert isinstance(model, Model)
+        words = [word.strip() for word in config.labels.split(",") if word.strip()]
+        found = zero_shot(model, [t if isinstance(t, str) else " ".join(t) for t in inputs], config.zero_shot, words)
+    else:
+        require(
+            isinstance(model, TaskModel),
+            f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS",
+        )
+        assert isinstance(model, TaskModel)
+        found = model.predict(inputs)
+    for prediction in found:
+        print(json.dumps(prediction, ensure_ascii=False))
+
+
+def parse(line: str, number: int) -> str | list[str]:
+    """A line of text; or as JSON a list of texts, or an object with `text` (and `text2`), `tokens`, or `question`."""
+    if not line.startswith(("{", "[")):
+        return line
+    try:
+        content = json.loads(line)
+    except json.JSONDecodeError:
+        return line  # a text that begins with a bracket
+    if isinstance(content, list) and content and all(isinstance(part, str) for part in content):
+        return content
+    if isinstance(content, dict):
+        for names in (("tokens",), ("question", "context"), ("text", "text2"), ("text",)):
+            if all(name in content for name in names):
+                values = [content[name] for name in names]
+                return values[0] if len(values) == 1 else values
+    raise ValueError(f"line {number}: give a text, a list of texts, or an object with text (and text2), or tokens")
+
+
+def load(path: str | Path, device: str = "cpu") -> Any:
+    """Load a run or a Hugging Face directory: a Model that detects, or a TaskModel that answers its task.
+
+    A discriminator's generator comes along where there is one.
 
     Raises:
         ValueError: there is no model at `path`, or it is not an ELECTRA.
     """
     folder = model_folder(Path(path))
+    if is_finetuned(folder):
+        return load_task_model(folder, device)
     network = load_network(folder)
     if not isinstance(network, Discriminator):
         raise ValueError(
@@ -55,12 +103,6 @@ def model_folder(path: Path) -> Path:
     if (path / "checkpoints").is_dir():
         raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
     raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
-
-
-def stated_length(folder: Path) -> int:
-    """The length the model was trained at: positions beyond it exist but have learned nothing."""
-    path = folder / "tokenizer_config.json"
-    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
 
 
 class Model:

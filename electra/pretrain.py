@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import electra
-from electra.config import ElectraConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
+from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say
 from electra.convert import load_network, save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
@@ -30,6 +30,7 @@ from electra.objectives.base import Objective
 from electra.objectives.replacement import Replacement
 from electra.predict import load
 from electra.report import examples_html, write_report
+from electra.start import Start, fit_to_start, load_start, take_over
 from electra.storage import masked_lm_folder, only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
@@ -55,7 +56,9 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
     find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
-    config = fit_to_data(config, train, tokenizer)
+    start = None if config.init in ("random", "corpus") else load_start(config.init)
+    config = fit_to_start(config, start, tokenizer) if start else fit_to_data(config, train, tokenizer)
+    require_readable(config, train, tokenizer)
     folder = Path(config.out)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
     require_same_run(config, folder, prepared)
@@ -63,7 +66,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
-        objective = build_objective(config, train, tokenizer).to(device)
+        objective = build_objective(config, train, tokenizer, start).to(device)
         write_run_config(config, folder, prepared)
         compute_in(objective, dtype)
         if should_compile(config):
@@ -90,7 +93,7 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_dtype(config: PretrainConfig) -> torch.dtype:
+def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
     """bf16 where the machine multiplies it in hardware: elsewhere it is slower than fp32."""
     if config.precision != "auto":
         return torch.bfloat16 if config.precision == "bf16" else torch.float32
@@ -157,27 +160,37 @@ def write_run_config(config: PretrainConfig, folder: Path, prepared: dict[str, A
     write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions})
 
 
-def build_objective(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Objective:
-    """The networks with their first weights."""
-    seed_all(config.seed)
+def build_objective(
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None
+) -> Objective:
+    """The networks with their first weights; the encoder that is kept starts alike under every objective."""
     objective = find_objective(config.objective)(config, tokenizer.mask_id)
-    if config.init == "random":
-        initialise_randomly(objective, config.model.initializer_range)
-    else:
-        initialise_from_counts(objective, config, train, tokenizer)
+    initialise = initialiser(config, train, tokenizer)
+    for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
+        seed_all(config.seed)
+        initialise(part)
     if isinstance(objective, Replacement) and config.generator_kind not in ("mlm", "uniform"):
         fill_in_generator(objective, config, train, tokenizer)
+    if start:
+        take_over(objective.networks(), start)
     return objective
 
 
-def initialise_from_counts(objective: Objective, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
-    """Count the corpus and start from it."""
+def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[torch.nn.Module], None]:
+    """What gives a network its first weights."""
+    if config.init != "corpus":
+        return lambda module: initialise_randomly(module, config.model.initializer_range)
     tokens, V, special = np.concatenate(train.tokens)[:MAX_TOKENS], config.model.vocab_size, tokenizer.special_ids
     width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
     require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
-    vectors = word_vectors(tokens, V, special, width, config.seed)
-    unigram = unigram_probabilities(tokens, V, special)
-    initialise_from_corpus(objective, *(torch.from_numpy(a.astype(np.float32)) for a in (vectors, unigram)))
+    vectors, unigram = (
+        torch.from_numpy(counts.astype(np.float32))
+        for counts in (
+            word_vectors(tokens, V, special, width, config.seed),
+            unigram_probabilities(tokens, V, special),
+        )
+    )
+    return lambda module: initialise_from_corpus(module, vectors, unigram)
 
 
 def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
@@ -248,6 +261,7 @@ def save_model(
     folder: Path, objective: Objective, tokenizer: Tokenizer, config: PretrainConfig, trainer: Trainer
 ) -> None:
     """Write model/, the kept network, and model/generator/ beside it."""
+    assert isinstance(trainer.loader, Loader)
     length = trainer.loader.seq_length
     networks = objective.networks()
     kept, *others = networks

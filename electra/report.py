@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from electra.config import PretrainConfig
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
-from electra.detect import Word, marked_html, page
+from electra.detect import Word
 from electra.objectives.corruption import Sampler, corrupt, mask_tokens
 from electra.predict import Model
+from electra.show import marked_html, page
 from electra.storage import write_atomically
 from electra.training.log import read_metrics
 from electra.training.trainer import seed_all
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CURVES = {
     "losses": ("gen_loss", "mlm_loss", "disc_loss"),
@@ -95,6 +99,11 @@ def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
         axis.set_xlabel("step")
         axis.legend()
         axis.grid(alpha=0.3)
+    return svg_of(figure)
+
+
+def svg_of(figure: Figure) -> str:
+    """A figure as an element of a page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     svg = buffer.getvalue()

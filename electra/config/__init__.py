@@ -5,22 +5,33 @@ One field is one command-line flag (cli.py); names are those of Hugging Face's `
 
 from electra.config.base import refuse_unknown, require, to_dict
 from electra.config.bench import BenchConfig
+from electra.config.compare import CompareConfig
+from electra.config.export import ConvertConfig, ExportConfig
+from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
 from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, SEQ_LENGTHS
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
+from electra.config.serve import ServeConfig
 from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 
 __all__ = [
     "PRESETS",
     "SEQ_LENGTHS",
     "BenchConfig",
+    "CompareConfig",
+    "ConvertConfig",
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",
+    "EvaluateConfig",
+    "ExportConfig",
+    "FinetuneConfig",
     "FlopsConfig",
+    "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
+    "ServeConfig",
     "pretrain_config_from_dict",
     "refuse_unknown",
     "require",

@@ -63,9 +63,10 @@ class PretrainConfig:
         "move, plus a difference of its own",
     )
     generator_stage: float = arg(0.5, "two_stage: share of the training that the generator gets alone")
-    init: Literal["random", "corpus"] = arg(
+    init: str = arg(
         "random",
-        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours",
+        "random: the paper's; corpus: word vectors from co-occurrence counts, heads that start on their neighbours; "
+        "or a run or Hugging Face directory to go on from (PATH, or DISCRIMINATOR,GENERATOR), whose size it takes",
     )
     # optimization
     learning_rate: float = arg(5e-4, "peak learning rate")

@@ -17,8 +17,11 @@ class DetectConfig:
     suggestions: int = arg(3, "words proposed for each marked one")
     json: bool = arg(False, "print one JSON object a file instead of coloured text")
     html: str = arg("", "write a page with the marked texts to this file")
+    calibrate: str = arg("", "a text without errors: store with the model the threshold that marks few of its words")
+    marks_per_100: float = arg(1.0, "words in 100 that --calibrate lets the threshold mark")
 
     def __post_init__(self) -> None:
+        require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
         require(self.threshold <= 1, f"threshold is a probability, got {self.threshold}")
 
 

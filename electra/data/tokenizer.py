@@ -198,6 +198,12 @@ def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.To
     return backend
 
 
+def stated_length(folder: Path) -> int:
+    """The length the model was trained at: positions beyond it exist but have learned nothing."""
+    path = folder / "tokenizer_config.json"
+    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
+
+
 # -- training ----------------------------------------------------------------------------------------------------------
 
 SPECIALS = {role: spellings[0] for role, spellings in SPELLINGS.items()}

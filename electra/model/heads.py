@@ -74,3 +74,15 @@ class MaskedLM(nn.Module):
         """Logits of hidden states: [N, D] -> [N, V]."""
         logits: Tensor = self.head(hidden, self.encoder.embeddings)
         return logits
+
+
+class Headless(nn.Module):
+    """An encoder alone, under the name it has in the other networks: ids [B, L] -> hidden states [B, L, D]."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        hidden: Tensor = self.encoder(*inputs)
+        return hidden

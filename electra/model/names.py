@@ -31,6 +31,7 @@ GENERATOR_NAMES = NAMES | {
     "head": "generator_lm_head",
 }
 CLASSIFIER_NAMES = NAMES | {"head.dense": "classifier.dense", "head.out_proj": "classifier.out_proj"}
+MULTIPLE_CHOICE_NAMES = NAMES | {"head.dense": "sequence_summary.summary", "head.out_proj": "classifier"}
 TAGGER_NAMES = NAMES | {"head.out_proj": "classifier"}  # and the linear classifier, under our own architecture's name
 ANSWERER_NAMES = NAMES | {
     "head.outputs": "qa_outputs",

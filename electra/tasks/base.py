@@ -53,7 +53,7 @@ class Task:
     main_metric: ClassVar[str] = "accuracy"
     heads: ClassVar[tuple[str, ...]] = ("linear", "dense")
     text_names: ClassVar[tuple[str, ...]] = (
-        "text", "sentence", "sentence1", "text1", "premise", "question1", "question", "content", "review", "utterance",
+        "text", "text1", "sentence1", "premise", "question1", "question", "sentence", "content", "review", "utterance",
     )  # fmt: skip
     pair_names: ClassVar[tuple[str, ...]] = ("text2", "sentence2", "hypothesis", "question2", "sentence")
     label_names: ClassVar[tuple[str, ...]] = ("label", "labels", "class", "category", "intent", "target")
@@ -95,6 +95,7 @@ class Task:
         pair = find_column(rest, "text2", self.pair_names, self.columns, source, optional=True)
         needed = split.startswith("train")
         label = find_column(rest, "label", self.label_names, self.columns, source, optional=not needed)
+        assert text is not None
         return Columns(text, pair, label)
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:

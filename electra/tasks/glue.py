@@ -33,14 +33,15 @@ class Glue(Task):
     submissions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"labels": self.label_set, "symmetric": self.is_symmetric} | settings)
+        preset: dict[str, Any] = {"labels": self.label_set, "symmetric": self.is_symmetric}
+        super().__init__(**preset | settings)
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """A split of the GLUE folder, of the task's own, of a file, or of an `hf:` data set."""
         path = self.official_file(Path(source).expanduser(), split)
         torn: list[str] = []
         if path is None:
-            records = list(read_records(source, split))
+            records = list(read_records(source, self.splits.get(split, split)))
         elif self.folder == "CoLA" and split != "test":
             rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
             records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
@@ -119,7 +120,7 @@ class SST2(Single):
 class Pair(Glue, Classification):
     """Two sentences."""
 
-    official = ("sentence1", "sentence2")
+    official: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
 
 
 class MRPC(Pair):

@@ -25,6 +25,7 @@ MAX_ANSWER = 30  # tokens of an answer
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token
 Span = tuple[int, int]
+NO_ANSWER: Span = (-1, -1)
 
 
 class Guess(NamedTuple):
@@ -140,8 +141,10 @@ class QuestionAnswering(Task):
         if not self.joint:
             return losses
         binary = nn.functional.binary_cross_entropy_with_logits
-        known = (impossible >= 0).float()
-        return losses + ANSWERABLE_WEIGHT * known * binary(outputs.unanswerable, impossible.float(), reduction="none")
+        is_known = (impossible >= 0).float()
+        return losses + ANSWERABLE_WEIGHT * is_known * binary(
+            outputs.unanswerable, impossible.float(), reduction="none"
+        )
 
     def collect(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
         """Each window's best spans and null score."""
@@ -243,18 +246,18 @@ def windows(length: int, room: int) -> Iterator[tuple[int, int, Span]]:
         yield first, end, (low, high)
 
 
-def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -> Span | tuple[()] | None:
-    """First and last token of the first answer; () where there is no answer, None where no token touches it."""
+def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -> Span | None:
+    """First and last token of the first answer, NO_ANSWER where there is none, None where no token touches it."""
     if not answers:
-        return ()
+        return NO_ANSWER
     text, start = answers[0]
     inside = [n for n, (s, e) in enumerate(offsets) if e > start and s < start + len(text) and e > s]
     return (inside[0], inside[-1]) if inside else None
 
 
-def target_of(answer: Span | tuple[()] | None, first: int, end: int, before: int) -> tuple[int, int, int]:
+def target_of(answer: Span | None, first: int, end: int, before: int) -> tuple[int, int, int]:
     """A window's target slots; 0, 0 where the answer is not wholly in it."""
-    if answer == ():
+    if answer == NO_ANSWER:
         return 0, 0, 1
     if answer is None or answer[0] < first or answer[1] >= end:
         return 0, 0, 0

@@ -12,7 +12,12 @@ from typing import Any, NamedTuple
 
 from electra.data.sources import COMPRESSIONS, file_format, nearest_name, open_bytes
 
-SPLITS = {"train": ("train", "training"), "dev": ("dev", "validation", "valid", "val"), "test": ("test", "testing")}
+DEV, TEST = ("dev", "validation", "valid", "val"), ("test", "testing")
+SPLITS = {
+    "train": ("train", "training"), "dev": DEV, "test": TEST,
+    "dev_matched": ("dev_matched", "validation_matched", *DEV), "test_matched": ("test_matched", *TEST),
+    "dev_mismatched": ("dev_mismatched", "validation_mismatched"),
+}  # fmt: skip
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
 FORMATS = (".jsonl", ".csv", ".tsv", ".parquet", ".json", *CONLL)
 
@@ -114,8 +119,8 @@ def load_json(path: Path) -> Any:
 def read_table(path: Path, delimiter: str, torn: Callable[[str], None] | None) -> Iterator[Record]:
     """Rows under a header. In .tsv a quotation mark is a character like others, as in GLUE's files."""
     csv.field_size_limit(sys.maxsize)
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    rows = csv.reader(read_lines(path), delimiter=delimiter, quoting=quoting)
+    lines = read_lines(path)
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if delimiter == "\t" else csv.reader(lines)
     yield from named_rows(path, rows, torn)
 
 
@@ -201,7 +206,7 @@ def with_class_names(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Reco
 def class_name(value: Any, feature: Any) -> Any:
     """The name of a class, of each in a list, or the value itself."""
     inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
-    if isinstance(value, list) and hasattr(inner, "int2str"):
+    if isinstance(value, list) and inner is not None and hasattr(inner, "int2str"):
         return inner.int2str(value)
     if not hasattr(feature, "int2str"):
         return value

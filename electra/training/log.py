@@ -12,9 +12,14 @@ from torch import Tensor
 from electra.console import ProgressLine, duration, warn
 
 SHOWN = {
-    "gen_loss": "gen", "gen_accuracy": "acc", "mlm_loss": "mlm", "disc_loss": "disc", "disc_auc": "auc",
+    "loss": "loss",
+    "gen_loss": "gen",
+    "gen_accuracy": "acc",
+    "mlm_loss": "mlm",
+    "disc_loss": "disc",
+    "disc_auc": "auc",
     "disc_recall": "recall",
-}  # fmt: skip
+}
 PATIENCE = 5  # lines of metrics in a row before a warning is given
 
 
@@ -71,7 +76,7 @@ class Log:
             self.watch(metrics)
 
     def watch(self, metrics: dict[str, float]) -> None:
-        """Warn of the two ways in which a run fails quietly."""
+        """Warn of the ways in which a run fails quietly."""
         self.sign(
             "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
             "generator smaller: one that is too good too early leaves no errors to find",
@@ -80,6 +85,11 @@ class Log:
         self.sign(
             "the generator has collapsed: its loss is as high as a guess. Lower the learning rate",
             metrics.get("gen_accuracy", 1.0) < 0.005,
+        )
+        self.sign(
+            "this run has collapsed so far: it gives the same label to every example. If it does not recover, try "
+            "another --seed, a lower --learning-rate or more --epochs",
+            metrics.get("commonest", 0.0) > 0.9999,
         )
 
     def sign(self, message: str, seen: bool) -> None:

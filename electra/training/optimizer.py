@@ -1,20 +1,29 @@
-"""Adam as the released code has it: no bias correction, decoupled weight decay, none on LayerNorm and biases."""
+"""Adam as the released code has it: no bias correction, decoupled weight decay, none on LayerNorm and biases.
+
+In fine-tuning lower layers learn more slowly: a group's `lr_scale` times the schedule's rate is its learning rate.
+"""
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
-from electra.config import PretrainConfig
+from electra.config import FinetuneConfig, PretrainConfig
 
 
-def build_optimizer(module: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
+def build_optimizer(
+    module: nn.Module, config: PretrainConfig | FinetuneConfig, lr_scale: Callable[[str], float] = lambda name: 1.0
+) -> torch.optim.AdamW:
     """AdamW whose step count is infinite from the start: its bias corrections are then exactly 1."""
     parameters = dict(module.named_parameters())  # a shared tensor comes once
-    decayed = [p for name, p in parameters.items() if takes_decay(name)]
-    kept = [p for name, p in parameters.items() if not takes_decay(name)]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, p in parameters.items():
+        groups.setdefault((lr_scale(name), config.weight_decay if takes_decay(name) else 0.0), []).append(p)
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": kept, "weight_decay": 0.0}],
+        [{"params": ps, "weight_decay": decay, "lr_scale": scale} for (scale, decay), ps in groups.items()],
         lr=config.learning_rate,
         betas=(config.adam_beta1, config.adam_beta2),
         eps=config.adam_epsilon,
@@ -27,6 +36,20 @@ def build_optimizer(module: nn.Module, config: PretrainConfig) -> torch.optim.Ad
             "exp_avg_sq": torch.zeros_like(p),
         }
     return optimizer
+
+
+def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], float]:
+    """The share of the learning rate that a parameter gets: 1 in the head, `decay` times less each layer down.
+
+    The released code counts a layer too many between the head and the top layer (`faithful`), which so gets decay^2.
+    """
+
+    def scale(name: str) -> float:
+        layer = re.search(r"encoder\.layers\.(\d+)\.", name)
+        below = num_layers - int(layer[1]) if layer else num_layers + 1 if "encoder." in name else 0
+        return float(decay ** (below + (faithful and below > 0)))
+
+    return scale
 
 
 def takes_decay(name: str) -> bool:

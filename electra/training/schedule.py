@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from electra.config import PretrainConfig
+from electra.config import FinetuneConfig, PretrainConfig
 
 
-def progress(config: PretrainConfig, step: int, tokens: int, seconds: float) -> float:
+def progress(config: PretrainConfig | FinetuneConfig, step: int, tokens: int, seconds: float) -> float:
     """The share of the run that is done: the furthest of steps, tokens and time; at 1 it ends."""
     done = step / config.train_steps
     if config.max_tokens:
@@ -15,7 +15,7 @@ def progress(config: PretrainConfig, step: int, tokens: int, seconds: float) -> 
     return min(1.0, done)
 
 
-def learning_rate(config: PretrainConfig, step: int, done: float) -> float:
+def learning_rate(config: PretrainConfig | FinetuneConfig, step: int, done: float) -> float:
     """Linear decay from the first step, times linear warm-up: the two run at once in the released code."""
     warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
     return config.learning_rate * (1 - done) * warmup

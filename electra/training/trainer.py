@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from electra.config import PretrainConfig
+from electra.config import FinetuneConfig, PretrainConfig
 from electra.console import say
 from electra.data.loader import Loader
-from electra.interface import Batch, Counts, Output
+from electra.interface import Output
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.log import Log, Window
 from electra.training.schedule import learning_rate, progress
@@ -36,16 +36,14 @@ class Trainable(Protocol):
     """All that the loop knows of what it trains."""
 
     def begin_step(self, step: int, done: float) -> None: ...
-    def count(self, batch: Batch) -> Counts: ...
-    def __call__(self, batch: Batch, counts: Counts | None = None) -> Output: ...
+    def count(self, batch: Any) -> Any: ...  # a tuple of scalars, `tokens` among them
+    def __call__(self, batch: Any, counts: Any = None) -> Output: ...
 
 
-class Batches(Protocol):
-    """All that the loop knows of where batches come from: a pure function of the step."""
+class Source(Protocol):
+    """All that it knows of where batches come from: tuples of tensors, tuples among them."""
 
-    seq_length: int
-
-    def micro_batches(self, step: int, micro_batch_size: int) -> list[Batch]: ...
+    def micro_batches(self, step: int, size: int) -> list[Any]: ...
 
 
 class Trainer:
@@ -55,9 +53,9 @@ class Trainer:
         self,
         module: nn.Module,
         optimizer: torch.optim.Optimizer,
-        loader: Batches,
+        loader: Source,
         heldout: Loader | None,
-        config: PretrainConfig,
+        config: PretrainConfig | FinetuneConfig,
         folder: Path,
         device: torch.device,
         micro_batch_size: int,
@@ -99,9 +97,9 @@ class Trainer:
         start = time.perf_counter()
         self.module.begin_step(self.step, self.done())  # type: ignore[operator]
         self.module.train()
-        rate = learning_rate(self.config, self.step, self.done())
+        self.rate = learning_rate(self.config, self.step, self.done())
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = self.rate * group["lr_scale"]
         batches = [to_device(b, self.device) for b in self.loader.micro_batches(self.step, self.micro_batch_size)]
         counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
         losses = []
@@ -143,17 +141,25 @@ class Trainer:
         """One line of metrics: the means since the last."""
         now, (then, tokens) = time.perf_counter(), self.line_start
         left = self.seconds * (1 / self.done() - 1) if self.done() else None
-        fields = {"lr": self.optimizer.param_groups[0]["lr"], "tokens": self.tokens, "seconds": round(self.seconds, 3)}
+        fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
         self.log.train(self.step, self.window.mean(), (self.tokens - tokens) / (now - then), left, **fields)
         self.window = Window()
         self.line_start = (now, self.tokens)
 
+    def evaluate(self) -> dict[str, float]:
+        """Measure, and write a line about it."""
+        metrics = self.measure()
+        if metrics:
+            self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
+        return metrics
+
     @torch.no_grad()
     @torch.compiler.set_stance("force_eager")  # a second graph would take longer to compile than evaluation takes
-    def evaluate(self) -> dict[str, float]:
+    def measure(self) -> dict[str, float]:
         """The means over held-out text, with the same masks and samples each time."""
         if self.heldout is None:
             return {}
+        assert isinstance(self.config, PretrainConfig)
         self.module.eval()
         window = Window()
         batches = min(self.config.eval_batches, -(-self.heldout.num_rows // self.heldout.batch_size))
@@ -161,9 +167,7 @@ class Trainer:
             seed_all(self.config.seed, EVALUATION, number, 0)
             (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
             window.add(self.module(to_device(batch, self.device)).metrics)
-        metrics = window.mean()
-        self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
-        return metrics
+        return window.mean()
 
     def save(self) -> None:
         """Write a checkpoint, unless this step has one."""
@@ -213,11 +217,13 @@ def seed_all(*words: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
 
 
-def total(counts: list[Counts]) -> Counts:
+def total(counts: list[Any]) -> Any:
     """The sum of the micro-batches' counts."""
-    return Counts(*(torch.stack(list(values)).sum() for values in zip(*counts, strict=True)))
+    return type(counts[0])(*(torch.stack(list(values)).sum() for values in zip(*counts, strict=True)))
 
 
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """Move a batch."""
-    return Batch(*(tensor.to(device, non_blocking=True) for tensor in batch))
+def to_device(batch: Any, device: torch.device) -> Any:
+    """Move a batch: a tensor, or a tuple of such."""
+    if isinstance(batch, torch.Tensor):
+        return batch.to(device, non_blocking=True)
+    return type(batch)(*(to_device(part, device) for part in batch))

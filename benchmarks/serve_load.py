@@ -1,0 +1,196 @@
+"""A served model under load: its peak, ten times that, many requests, many slow sockets.
+
+The server is a process of its own. Peak: as many clients as keep it busy, each waiting for its answer. Overload:
+requests come at ten times that rate whether or not earlier ones are answered. Memory: its resident size over many.
+Slow: sockets that send a byte of a head now and then, beside one honest client. Sender and server share the machine's
+cores, so what the sender takes is missing from the server.
+
+    python benchmarks/serve_load.py runs/mine --out results/serve_load.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from electra.machine import provenance  # noqa: E402
+from electra.storage import write_json  # noqa: E402
+
+WORDS = "the of and in to was is for on that by with from his were are which city first century people".split()  # noqa: SIM905
+CLIENTS = 16
+
+
+class Answer(NamedTuple):
+    code: int
+    seconds: float
+
+
+class Target:
+    """A server and open connections to it."""
+
+    def __init__(self, port: int, words: int) -> None:
+        self.port, self.words, self.free, self.rng = port, words, [], random.Random(0)
+
+    def request(self) -> bytes:
+        body = json.dumps({"inputs": " ".join(self.rng.choices(WORDS, k=self.words)), "suggestions": 0}).encode()
+        head = (
+            f"POST /detect HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        return head.encode() + body
+
+    async def ask(self) -> Answer:
+        """One request on a connection that is free, or on a new one; code 0 where the connection broke."""
+        data, start = self.request(), time.perf_counter()
+        for _ in range(2):  # an idle connection may have been closed meanwhile
+            try:
+                reader, writer = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+                writer.write(data)
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
+                self.free.append((reader, writer))
+                return Answer(int(head[9:12]), time.perf_counter() - start)
+            except (OSError, asyncio.IncompleteReadError):
+                continue
+        return Answer(0, time.perf_counter() - start)
+
+
+async def closed_loop(target: Target, seconds: float, clients: int) -> list[Answer]:
+    """Clients that each wait for their answer."""
+    end, answers = time.perf_counter() + seconds, []
+
+    async def client() -> None:
+        while time.perf_counter() < end:
+            answers.append(await target.ask())
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return answers
+
+
+async def open_loop(target: Target, seconds: float, rate: float) -> list[Answer]:
+    """Requests at a rate, whatever becomes of them."""
+    tasks, start = [], time.perf_counter()
+    while (now := time.perf_counter() - start) < seconds:
+        tasks += [asyncio.create_task(target.ask()) for _ in range(int(now * rate) - len(tasks))]
+        await asyncio.sleep(0.005)
+    return list(await asyncio.gather(*tasks))
+
+
+def summary(answers: list[Answer], seconds: float) -> dict[str, Any]:
+    """Codes, goodput, and times of what was answered and of what was refused, in milliseconds."""
+    row: dict[str, Any] = {
+        "requests": len(answers),
+        "codes": {str(code): n for code, n in sorted(Counter(a.code for a in answers).items())},
+        "goodput_per_second": round(sum(a.code == 200 for a in answers) / seconds, 1),
+    }
+    for name, code in (("answered", 200), ("refused", 429)):
+        times = [1000 * a.seconds for a in answers if a.code == code]
+        if times:
+            row[name + "_ms"] = {f"p{p}": round(float(np.percentile(times, p)), 1) for p in (50, 99)}
+    return row
+
+
+async def measure(process: psutil.Process, port: int, options: argparse.Namespace) -> dict[str, Any]:
+    """All four."""
+    target = Target(port, options.words)
+    await closed_loop(target, 2, CLIENTS)
+    alone = summary(await closed_loop(target, options.seconds, 1), options.seconds)
+    start = time.perf_counter()
+    peak = summary(answers := await closed_loop(target, options.seconds, CLIENTS), time.perf_counter() - start)
+    rate = options.times * peak["goodput_per_second"]
+    start = time.perf_counter()
+    answers = await open_loop(target, options.seconds, rate)
+    over = summary(answers, time.perf_counter() - start) | {"rate_per_second": round(rate, 1)}
+    over["share_of_peak"] = round(over["goodput_per_second"] / peak["goodput_per_second"], 3)
+    return {
+        "one_client": alone, "peak": peak, "overload": over,
+        "memory": await memory(target, process, options.requests), "slow": await slow(target, options),
+    }  # fmt: skip
+
+
+async def memory(target: Target, process: psutil.Process, requests: int) -> dict[str, Any]:
+    """Resident megabytes after each tenth of the requests, of many lengths."""
+    sizes = []
+    for _ in range(10):
+        left = requests // 10
+
+        async def client() -> None:
+            nonlocal left
+            while left > 0:
+                left -= 1
+                await target.ask()
+
+        await asyncio.gather(*(client() for _ in range(CLIENTS)))
+        sizes.append(round(process.memory_info().rss / 1e6, 1))
+    return {"requests": requests, "resident_mb": sizes, "growth": round(sizes[-1] / sizes[1] - 1, 4)}
+
+
+async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
+    """An honest client alone, then beside sockets that never finish their request, which come again when cut."""
+    before = summary(await closed_loop(target, options.seconds, 1), options.seconds)
+    lives: list[float] = []
+
+    async def drip() -> None:
+        while True:
+            start = time.perf_counter()
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", target.port)
+                writer.write(b"POST /detect HTTP/1.1\r\nhost: a\r\nx: ")
+                while not writer.transport.is_closing():
+                    writer.write(b"a")
+                    await asyncio.sleep(1)
+            lives.append(time.perf_counter() - start)
+
+    drips = [asyncio.create_task(drip()) for _ in range(options.sockets)]
+    await asyncio.sleep(1)
+    seconds = max(15.0, options.seconds)  # longer than one of them may live
+    beside = summary(await closed_loop(target, seconds, 1), seconds)
+    for task in drips:
+        task.cancel()
+    return {
+        "sockets": options.sockets,
+        "alone": before,
+        "beside": beside,
+        "longest_life_s": round(max(lives, default=0), 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--words", type=int, default=90, help="words of a text")
+    parser.add_argument("--times", type=float, default=10, help="overload, in times of the peak")
+    parser.add_argument("--requests", type=int, default=100_000, help="requests over which memory is watched")
+    parser.add_argument("--sockets", type=int, default=500)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    command = [sys.executable, "-m", "electra", "serve", options.model, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        try:
+            port = int(re.search(r":(\d+)$", server.stderr.readline().strip())[1])
+            found = asyncio.run(measure(psutil.Process(server.pid), port, options))
+        finally:
+            server.terminate()
+    settings = {name: getattr(options, name) for name in ("model", "seconds", "words", "times")}
+    write_json(options.out, found | settings | provenance("fastapi", "uvicorn", "torch"))
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

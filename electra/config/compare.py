@@ -1,0 +1,72 @@
+"""How pre-training methods race against each other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from electra.config.base import arg, require
+
+UNITS = {"": ("FLOPs", 1), "tok": ("tokens", 1), "ktok": ("tokens", 1e3), "Mtok": ("tokens", 1e6),
+         "Gtok": ("tokens", 1e9), "s": ("minutes", 1 / 60), "m": ("minutes", 1), "h": ("minutes", 60)}  # fmt: skip
+
+
+class Budget(NamedTuple):
+    """What every contestant may spend."""
+
+    amount: float
+    unit: str  # FLOPs; or tokens or minutes of the first contestant
+
+
+def read_budget(text: str) -> Budget:
+    """The budget in `text`: 3e15, 20Mtok, 20m."""
+    found = re.fullmatch(r"(\d+\.?\d*(?:e\+?\d+)?)\s*([A-Za-z]*)", text.strip())
+    if not found or found[2] not in UNITS or float(found[1]) == 0:
+        raise ValueError(f"budget {text!r} is none: write FLOPs as 3e15, tokens as 20Mtok (or ktok, Gtok), time as 20m")
+    unit, factor = UNITS[found[2]]
+    return Budget(float(found[1]) * factor, unit)
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Race objectives, sharing modes or sizes against each other at equal compute."""
+
+    data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
+    out: str = arg("runs/compare", "folder of the race; the same command again continues it")
+    runs: str = arg("", "folder of its runs, which several races may share: each is made once; default: in --out")
+    preset: str = arg("tiny", "what contestants do not say themselves: tiny, small, small++, base or large")
+    settings: tuple[str, ...] = arg((), "FIELD=VALUE of every contestant, over the preset's")
+    contestants: tuple[str, ...] = arg(
+        (),
+        "OBJECTIVE[:FIELD=VALUE,...] each, the first is what the others are tested against. Fields are those of "
+        "`electra pretrain`; also width=0.5, a network of half the width, and times=4, four times the budget",
+    )
+    objectives: str = arg("", "shorthand for contestants with nothing to say: electra,mlm")
+    budget: str = arg("20m", "what each may spend: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
+    seeds: int = arg(1, "runs of each contestant; from 2 on there is a spread and a paired test")
+    points: int = arg(4, "how often on the way each is evaluated")
+    task: tuple[str, ...] = arg((), "folders with a train and a dev file each, to fine-tune on")
+    generator: str = arg(
+        "", "run or masked language model that corrupts the text all are examined on; default: words by frequency"
+    )
+    words: str = arg("", "instead of a race, a picture of these words' contextual vectors: sky,sea,river")
+    models: tuple[str, ...] = arg((), "with --words: the two models or runs")
+    text: tuple[str, ...] = arg((), "with --words: text files in which the words occur")
+    projection: str = arg("pca", "with --words: pca or tsne")
+
+    def __post_init__(self) -> None:
+        for name in ("settings", "contestants", "task", "models", "text"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        read_budget(self.budget)
+        require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
+        require(self.points >= 1, f"points must be at least 1, got {self.points}")
+        require(self.projection in ("pca", "tsne"), f"unknown projection {self.projection!r}; there are pca and tsne")
+        require(
+            not self.words or (len(self.models) == 2 and len(self.text) > 0),
+            "--words compares two models on a text: name them with --models A B --text FILE",
+        )
+        require(
+            bool(self.words) or bool(self.contestants) or bool(self.objectives),
+            "nobody races: name contestants, as in --contestants electra mlm electra:share=none",
+        )

@@ -1,0 +1,12 @@
+"""Numbers in groups of seven bits, as protocol buffers, sorted-string tables and Snappy write them."""
+
+
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number that begins at `at`, lowest group first, and where the next begins."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7

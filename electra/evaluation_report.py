@@ -1,0 +1,90 @@
+"""report.html of an evaluation: scores, and a confusion matrix or a precision-recall curve for each task."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from electra.detect import escape, page
+
+SHOWN_LABELS = 20  # a matrix of more is not readable
+SHOWN_ERRORS = 20
+
+
+def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
+    """The page for results and the predictions behind each."""
+    body = []
+    for result, lines in parts:
+        body.append(f"<h2>{escape(result['task'])}</h2>{score_table(result)}")
+        labelled = [line for line in lines if line["gold"] is not None]
+        if labelled and "label" in labelled[0] and isinstance(labelled[0]["gold"], str):
+            body += [confusion(labelled), precision_recall(labelled), errors(labelled)]
+    return page("Evaluation", "".join(body))
+
+
+def score_table(result: dict[str, Any]) -> str:
+    """Every seed and every baseline."""
+    rows = [
+        f"<tr><td>{escape(r['name'])}</td><td>{100 * r['score']:.1f}</td>"
+        f"<td>{100 * r['interval'][0]:.1f} to {100 * r['interval'][1]:.1f}</td></tr>"
+        for r in [*result["seeds"], *result["baselines"]]
+    ]
+    head = f"<tr><th>{result['examples']:,} examples</th><th>{result['main_metric']}</th><th>95 % interval</th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def confusion(lines: list[dict[str, Any]]) -> str:
+    """How often each label (row) got each answer (column); the commonest labels where there are many."""
+    labels = sorted({line["gold"] for line in lines} | {line["label"] for line in lines})
+    labels = sorted(labels, key=lambda x: -sum(line["gold"] == x for line in lines))[:SHOWN_LABELS]
+    counts = [[sum(i["gold"] == g and i["label"] == a for i in lines) for a in labels] for g in labels]
+    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
+    rows = [
+        f"<tr><th>{escape(label)}</th>{''.join(cell(n, sum(row)) for n in row)}</tr>"
+        for label, row in zip(labels, counts, strict=True)
+    ]
+    return f"<h3>Right label (row) and answer (column)</h3><table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+
+
+def cell(count: int, total: int) -> str:
+    """A cell, darker where more of the row lies."""
+    return f'<td style="background: rgb(65 105 225 / {0.7 * count / max(1, total):.2f})">{count}</td>'
+
+
+def precision_recall(lines: list[dict[str, Any]]) -> str:
+    """The curve of the rarer label, where there are two."""
+    labels = sorted({line["gold"] for line in lines})
+    if len(labels) != 2 or not all(len(line.get("probabilities", ())) == 2 for line in lines):
+        return ""
+    from sklearn.metrics import precision_recall_curve
+
+    rare = min(labels, key=lambda label: sum(line["gold"] == label for line in lines))
+    scores = np.array([line["probabilities"].get(rare, 0.0) for line in lines])
+    precision, recall, _ = precision_recall_curve([line["gold"] == rare for line in lines], scores)
+    figure = Figure(figsize=(5, 3.5), layout="constrained")
+    axis = figure.subplots()
+    axis.plot(recall, precision)
+    axis.set(xlabel=f"recall of {rare}", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.grid(alpha=0.3)
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    svg = buffer.getvalue()
+    return "<h3>Precision and recall</h3>" + svg[svg.index("<svg") :]
+
+
+def errors(lines: list[dict[str, Any]]) -> str:
+    """The wrong answers the model is surest of."""
+    wrong = sorted((line for line in lines if line["gold"] != line["label"]), key=lambda line: -line["score"])
+    rows = [
+        f"<tr><td>{escape(' | '.join(line['texts']))}</td><td>{escape(line['gold'])}</td>"
+        f"<td>{escape(line['label'])} {line['score']:.2f}</td></tr>"
+        for line in wrong[:SHOWN_ERRORS]
+    ]
+    if not rows:
+        return ""
+    head = "<tr><th>text</th><th>right</th><th>answer</th></tr>"
+    return f"<h3>Surest wrong answers</h3><table>{head}{''.join(rows)}</table>"

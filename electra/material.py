@@ -1,0 +1,102 @@
+"""What a fine-tuning learns from: a pre-trained model and a task's examples, read, checked and encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from electra.config import FinetuneConfig, require
+from electra.console import say, warn
+from electra.convert import is_masked_lm, load_encoder
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.predict import model_folder
+from electra.storage import read_json
+from electra.tasks import TASKS, Example, Features, Task
+from electra.tasks.check import check
+from electra.tasks.records import read_records
+
+LENGTHS = {"qa": 512, "tagging": 256}  # the released code's; 128 for the rest
+
+
+class Material(NamedTuple):
+    """Everything that is the same for all seeds."""
+
+    name: str  # of the task
+    task: Task
+    folder: Path  # of the pre-trained model
+    tokenizer: Tokenizer
+    max_length: int
+    train: list[Features]
+    dev: list[Features]
+    dev_examples: list[Example]
+
+
+def read_material(config: FinetuneConfig) -> Material:
+    """Read and encode the data; refuse what the model cannot learn from."""
+    folder = model_folder(Path(config.model))
+    warn_if_generator(folder)
+    tokenizer = load_tokenizer(folder)
+    name = config.task if config.task != "auto" else find_task(config.train)
+    require(name in TASKS, f"unknown task {name!r}; there are {', '.join(TASKS)}")
+    task = TASKS[name](columns=named_columns(config))
+    require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
+    train = task.read(config.train, "train")
+    dev = task.read(config.dev, "dev") if config.dev else []
+    task.learn(train)
+    longest = load_encoder(folder).config.max_position_embeddings
+    wanted = next((length for kind, length in LENGTHS.items() if is_a(name, kind)), 128)
+    max_length = min(config.max_length or wanted, longest)
+    if config.check:
+        say(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
+    features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
+    return Material(name, task, folder, tokenizer, max_length, features[0], features[1], dev)
+
+
+def named_columns(config: FinetuneConfig) -> dict[str, str]:
+    """The columns the user has named, by their role."""
+    given = {"text": config.text_column, "text2": config.text2_column, "label": config.label_column}
+    return {role: name for role, name in given.items() if name}
+
+
+def find_task(source: str) -> str:
+    """The task by the first rows of a file."""
+    if source.removesuffix(".xz").removesuffix(".gz").endswith(".json"):
+        return "qa"
+    first = next(iter(read_records(source, "train")), None)
+    require(first is not None, f"{source} holds no rows")
+    assert first is not None
+    if {"tokens", "words"} & first.fields.keys():
+        return "tagging"
+    label = next((first.fields[n] for n in ("label", "labels", "score") if n in first.fields), None)
+    if isinstance(label, list):
+        return "multi_label"
+    return "regression" if isinstance(label, float) or "score" in first.fields else "classification"
+
+
+def epochs_of(name: str) -> float:
+    """The passes over the data that Table 7 has for a task."""
+    return float(getattr(TASKS[name], "epochs", 2 if is_a(name, "qa") else 10 if is_a(name, "regression") else 3))
+
+
+def is_a(name: str, kind: str) -> bool:
+    """Whether a task is of a kind, itself or a special case of it."""
+    return kind in TASKS and name in TASKS and issubclass(TASKS[name], TASKS[kind])
+
+
+def warn_if_generator(folder: Path) -> None:
+    """Say so where the wrong half of an ELECTRA was given; a run of `mlm` has no other."""
+    run = folder.parent / "config.json"
+    if is_masked_lm(folder) and not (run.exists() and read_json(run).get("objective") == "mlm"):
+        warn(f"{folder} holds a masked language model. If it is an ELECTRA's generator, fine-tune its discriminator")
+
+
+def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
+    """Say so where a model gives every example the same answer and the labels differ."""
+    key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
+    given = {str(set(p[key]) if key == "tags" else p[key]) for p in predictions if key}
+    if len(given) == 1 and len({str(example.label) for example in examples}) > 1:
+        warn(
+            f"this run has collapsed: it answers {given.pop()} to every example. Try another --seed, a lower "
+            "--learning-rate or more --epochs; or was a generator loaded?"
+        )

@@ -1,0 +1,57 @@
+"""The race in pictures: score against compute, score against size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+Curve = tuple[list[float], list[list[float]]]  # places, and at each the scores of all seeds
+
+
+class Sized(NamedTuple):
+    """A contestant at the end of its budget."""
+
+    method: str  # what it is but for its size
+    size: float
+    scores: list[float]
+
+
+def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
+    """A score on the way, with its spread over seeds: the picture that shows what learns most from the same compute."""
+    figure, axes = blank(title, "training FLOPs")
+    for number, (name, (places, scores)) in enumerate(curves.items()):
+        draw(axes, places, scores, name, f"C{number}")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
+    """A score at the end against a size, a line for each method (paper, Figures 3 and 4)."""
+    figure, axes = blank(title, axis)
+    for number, method in enumerate(dict.fromkeys(c.method for c in contestants)):
+        ordered = sorted((c for c in contestants if c.method == method), key=lambda c: c.size)
+        draw(axes, [c.size for c in ordered], [c.scores for c in ordered], method, f"C{number}")
+    axes.legend(fontsize="small")
+    return figure
+
+
+def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, colour: str) -> None:
+    """Means as a line, and a band of one standard deviation."""
+    means = np.array([np.mean(s) for s in scores])
+    axes.plot(places, means, "o-", label=name, color=colour, markersize=4)
+    if min(map(len, scores)) > 1:
+        spreads = np.array([np.std(s, ddof=1) for s in scores])
+        axes.fill_between(places, means - spreads, means + spreads, color=colour, alpha=0.15)
+
+
+def blank(title: str, axis: str) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=axis)
+    axes.grid(alpha=0.3)
+    return figure, axes

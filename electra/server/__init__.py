@@ -1,0 +1,1 @@
+"""A model behind HTTP: batches, limits, LanguageTool's form, the page."""

@@ -1,0 +1,102 @@
+"""Where continued pre-training starts: a run, or a Hugging Face discriminator with its generator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from electra.config import ElectraConfig, PretrainConfig, require
+from electra.console import say, warn
+from electra.convert import is_masked_lm, load_encoder, load_network
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.model.encoder import Encoder
+from electra.model.heads import Discriminator, MaskedLM
+from electra.predict import model_folder
+
+
+class Start(NamedTuple):
+    """What was found: the networks, and the tokeniser they read with."""
+
+    path: str
+    discriminator: Discriminator | None
+    generator: MaskedLM | None
+    encoder: Encoder  # the one that is kept
+    tokenizer: Tokenizer
+
+
+def load_start(init: str) -> Start:
+    """Read `PATH` or `DISCRIMINATOR,GENERATOR`; a generator in PATH/generator comes along.
+
+    Raises:
+        ValueError: there is no model, or not the one that was asked for.
+    """
+    path, _, beside = init.partition(",")
+    folder = model_folder(Path(path))
+    generator_folder = model_folder(Path(beside)) if beside else folder / "generator"
+    if is_masked_lm(folder):
+        require(not beside, f"{path} holds a generator; name the discriminator first: --init DISCRIMINATOR,GENERATOR")
+        network = load_network(folder)
+        assert isinstance(network, MaskedLM)
+        return Start(init, None, network, network.encoder, load_tokenizer(folder))
+    has_generator = (generator_folder / "config.json").exists()
+    require(not has_generator or is_masked_lm(generator_folder), f"{generator_folder} holds no generator")
+    generator = load_network(generator_folder) if has_generator else None
+    assert generator is None or isinstance(generator, MaskedLM)
+    discriminator, encoder = None, load_encoder(folder)
+    try:
+        found = load_network(folder)
+    except ValueError:  # a BERT, or a bare body
+        found = None
+    if isinstance(found, Discriminator):
+        discriminator, encoder = found, found.encoder
+    return Start(init, discriminator, generator, encoder, load_tokenizer(folder))
+
+
+def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
+    """Take the sizes of the weights; dropout stays as configured. The vocabulary must be the prepared data's."""
+    mine, theirs = (t.backend.get_vocab(with_added_tokens=True) for t in (tokenizer, start.tokenizer))
+    differing = sorted(token for token in mine.keys() | theirs.keys() if mine.get(token) != theirs.get(token))
+    require(
+        not differing,
+        f"{config.data} was prepared with another vocabulary than {start.path} has ({len(differing)} tokens differ, "
+        f"{differing[:3]} among them); prepare the text again with --tokenizer {start.path.partition(',')[0]}",
+    )
+    model = replace(with_sizes(config.model, start.encoder.config), pad_token_id=tokenizer.pad_id)
+    if not start.generator or config.objective == "mlm" or not start.discriminator:
+        return replace(config, model=model)
+    width = start.generator.encoder.config.hidden_size / model.hidden_size
+    depth = start.generator.encoder.config.num_hidden_layers / model.num_hidden_layers
+    fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
+    wanted = replace(with_sizes(fitting.generator, start.generator.encoder.config), pad_token_id=tokenizer.pad_id)
+    require(
+        fitting.generator == wanted,
+        f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
+    )
+    return fitting
+
+
+def with_sizes(config: ElectraConfig, sizes: ElectraConfig) -> ElectraConfig:
+    """`sizes` with what is no size, and so no property of the weights, from `config`."""
+    return replace(
+        sizes,
+        hidden_dropout_prob=config.hidden_dropout_prob,
+        attention_probs_dropout_prob=config.attention_probs_dropout_prob,
+        initializer_range=config.initializer_range,
+    )
+
+
+def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) -> None:
+    """Fill the networks, the kept one last: what both share is its own."""
+    names = list(networks)
+    for name in reversed(names):
+        network, found = networks[name], start.discriminator if name == "discriminator" else start.generator
+        is_kept = name == names[0]
+        if found is not None and type(found) is type(network) and (is_kept or start.discriminator is not None):
+            network.load_state_dict(found.state_dict())
+        elif is_kept:
+            network.encoder.load_state_dict(start.encoder.state_dict())
+            warn(f"{start.path} has no {name}: its body goes on, the head starts at random")
+        else:
+            say(f"{start.path} has no {name} beside it: it starts at random, as large as the configuration says")

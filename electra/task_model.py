@@ -1,0 +1,117 @@
+"""A fine-tuned model with its task and tokeniser, ready to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from electra.config import require
+from electra.convert import Network, load_network, save_network
+from electra.data.rows import by_length, lay_out
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.storage import read_json
+from electra.tasks import TASKS, Example, Features, Task
+
+TOKENS = 4096  # of one forward pass
+PROBLEM_TYPES = {
+    "classification": "single_label_classification",
+    "multi_label": "multi_label_classification",
+    "regression": "regression",
+}
+
+Input = str | Sequence[str]  # a text; a pair of texts; the words of a sentence
+
+
+class TaskModel:
+    """Answers a task for texts, pairs of texts or lists of words."""
+
+    def __init__(self, network: Network, task: Task, name: str, tokenizer: Tokenizer, max_length: int) -> None:
+        self.network, self.task, self.name = network, task, name
+        self.tokenizer, self.max_length = tokenizer, max_length
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.network.parameters()).device
+
+    def predict(self, inputs: Sequence[Input]) -> list[dict[str, Any]]:
+        """A JSON-able prediction for each input: a text, a pair of texts, or the words of a sentence for a tagger."""
+        require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
+        return self.answer([Example(str(n), as_texts(given, self.name), None) for n, given in enumerate(inputs)])
+
+    def answer(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """A prediction for each example."""
+        if not examples:
+            return []
+        features = self.task.encode(self.tokenizer, examples, self.max_length)
+        return answers(self.network, self.task, features, examples, self.tokenizer.pad_id)
+
+    def save(self, folder: Path) -> None:
+        """Write a Hugging Face directory that says in config.json what it answers."""
+        extra: dict[str, Any] = {"task": self.name, "task_settings": self.task.settings()}
+        if self.task.labels:
+            extra["id2label"] = {str(number): label for number, label in enumerate(self.task.labels)}
+            extra["label2id"] = {label: number for number, label in enumerate(self.task.labels)}
+        elif problem_type(self.name) == "regression":
+            extra["id2label"] = {"0": "LABEL_0"}
+        if problem_type(self.name):
+            extra["problem_type"] = problem_type(self.name)
+        save_network(folder, self.network, self.tokenizer, self.max_length, **extra)
+
+
+def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
+    """Read a directory that `electra finetune` wrote."""
+    content = read_json(folder / "config.json")
+    name = content.get("task") or guess_task(content)
+    require(name in TASKS, f"{folder}: unknown task {name!r}; there are {', '.join(TASKS)}")
+    settings = content.get("task_settings") or {"labels": list((content.get("id2label") or {}).values())}
+    tokenizer = load_tokenizer(folder)
+    network = load_network(folder).to(device)
+    stated = read_json(folder / "tokenizer_config.json").get("model_max_length", 512)
+    longest = min(network.encoder.config.max_position_embeddings, int(min(stated, 1 << 20)))
+    return TaskModel(network, TASKS[name](**settings), name, tokenizer, longest)
+
+
+def guess_task(content: dict[str, Any]) -> str:
+    """The task of a directory that others wrote, from its architecture."""
+    architecture = next(iter(content.get("architectures") or [""]))
+    if architecture == "ElectraForTokenClassification":
+        return "tagging"
+    if architecture == "ElectraForQuestionAnswering":
+        return "qa"
+    kinds = {kind: name for name, kind in PROBLEM_TYPES.items()}
+    return kinds.get(content.get("problem_type") or "", "classification")
+
+
+def problem_type(name: str) -> str | None:
+    """What Hugging Face calls a task; None for tags and answers."""
+    return next((PROBLEM_TYPES[k] for k in PROBLEM_TYPES if k in TASKS and issubclass(TASKS[name], TASKS[k])), None)
+
+
+def as_texts(given: Input, name: str) -> tuple[str, ...]:
+    """An input as an example's texts."""
+    if not isinstance(given, str):
+        return tuple(given)
+    is_tagging = "tagging" in TASKS and issubclass(TASKS[name], TASKS["tagging"])
+    return tuple(given.split()) if is_tagging else (given,)
+
+
+@torch.inference_mode()
+def answers(
+    network: nn.Module, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
+) -> list[dict[str, Any]]:
+    """Run the network over features, those of a length together, and decode what it says."""
+    network.eval()
+    device = next(network.parameters()).device
+    collected: list[Any] = [None] * len(features)
+    for group in by_length(features, TOKENS):
+        chosen = [features[number] for number in group]
+        packed = lay_out(chosen, pad_id)
+        outputs = task.run(network, type(packed)(*(t.to(device) for t in packed)))
+        for number, thing in zip(group, task.collect(outputs, chosen), strict=True):
+            collected[number] = thing
+    return task.decode(collected, features, examples)

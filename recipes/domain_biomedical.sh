@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Go on from a general model with text of your field, in the general model's vocabulary: abstracts, records, papers.
+#   INIT=models/general recipes/domain_biomedical.sh abstracts/*.jsonl.gz
+# INIT is a run or a Hugging Face ELECTRA directory. A lower peak rate keeps what it knows. One document a line or record.
+set -euo pipefail
+ELECTRA="${ELECTRA:-python -m electra}"
+PRESET="${PRESET:-small}"
+OUT="${OUT:-runs/biomedical}"
+STEPS="${STEPS:-100000}"
+[ $# -gt 0 ] && [ -n "${INIT:-}" ] || { echo "usage: INIT=MODEL recipes/domain_biomedical.sh TEXT..." >&2; exit 2; }
+
+$ELECTRA prepare "$@" --tokenizer "$INIT" --out "$OUT/data"
+$ELECTRA pretrain --preset "$PRESET" --init "$INIT" --data "$OUT/data" --out "$OUT/run" \
+  --train-steps "$STEPS" --warmup-steps "$((STEPS / 20))" --learning-rate "${LEARNING_RATE:-2e-4}"
+if [ -n "${TASK:-}" ]; then
+  # The general model on the same task says what the field's text was worth.
+  for model in "$INIT" "$OUT/run"; do
+    $ELECTRA finetune "$model" --train "$TASK"/train.* --dev "$TASK"/dev.* --out "$OUT/task-$(basename "$model")"
+  done
+fi

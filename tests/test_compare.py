@@ -1,0 +1,391 @@
+"""The race: equal compute, the same start and masks, runs made once, statistics as by hand, clear refusals."""
+
+import importlib
+import json
+import math
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from tiny import WORDS, write_data
+
+from electra.cli import main
+from electra.compare import compare, key_of, loader_of
+from electra.config import CompareConfig, PrepareConfig
+from electra.config.compare import read_budget
+from electra.data.shards import open_examples
+from electra.data.tokenizer import load_tokenizer
+from electra.objectives import OBJECTIVES
+from electra.objectives.base import Objective
+from electra.prepare import prepare
+from electra.pretrain import build_objective
+from electra.race.compute import budgeted, examined_steps, steps_of
+from electra.race.contestants import read_contestants
+from electra.race.examination import ClozeModel, set_examination
+from electra.race.statistics import paired_p, standing
+from electra.race.words import Occurrences, neighbour_purity
+from electra.storage import read_json
+from electra.training.cost import flops_per_token
+
+ROOT = Path(__file__).parents[1]
+SETTINGS = ("hidden_size=32", "num_attention_heads=4", "intermediate_size=64", "num_hidden_layers=2",
+            "embedding_size=16", "init=random", "generator_width=0.5", "generator_depth=1", "train_batch_size=8",
+            "device=cpu", "compile=off", "precision=fp32", "threads=1")  # fmt: skip
+CONTESTANTS = ("electra", "mlm", "electra:share=none,width=2")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Prepared text with held-out examples of more than thirty words."""
+    folder = tmp_path_factory.mktemp("race")
+    rng = random.Random(0)
+    documents = [" ".join(rng.choices(WORDS.split(), k=90)) for _ in range(200)]
+    (folder / "text.txt").write_text("\n\n".join(documents))
+    prepare(PrepareConfig(sources=(str(folder / "text.txt"),), out=str(folder / "data"), vocab_size=120,
+                          seq_length=64, heldout=0.2, num_workers=1))  # fmt: skip
+    return folder / "data"
+
+
+def config_for(data, out, **changes):
+    given = dict(data=str(data), out=str(out), settings=SETTINGS, contestants=CONTESTANTS, budget="6ktok", points=2)
+    return CompareConfig(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def raced(data, tmp_path_factory):
+    """A race with two seeds, and its summary."""
+    config = config_for(data, tmp_path_factory.mktemp("out"), seeds=2)
+    return config, compare(config)
+
+
+# -- fairness ----------------------------------------------------------------------------------------------------------
+
+
+def test_everyone_spends_the_same_within_a_step(raced, data):
+    config, summary = raced
+    for result in summary["results"]:
+        per_step = result["flops"] / result["step"]
+        if result["point"] == config.points:
+            assert abs(result["flops"] - summary["flops"]) < 1.5 * per_step
+    ends = [r["step"] for r in summary["results"] if r["point"] == 2]
+    assert len(set(ends)) > 1  # what costs more takes fewer steps
+
+
+def test_times_buys_that_much_more(data):
+    config = config_for(data, "x", contestants=("mlm", "mlm:times=3"))
+    one, three = read_contestants(config, OBJECTIVES)
+    loader, flops = loader_of(one.config), 4e9
+    a, b = (budgeted(c, loader, flops, 1).train_steps for c in (one, three))
+    assert abs(b - 3 * a) <= 2
+
+
+@pytest.mark.parametrize("tokens", [1, 500, 5_000, 60_000])
+def test_steps_are_those_that_have_read_the_tokens(data, tokens):
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    loader = loader_of(c.config)
+    steps = steps_of(loader, tokens)
+    read = [sum(int((b.attention_mask > 0).sum()) for b in loader.micro_batches(s, 8)) for s in range(steps)]
+    assert sum(read) >= tokens > sum(read[:-1]) - loader.seq_length
+
+
+EVERY_OBJECTIVE = [
+    name + (":share=none,generator_width=1" if name == "two_stage" else "") for name in OBJECTIVES if name != "mlm"
+]
+
+
+@pytest.mark.parametrize("contestant", [*EVERY_OBJECTIVE, "electra:share=none", "electra:generator_width=1,share=all"])
+@pytest.mark.parametrize("init", ["random", "corpus"])
+def test_the_same_first_weights(data, contestant, init):
+    """The kept encoder starts byte for byte alike, with a projection and without."""
+    for size in (16, 64):
+        settings = (*SETTINGS, f"init={init}", f"embedding_size={size}")
+        if init == "corpus" and size < 33:
+            continue
+        config = config_for(data, "x", settings=settings, contestants=("mlm", contestant))
+        train, tokenizer = open_examples(data), load_tokenizer(data)
+        first, other = (
+            build_objective(replace(c.config, model=replace(c.config.model, vocab_size=120)), train, tokenizer).encoder
+            for c in read_contestants(config, OBJECTIVES)
+        )
+        mine, theirs = first.state_dict(), other.state_dict()
+        assert mine.keys() == theirs.keys()
+        assert all(mine[name].numpy().tobytes() == theirs[name].numpy().tobytes() for name in mine)
+
+
+def test_the_same_masks(data, tmp_path, monkeypatch):
+    seen, mask = {}, Objective.mask
+
+    def noted(self, batch):
+        masked = mask(self, batch)
+        if self.training:
+            seen.setdefault((type(self).__name__, self.config.share), []).append(masked.input_ids.numpy().tobytes())
+        return masked
+
+    monkeypatch.setattr(Objective, "mask", noted)
+    compare(
+        config_for(
+            data, tmp_path, budget="3ktok", points=1, contestants=("mlm", "electra:share=none", *EVERY_OBJECTIVE)
+        )
+    )
+    shortest = min(map(len, seen.values()))
+    assert shortest > 1 and len(seen) == len(OBJECTIVES) + 1
+    first, *others = (masks[:shortest] for masks in seen.values())
+    assert all(masks == first for masks in others)
+    assert len(set(first)) == shortest
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_race_writes_what_it_promises(raced, capsys):
+    config, summary = raced
+    out = Path(config.out)
+    assert read_json(out / "summary.json") == json.loads(json.dumps(summary))
+    assert summary["seeds"] == 2 and len(summary["results"]) == 3 * 2 * 2
+    for name in ("auc_random", "ap_random", "auc_misspelling", "ap_misspelling", "auc_replaced", "mlm_loss"):
+        assert set(summary["standings"][name]) == set(CONTESTANTS)
+        assert (out / f"{name}_against_flops.svg").read_text().startswith("<svg")
+    assert set(summary["standings"]["disc_loss"]) == {"electra", CONTESTANTS[2]}
+    assert (out / "auc_random_against_hidden_size.svg").exists()
+    report = (out / "report.html").read_text()
+    assert report.count("<svg") == len(list(out.glob("*.svg"))) and "electra:share=none,width=2" in report
+
+
+def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
+    config, summary = raced
+    made = []
+    verb = importlib.import_module("electra.compare")
+    real = verb.pretrain
+    monkeypatch.setattr(verb, "pretrain", lambda run, hook: (made.append(run), real(run, hook)))
+    again = compare(config)
+    assert made == [] and again == json.loads(json.dumps(summary))
+    fewer = compare(replace(config, contestants=("electra", "mlm"), seeds=1))
+    assert made == [] and set(fewer["contestants"]) == {"electra", "mlm"}
+    compare(replace(config, contestants=("electra", "electra:mask_prob=0.3"), seeds=1))
+    assert [run.mask_prob for run in made] == [0.3]
+
+
+def test_another_configuration_is_another_run(data):
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    key = key_of(c.config, 2)
+    assert key_of(replace(c.config, log_steps=3, out="elsewhere"), 2) == key
+    assert len({key, key_of(c.config, 3), key_of(replace(c.config, seed=1), 2)}) == 3
+
+
+def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
+    config = replace(raced[0], out=str(tmp_path / "killed"), seeds=1)
+    code = (
+        "import os, sys; sys.path.insert(0, 'tests'); from tiny import quiet; quiet()\n"
+        "import importlib; verb = importlib.import_module('electra.compare')\n"
+        "from electra.config import CompareConfig\n"
+        "real, done = verb.pretrain, []\n"
+        "def pretrain(run, hook):\n"
+        "    def count(trainer):\n"
+        "        hook(trainer)\n"
+        "        if done and trainer.step == 5: os._exit(9)\n"
+        "    real(run, count); done.append(run)\n"
+        "verb.pretrain = pretrain\n"
+        f"verb.compare({config!r})"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120)
+    assert process.returncode == 9 and not (tmp_path / "killed" / "summary.json").exists()
+    finished = list((tmp_path / "killed" / "runs").glob("*/report.html"))
+    assert len(finished) == 1  # the first run, not the second
+    when = finished[0].stat().st_mtime_ns
+    summary = compare(config)
+    assert finished[0].stat().st_mtime_ns == when
+    assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:6]]
+
+
+def test_a_time_becomes_operations_once(data, tmp_path):
+    config = config_for(data, tmp_path, contestants=("mlm",), budget="1s", points=1)
+    assert compare(config)["flops"] == compare(config)["flops"] > 0
+
+
+# -- measuring ---------------------------------------------------------------------------------------------------------
+
+
+def test_everyone_is_examined_on_the_same_text(data):
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    one, two = (set_examination(replace(c.config, seed=seed), "") for seed in (0, 1))
+    assert one.rows == two.rows and one.is_replaced == two.is_replaced and one.planted == two.planted
+    replaced = np.mean([yes for row in one.is_replaced for yes in row])
+    assert 0.05 < replaced < 0.16 and {len(texts) > 10 for texts in one.planted.values()} == {True}
+
+
+def test_a_masked_model_is_asked_with_the_token_masked(data):
+    """Every token is asked for once, where it is hidden; rows of any length get an answer for each."""
+
+    class Constant(torch.nn.Module):
+        """Gives p = 0.25 to the token whose id is 7, wherever it is asked."""
+
+        def __init__(self):
+            super().__init__()
+            self.head = torch.nn.Module()
+            self.head.dense = torch.nn.Linear(1, 1)
+            self.seen = []
+
+        def forward(self, positions, ids, mask):
+            self.seen.append(ids.gather(1, positions))
+            logits = torch.full((positions.numel(), 20), math.log(0.75 / 19))
+            logits[:, 7] = math.log(0.25)
+            return logits
+
+    tokenizer, network = load_tokenizer(data), Constant()
+    model = ClozeModel(network, tokenizer, 64)
+    rows = [[2, 7, 8, 9, 7, 3], [2, *[8] * 30, 3]]
+    short, long = model.replaced(rows)
+    assert len(short) == 6 and len(long) == 32
+    assert torch.allclose(short[1:5], torch.tensor([0.75, 1 - 0.75 / 19, 1 - 0.75 / 19, 0.75]))
+    assert (long[1:] > 0.9).all()
+    assert all((ids == tokenizer.mask_id).all() for ids in network.seen)
+
+
+def test_purity_by_hand():
+    vectors = np.eye(2)[[0] * 8 + [1] * 8] + np.random.default_rng(0).normal(0, 0.01, (16, 2))
+    assert neighbour_purity(Occurrences(vectors, ["sky"] * 8 + ["sea"] * 8)) == 1
+    assert neighbour_purity(Occurrences(vectors, ["sky", "sea"] * 8)) < 0.7
+    assert neighbour_purity(Occurrences(np.ones((4, 2)), ["a"] * 4)) == 1
+
+
+def test_the_picture_of_words(raced, tmp_path, capsys):
+    config, _ = raced
+    runs = sorted((Path(config.out) / "runs").iterdir())
+    models = [str(next(r for r in runs if r.name.startswith(name))) for name in ("electra-0", "mlm-0")]
+    text = tmp_path / "text.txt"
+    rng = random.Random(3)
+    text.write_text("\n".join(" ".join(rng.choices(WORDS.split(), k=10)) for _ in range(60)))
+    words = [
+        "compare",
+        "--words",
+        "fox,Dog,river",
+        "--models",
+        *models,
+        "--text",
+        str(text),
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    main(words)
+    said = capsys.readouterr().out
+    assert [line.split(": neighbour purity ")[0] for line in said.splitlines()] == models
+    summary = read_json(tmp_path / "o" / "words.json")
+    assert all(0 <= p <= 1 for p in summary["neighbour_purity"].values()) and summary["occurrences"]["dog"] > 5
+    assert (tmp_path / "o" / "words.svg").read_text().startswith("<svg")
+    with pytest.raises(ValueError, match="does not hold elephant"):
+        compare(CompareConfig(words="fox,elephant", models=tuple(models), text=(str(text),), out=str(tmp_path / "p")))
+
+
+def test_statistics_by_hand():
+    scores, first = [0.9, 0.8, 0.85, 0.95], [0.7, 0.75, 0.7, 0.8]
+    d = np.subtract(scores, first)
+    found = standing(scores, first)
+    assert found.mean == pytest.approx(0.875) and found.spread == pytest.approx(np.std(scores, ddof=1))
+    assert found.difference == pytest.approx(d.mean())
+    t = d.mean() / (d.std(ddof=1) / math.sqrt(4))
+    from scipy.stats import t as student
+
+    assert found.p == pytest.approx(2 * student.sf(abs(t), 3))
+    assert standing([0.5], [0.4]) == (0.5, None, pytest.approx(0.1), None)
+    assert paired_p([1.0, 2.0], [1.0, 2.0]) is None
+    assert roc_auc_score([0, 1], [0.1, 0.2]) == 1
+
+
+# -- what is written on the command line -------------------------------------------------------------------------------
+
+
+def test_contestants_say_what_is_theirs(data):
+    config = config_for(data, "x", settings=("learning_rate=1e-3",), preset="small", objectives="mlm", contestants=(
+        "electra:share=none,generator_width=0.5,packed=false", "electra:width=0.5,times=4"))  # fmt: skip
+    mlm, other, half = read_contestants(config, OBJECTIVES)
+    assert (mlm.name, mlm.config.objective, mlm.config.learning_rate, mlm.times) == ("mlm", "mlm", 1e-3, 1)
+    assert (other.config.share, other.config.generator_width, other.config.packed) == ("none", 0.5, False)
+    assert (half.config.model.hidden_size, half.config.model.num_attention_heads, half.times) == (128, 2, 4)
+    assert half.config.model.embedding_size == 128 and half.config.model.num_hidden_layers == 12
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "unit"),
+    [
+        ("3e15", 3e15, "FLOPs"),
+        ("20Mtok", 2e7, "tokens"),
+        ("1.5ktok", 1500, "tokens"),
+        ("20m", 20, "minutes"),
+        ("2h", 120, "minutes"),
+        ("30s", 0.5, "minutes"),
+    ],
+)
+def test_budgets(text, amount, unit):
+    assert read_budget(text) == (pytest.approx(amount), unit)
+
+
+REFUSED = {
+    "": "nobody races: name contestants",
+    "--contestants bert": "unknown objective 'bert'; there are electra",
+    "--contestants mlm mlm": "mlm races against itself",
+    "--contestants electra:sharing=none": "electra:sharing=none: unknown key 'sharing'",
+    "--contestants electra:generator_widht=1": "did you mean 'generator_width'?",
+    "--contestants electra:share=some": "share is 'some'; there are none, embeddings, all",
+    "--contestants electra:mask_prob=much": "mask_prob is a number, not 'much'",
+    "--contestants electra:seed=3": "unknown key 'seed'",
+    "--contestants electra:times=0": "must be above 0",
+    "--contestants electra:generator_width=0.78": "generator_width 0.78",
+    "--objectives mlm --budget lots": "budget 'lots' is none: write FLOPs as 3e15",
+    "--objectives mlm --budget 0m": "budget '0m'",
+    "--objectives mlm --budget 1ktok --points 50 --data DATA": "too few for 50 points; raise --budget",
+    "--objectives mlm --seeds 0": "seeds must be at least 1",
+    "--objectives mlm --preset huge": "unknown preset 'huge'",
+    "--objectives mlm --data nowhere": "nowhere holds no prepared data; run `electra prepare",
+    "--objectives mlm --data BARE": "no held-out text",
+    "--objectives mlm --data DATA --generator nowhere": "nowhere holds no model",
+    "--objectives mlm --data DATA --task nowhere": "nowhere must hold one file train",
+    "--words sky,sea": "name them with --models A B --text FILE",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_refusals(line, data, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    bare = write_data(tmp_path / "bare", heldout=0)
+    words = [{"DATA": str(data), "BARE": str(bare)}.get(word, word) for word in line.split()]
+    with pytest.raises(SystemExit) as end:
+        main(["compare", *words])
+    assert end.value.code == 2
+    assert REFUSED[line] in capsys.readouterr().err
+    assert not list(tmp_path.glob("runs/*/runs/*"))  # nothing was trained
+
+
+def test_points_lie_evenly_and_end_at_the_end():
+    assert examined_steps(10, 4) == [3, 5, 8, 10] and examined_steps(4, 4) == [1, 2, 3, 4]
+
+
+def test_flops_are_the_package_s_own(raced):
+    config, summary = raced
+    (c, *_) = read_contestants(config, OBJECTIVES)
+    model = replace(c.config.model, vocab_size=open_examples(config.data).vocab_size)
+    per_token = flops_per_token(replace(c.config, model=model), 64)["total"]
+    assert summary["flops"] == pytest.approx(6000 * per_token)
+
+
+def test_fine_tuning_is_a_score_of_every_point(raced, tmp_path):
+    """On the runs already made: adding a task trains nothing anew but the task."""
+    config, _ = raced
+    rng = random.Random(5)
+    for split, count in (("train", 48), ("dev", 16)):
+        rows = [
+            {"text": " ".join(rng.choices(WORDS.split(), k=6)), "label": rng.choice(["a", "b"])} for _ in range(count)
+        ]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with_task = replace(config, task=(str(tmp_path),), seeds=1, contestants=("electra", "mlm"))
+    summary = compare(with_task)
+    (score,) = [name for name in summary["standings"] if name.startswith(tmp_path.name)]
+    assert all(0 <= r["scores"][score] <= 1 for r in summary["results"]) and len(summary["results"]) == 4
+    (tmp_path / "dev.jsonl").unlink()
+    with pytest.raises(ValueError, match=r"must hold one file dev\.\*"):
+        compare(with_task)

@@ -1,0 +1,269 @@
+"""Exported models give torch's answers, are refused where they lose, and run where there is no torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+import electra
+from electra import runtime, sessions
+from electra.cli import main
+from electra.config import ElectraConfig, ExportConfig
+from electra.convert import save_network
+from electra.export import export
+from electra.model.encoder import Encoder
+from electra.model.heads import Discriminator, Headless, MaskedLM
+from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.storage import read_json
+
+YES_NO = {"id2label": {"0": "no", "1": "yes"}}
+THREE = {"id2label": {"0": "a", "1": "b", "2": "c"}}
+MULTI_LABEL = {"problem_type": "multi_label_classification"} | YES_NO
+REGRESSION = {"problem_type": "regression", "id2label": {"0": "x"}, "task_settings": {"low": 1.0, "high": 5.0}}
+TEXT = "the quick brown fox jumps over the lazy dog and the small cook eats a meal with a river walker under café"
+
+
+def network(kind, **changes):
+    """A network with weights that matter."""
+    torch.manual_seed(1)
+    shape = ElectraConfig(
+        vocab_size=tiny.tiny_tokenizer().vocab_size, embedding_size=16, hidden_size=32, num_hidden_layers=2,
+        num_attention_heads=4, intermediate_size=64, max_position_embeddings=32,
+    )  # fmt: skip
+    made = kind(Encoder(shape), **changes)
+    for parameter in made.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return made.eval()
+
+
+def save(folder, kind=Discriminator, generator=True, extra=None, **changes):
+    save_network(folder, network(kind, **changes), tiny.tiny_tokenizer(), 30, **(extra or {}))
+    if generator:
+        save_network(folder / "generator", network(MaskedLM), tiny.tiny_tokenizer(), 30)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def heldout(tmp_path_factory):
+    """Lines of 30 words and more."""
+    path = tmp_path_factory.mktemp("text") / "heldout.txt"
+    sentences = tiny.sentences(1200, seed=5)
+    path.write_text("".join(" ".join(sentences[i : i + 6]) + "\n" for i in range(0, 1200, 6)))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory, heldout):
+    """A pair in every format, whatever int8 loses, and what it was made from."""
+    folder = tmp_path_factory.mktemp("export")
+    save(folder / "model", extra={"detection_threshold": 0.4})
+    report = export(
+        ExportConfig(str(folder / "model"), str(folder / "out"), ("onnx", "openvino"), True, heldout, force=True)
+    )
+    return folder / "model", folder / "out", report
+
+
+def test_the_report_says_what_was_measured(exported):
+    _, out, report = exported
+    by_name = {each["format"]: each for each in report["formats"]}
+    assert list(by_name) == ["onnx", "openvino", "openvino-bf16", "onnx-int8", "openvino-int8"]
+    assert all(by_name[name]["max_difference"] <= 1e-4 for name in ("onnx", "openvino"))
+    assert all({"measure", "torch", "score"} <= by_name[name].keys() for name in by_name if name[-1] in "68")
+    assert by_name["onnx-int8"]["max_difference"] > 1e-4, "int8 that differs in nothing was not int8"
+    assert len(report["shapes"]) >= 5 and read_json(out / "export.json")["versions"] == report["versions"]
+    for name in ("tokenizer.json", "config.json", "onnx/model.onnx", "onnx/model_quantized.onnx",
+                 "openvino/openvino_model.xml", "openvino/openvino_model_qint8_quantized.xml",
+                 "generator/onnx/model.onnx", "generator/config.json"):  # fmt: skip
+        assert (out / name).exists(), name
+
+
+@pytest.mark.parametrize("format", ["onnx", "openvino"])
+def test_a_runner_answers_as_the_model(exported, format):
+    folder, out, _ = exported
+    model, runner = electra.load(folder), runtime.load(out, format)
+    assert (runner.threshold, runner.longest) == (model.threshold, model.longest) == (0.4, 30)
+    text = " ".join([TEXT] * 4)  # longer than the model: windows
+    expected, found = model.detect(text, 0.0), runner.detect(text, 0.0)
+    assert [w._replace(replaced=0) for w in found] == [w._replace(replaced=0) for w in expected]
+    assert any(w.suggestions for w in found)
+    np.testing.assert_allclose([w.replaced for w in found], [w.replaced for w in expected], atol=1e-4)
+    texts = [TEXT, "the fox", ""] * 13
+    np.testing.assert_allclose(runner.encode(texts), model.encode(texts), atol=1e-4)
+    assert runner.encode([]).shape == (0, 32)
+
+
+def test_nothing_is_reported_over_the_network(exported):
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_the_fastest_format_is_taken(exported, monkeypatch):
+    _, out, _ = exported
+    assert runtime.load(out).format == "openvino-int8"
+    installed = {"onnxruntime"}
+    for module in (runtime, sessions):
+        monkeypatch.setattr(module, "installed", lambda library: library in installed)
+    assert runtime.load(out).format == "onnx-int8"
+    with pytest.raises(ValueError, match="pip install openvino"):
+        runtime.load(out, "openvino")
+    with pytest.raises(ValueError, match="unknown format"):
+        runtime.load(out, "onx")
+    installed.clear()
+    with pytest.raises(ValueError, match="install onnxruntime or openvino"):
+        runtime.load(out)
+
+
+def test_it_runs_without_torch(exported):
+    _, out, _ = exported
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from electra import runtime; from electra.detect import open_model\n"
+        f"for name in ('onnx', 'openvino-int8'):\n    assert runtime.load({str(out)!r}, name).detect('the fox jumps')\n"
+        f"assert open_model({str(out)!r}).encode(['a b']).shape == (1, 32)\n"
+        "assert not {'transformers', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_verb_detects_with_an_exported_folder(exported, tmp_path, capsys):
+    _, out, _ = exported
+    (tmp_path / "a.txt").write_text(TEXT)
+    main(["detect", str(out), str(tmp_path / "a.txt"), "--json"])
+    assert '"threshold": 0.4' in capsys.readouterr().out
+
+
+def test_what_loses_too_much_is_refused(tmp_path, heldout, monkeypatch):
+    save(tmp_path / "model", generator=False)
+    module = sys.modules["electra.export"]
+    monkeypatch.setattr(module, "found_errors", lambda model, texts: 0.9 if model.format == "torch" else 0.88)
+    config = ExportConfig(str(tmp_path / "model"), str(tmp_path / "out"), int8=True, text=heldout, tolerance=0.01)
+    with pytest.raises(ValueError, match="refused onnx-int8"):
+        export(config)
+    assert not (tmp_path / "out" / "onnx" / "model_quantized.onnx").exists()
+    refused = read_json(tmp_path / "out" / "export.json")["formats"][1]
+    assert refused["kept"] is False and refused["score"] == 0.88
+    assert runtime.load(tmp_path / "out").format == "onnx"
+
+
+def test_a_wrong_file_is_refused(tmp_path, monkeypatch):
+    save(tmp_path / "model", generator=False)
+    module = sys.modules["electra.export"]
+    write = module.write_onnx
+
+    def broken(graph, file):
+        with torch.no_grad():
+            graph.network.encoder.layers[0].intermediate.bias += 0.5
+        write(graph, file)
+        with torch.no_grad():
+            graph.network.encoder.layers[0].intermediate.bias -= 0.5
+
+    monkeypatch.setattr(module, "write_onnx", broken)
+    with pytest.raises(ValueError, match="refused onnx"):
+        export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    assert not (tmp_path / "out" / "onnx" / "model.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "extra", "inputs"),
+    [
+        (Classifier, {"num_labels": 3, "head": "dense"}, THREE, [TEXT, "fox"]),
+        (Classifier, {"num_labels": 1, "head": "dense"}, REGRESSION, [("a fox", "the dog")]),
+        (Classifier, {"num_labels": 2, "head": "dense"}, MULTI_LABEL, ["a fox"]),
+        (Tagger, {"num_labels": 2}, YES_NO, [TEXT.split(), ["fox"]]),
+        (Answerer, {"head": "linear"}, {}, [("the fox", TEXT), ("a", "dog")]),
+    ],
+)  # fmt: skip
+def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
+    import transformers
+
+    save(tmp_path / "model", kind, False, extra, **changes)
+    export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    runner = runtime.load(tmp_path / "out")
+    found = runner.predict(inputs)
+    assert len(found) == len(inputs)
+    for ours, theirs in zip(electra.load(tmp_path / "model").predict(inputs), found):
+        assert all(ours[key] == theirs[key] for key in ("label", "labels", "tags", "answer") if key in theirs)
+    assert not hasattr(runner, "detect") and not hasattr(runner, "encode")
+    name = read_json(tmp_path / "model" / "config.json")["architectures"][0]
+    peer = getattr(transformers, name).from_pretrained(tmp_path / "model").eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    words = kind is Tagger
+    first = tokenizer(*([inputs[0]] if isinstance(inputs[0], str | list) else inputs[0]), is_split_into_words=words,
+                      truncation=True, max_length=30, return_tensors="pt")  # fmt: skip
+    with torch.no_grad():
+        outputs = peer(**first)
+    if kind is Answerer:
+        assert found[0]["answer"] == "" or found[0]["answer"] in TEXT
+        assert TEXT[slice(found[0]["start"] or 0, found[0]["end"] or 0)] == found[0]["answer"]
+    elif words:
+        assert len(found[0]["tags"]) == len(inputs[0])
+        assert found[0]["tags"][0] == ("no", "yes")[int(outputs.logits[0, 1].argmax())]
+    elif extra.get("problem_type") == "regression":
+        assert found[0]["score"] == pytest.approx(1 + 4 * float(outputs.logits), abs=1e-3)
+    elif "problem_type" in extra:
+        assert list(found[0]["probabilities"].values()) == pytest.approx(outputs.logits[0].sigmoid().tolist(), abs=1e-4)
+    else:
+        likely = outputs.logits[0].softmax(-1).sort(descending=True)
+        assert list(found[0]["probabilities"].values()) == pytest.approx(likely.values.tolist(), abs=1e-4)
+        assert found[0]["label"] == "abc"[likely.indices[0]]
+
+
+def test_a_tasks_score_judges(tmp_path, monkeypatch):
+    extra = YES_NO | {"task": "classification", "task_settings": {"labels": ["no", "yes"]}}
+    save(tmp_path / "model", Classifier, False, extra, num_labels=2, head="dense")
+    rows = [{"text": line, "label": "yes" if n % 3 else "no"} for n, line in enumerate(tiny.sentences(60))]
+    (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    report = export(
+        ExportConfig(
+            str(tmp_path / "model"), str(tmp_path / "out"), int8=True, task=str(tmp_path / "dev.jsonl"), force=True
+        )
+    )
+    assert report["formats"][1]["measure"] == "accuracy" and 0 < report["formats"][1]["torch"] < 1
+
+
+def test_an_encoder_alone_embeds(tmp_path):
+    save(tmp_path / "model", Headless, False)
+    export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    assert runtime.load(tmp_path / "out").encode([TEXT]).shape == (1, 32)
+
+
+def test_a_runs_own_heldout_text_judges(tmp_path):
+    data = tiny.write_data(tmp_path / "data", heldout=400)
+    electra.pretrain(tiny.tiny_config(data, tmp_path / "run"))
+    config = ExportConfig(str(tmp_path / "run"), str(tmp_path / "out"), int8=True, force=True)
+    try:
+        report = export(config)
+    except ValueError as error:  # its examples are shorter than the 30 words of a planted text
+        assert "too little held-out text" in str(error)
+    else:
+        assert report["heldout_lines"] == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": ""}, "which model"),
+        ({"out": ""}, "where to"),
+        ({"int8": True}, "--text"),
+        ({"int8": True, "text": "nothing.txt"}, "no such file"),
+    ],
+)
+def test_what_is_missing_is_said(changes, message, tmp_path):
+    save(tmp_path / "model", generator=False)
+    settings = {"model": str(tmp_path / "model"), "out": str(tmp_path / "out")} | changes
+    with pytest.raises(ValueError, match=message):
+        export(ExportConfig(**settings))
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_heads_have_no_exported_form(tmp_path):
+    save(tmp_path / "model", Answerer, False, head="joint")
+    with pytest.raises(ValueError, match="no exported form"):
+        export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    with pytest.raises(ValueError, match="holds no exported model"):
+        runtime.load(tmp_path / "model")

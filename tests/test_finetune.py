@@ -1,0 +1,256 @@
+"""Fine-tuning: a toy task is learned, a run goes on bit for bit, what is saved answers the same elsewhere."""
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny import MODEL, tiny_tokenizer
+
+import electra
+from electra.config import FinetuneConfig
+from electra.convert import load_encoder, load_network, save_network
+from electra.finetune import build_learner, finetune
+from electra.material import read_material
+from electra.model.encoder import Encoder
+from electra.model.heads import Discriminator, MaskedLM
+from electra.model.initialisation import initialise_randomly
+from electra.storage import read_json
+from electra.training.optimizer import build_optimizer, layerwise
+from electra.training.trainer import Interrupted
+
+ANIMALS, VERBS = ("dog", "fox"), ("eats", "jumps")
+
+
+def write_lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def rows(count, seed):
+    """Is the dog or the fox in the sentence?"""
+    rng = random.Random(seed)
+    made = []
+    for _ in range(count):
+        animal = rng.choice(ANIMALS)
+        words = rng.choices(["the", "a", "quick", "lazy", "small", "river"], k=rng.randint(1, 8))
+        words.insert(rng.randint(0, len(words)), animal)
+        made.append({"text": " ".join(words), "label": animal})
+    return made
+
+
+def tags(count, seed):
+    """Verbs are marked."""
+    rng = random.Random(seed)
+    made = []
+    for _ in range(count):
+        words = rng.choices(["the", "quick", "river", *VERBS], k=rng.randint(2, 8))
+        made.append({"tokens": words, "tags": ["B-verb" if w in VERBS else "O" for w in words]})
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model that has learned nothing yet, and data."""
+    folder = tmp_path_factory.mktemp("finetune")
+    tokenizer = tiny_tokenizer()
+    torch.manual_seed(0)
+    network = Discriminator(Encoder(replace(MODEL, vocab_size=tokenizer.vocab_size)))
+    initialise_randomly(network, 0.05)
+    save_network(folder / "model", network, tokenizer, 24)
+    generator = MaskedLM(Encoder(network.encoder.config))
+    initialise_randomly(generator, 0.05)
+    save_network(folder / "generator", generator, tokenizer, 24)
+    write_lines(folder / "train.jsonl", rows(200, 0))
+    write_lines(folder / "dev.jsonl", rows(60, 1))
+    write_lines(folder / "tags.jsonl", tags(120, 2))
+    write_lines(folder / "tags_dev.jsonl", tags(40, 3))
+    return folder
+
+
+def config(folder, out, **changes):
+    settings = dict(
+        model=str(folder / "model"), train=str(folder / "train.jsonl"), dev=str(folder / "dev.jsonl"), out=str(out),
+        learning_rate=3e-3, epochs=6.0, train_batch_size=16, log_steps=5, save_steps=7, device="cpu", threads=1,
+        precision="fp32",
+    ) | changes  # fmt: skip
+    return FinetuneConfig(**settings)
+
+
+@pytest.fixture(scope="module")
+def learned(folder):
+    finetune(config(folder, folder / "learned"))
+    return folder / "learned"
+
+
+def test_a_toy_task_is_learned(learned):
+    summary = read_json(learned / "summary.json")
+    assert summary["task"] == "classification"
+    assert summary["scores"]["accuracy"]["median"] >= 0.95
+    lines = [json.loads(x) for x in (learned / "runs/seed-0/metrics.jsonl").read_text().splitlines()]
+    assert {x["kind"] for x in lines} == {"train", "eval"} and "loss" in lines[0]
+    assert not (learned / "runs/seed-0/checkpoints").exists()
+
+
+def test_the_saved_model_gives_the_same_answers_here_and_in_a_pipeline(folder, learned):
+    import transformers
+
+    texts = [row["text"] for row in rows(20, 5)]
+    model = electra.load(learned)
+    mine = model.predict(texts)
+    assert mine == electra.load(learned / "runs/seed-0/model").predict(texts)
+    assert np.mean([m["label"] == r["label"] for m, r in zip(mine, rows(20, 5))]) >= 0.9
+    theirs = transformers.pipeline("text-classification", model=str(learned), device="cpu")(texts)
+    assert [m["label"] for m in mine] == [t["label"] for t in theirs]
+    np.testing.assert_allclose([m["score"] for m in mine], [t["score"] for t in theirs], atol=2e-5)
+    assert model.predict([]) == []
+
+
+def test_tags_are_learned_and_a_pipeline_agrees(folder, tmp_path):
+    import transformers
+
+    out = tmp_path / "tagger"
+    c = config(folder, out, train=str(folder / "tags.jsonl"), dev=str(folder / "tags_dev.jsonl"))
+    assert finetune(c)["scores"]["f1"]["median"] > 0.95
+    words = ["the", "river", "jumps"]
+    (mine,) = electra.load(out).predict([words])
+    assert mine["tags"] == ["O", "O", "B-verb"]
+    pipe = transformers.pipeline("token-classification", model=str(out), device="cpu", aggregation_strategy="first")
+    assert [x["word"] for x in pipe(" ".join(words)) if x["entity_group"] == "verb"] == ["jumps"]
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(folder, learned, tmp_path, monkeypatch):
+    from electra.finetune import Finetuner
+
+    c = config(folder, tmp_path / "out")
+    after_step = Finetuner.after_step
+
+    def stop(self):
+        after_step(self)
+        self.stop_requested = self.step in (9, 30)
+
+    monkeypatch.setattr(Finetuner, "after_step", stop)
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            finetune(c)
+    finetune(c)
+    ours, theirs = ((out / "model.safetensors").read_bytes() for out in (tmp_path / "out", learned))
+    assert ours == theirs
+
+
+def test_several_seeds_keep_the_median_and_the_same_command_again_does_nothing(folder, tmp_path):
+    c = config(folder, tmp_path / "out", seeds=3, epochs=1.0)
+    summary = finetune(c)
+    scores = sorted(r["accuracy"] for r in summary["seeds"])
+    kept = next(r for r in summary["seeds"] if r["seed"] == summary["kept"])
+    assert kept["accuracy"] == scores[1] == summary["scores"]["accuracy"]["median"]
+    before = (tmp_path / "out/model.safetensors").stat().st_mtime_ns
+    assert finetune(c) == summary
+    runs = [(tmp_path / f"out/runs/seed-{s}/model/model.safetensors").read_bytes() for s in range(3)]
+    assert len(set(runs)) == 3 and runs[summary["kept"]] == (tmp_path / "out/model.safetensors").read_bytes()
+    assert before
+
+
+def test_the_best_epoch_is_kept_if_asked(folder, tmp_path):
+    c = config(folder, tmp_path / "out", select="best", learning_rate=6e-3, epochs=4.0)
+    summary = finetune(c)
+    lines = [json.loads(x) for x in (tmp_path / "out/runs/seed-0/metrics.jsonl").read_text().splitlines()]
+    evaluations = [x["accuracy"] for x in lines if x["kind"] == "eval"]
+    assert len(evaluations) >= 4
+    predictions = electra.load(tmp_path / "out").predict([r["text"] for r in rows(60, 1)])
+    accuracy = np.mean([p["label"] == r["label"] for p, r in zip(predictions, rows(60, 1))])
+    assert accuracy == pytest.approx(max(evaluations)) == summary["scores"]["accuracy"]["median"]
+
+
+def literal_layer_lrs(lr, decay, n_layers):
+    """_get_layer_lrs of the released model/optimization.py, names ours."""
+    key_to_depths = {"encoder.embeddings.": 0, "encoder.project.": 0, "head.": n_layers + 2}
+    for layer in range(n_layers):
+        key_to_depths[f"encoder.layers.{layer}."] = layer + 1
+    return {key: lr * (decay ** (n_layers + 2 - depth)) for key, depth in key_to_depths.items()}
+
+
+@pytest.mark.parametrize("faithful", [True, False])
+def test_layers_learn_at_the_rates_of_the_released_code(folder, faithful):
+    c = config(folder, folder / "unused").resolved(32, 200, 3.0)
+    learner = build_learner(c, read_material(c))
+    optimizer = build_optimizer(learner, c, layerwise(0.8, 2, faithful))
+    names = {id(p): name for name, p in learner.named_parameters()}
+    expected = literal_layer_lrs(1.0, 0.8, 2)
+    seen = set()
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            name = names[id(p)].removeprefix("network.")
+            key = next(k for k in expected if name.startswith(k))
+            # The paper's: one factor a layer, so one less than released below the head.
+            wanted = expected[key] if faithful or key == "head." else expected[key] / 0.8
+            assert group["lr_scale"] == pytest.approx(wanted), name
+            seen.add(key)
+    assert seen == set(expected)
+    assert layerwise(0.8, 12, True)("network.encoder.embeddings.word.weight") == pytest.approx(0.04398, abs=1e-5)
+
+
+def test_presets():
+    paper, released = (FinetuneConfig(model="x", preset=p) for p in ("paper", "released"))
+    assert [paper.resolved(h, 100, 3).learning_rate for h in (256, 768, 1024)] == [3e-4, 1e-4, 5e-5]
+    assert [released.resolved(h, 100, 3).learning_rate for h in (256, 768, 1024)] == [1e-4, 1e-4, 5e-5]
+    assert (paper.resolved(256, 100, 3).weight_decay, released.resolved(256, 100, 3).weight_decay) == (0.0, 0.01)
+    assert (paper.resolved(256, 100, 3).faithful, released.resolved(256, 100, 3).faithful) == ("off", "on")
+    resolved = paper.resolved(1024, 100, 3)
+    assert (resolved.layerwise_lr_decay, resolved.train_steps, resolved.warmup_steps) == (0.9, 10, 1)
+
+
+def test_a_generator_in_the_discriminators_place_is_warned_of(folder, tmp_path, capsys):
+    finetune(config(folder, tmp_path / "out", model=str(folder / "generator"), train_steps=1))
+    assert "generator, fine-tune its discriminator" in capsys.readouterr().err
+
+
+def test_a_collapsed_run_is_warned_of_early_and_at_the_end(folder, tmp_path, capsys):
+    skewed = [r for r in rows(400, 7) if r["label"] == "dog"][:150] + [r for r in rows(40, 8) if r["label"] == "fox"][
+        :4
+    ]
+    train = write_lines(tmp_path / "skewed.jsonl", skewed)
+    finetune(config(folder, tmp_path / "out", train=train, learning_rate=1e-3, epochs=1.0, log_steps=1))
+    said = capsys.readouterr().err
+    assert "same label to every example" in said and "this run has collapsed" in said
+
+
+def test_a_healthy_run_is_not_warned_of(folder, tmp_path, capsys):
+    finetune(config(folder, tmp_path / "out"))
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_the_encoder_starts_as_it_was_pretrained(folder):
+    c = config(folder, folder / "unused").resolved(32, 200, 3.0)
+    learner = build_learner(c, read_material(c))
+    for a, b in zip(learner.network.encoder.parameters(), load_encoder(folder / "model").parameters()):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(model="nowhere"), "no such folder"),
+        (dict(train="nowhere.jsonl"), "no such file"),
+        (dict(task="clasification"), "unknown task"),
+        (dict(head="joint"), "has the heads linear, dense"),
+        (dict(select="best", dev=""), "needs a dev file"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        finetune(config(folder, tmp_path / "out", **changes))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_configuration_is_refused(folder, learned):
+    with pytest.raises(ValueError, match="train_batch_size: 16 there, 8 here"):
+        finetune(config(folder, learned, train_batch_size=8))
+
+
+def test_a_linear_head_is_saved_for_transformers(learned):
+    assert read_json(learned / "config.json")["architectures"] == ["ElectraForSequenceClassification"]
+    assert load_network(Path(learned)).head.out_proj.out_features == 2

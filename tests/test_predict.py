@@ -1,0 +1,122 @@
+"""Asking a model: from the command line, without training, and its evaluation beside baselines."""
+
+import json
+
+import pytest
+import torch
+from test_finetune import config, folder, rows, tags, write_lines  # noqa: F401
+
+import electra
+from electra.cli import main
+from electra.config import EvaluateConfig
+from electra.data.rows import first_fit, lay_out
+from electra.evaluate import evaluate
+from electra.finetune import finetune
+from electra.tasks import Features
+from electra.zero_shot import row_of, zero_shot
+
+
+@pytest.fixture(scope="module")
+def learned(folder):  # noqa: F811
+    out = folder / "asked"
+    finetune(config(folder, out))
+    return out
+
+
+def test_predict_reads_texts_and_json_and_prints_json_lines(learned, tmp_path, capsys):
+    file = tmp_path / "in.txt"
+    file.write_text('the dog\n\n{"text": "the fox"}\n["a dog", "a fox"]\n[not json\n', encoding="utf-8")
+    main(["predict", str(learned), "--input", str(file)])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["label"] for line in lines[:2]] == ["dog", "fox"] and len(lines) == 4
+
+
+def test_a_model_that_is_not_fine_tuned_says_what_to_do(folder, capsys):  # noqa: F811
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder / "model"), "--input", str(folder / "dev.jsonl")])
+    assert "run electra finetune first" in capsys.readouterr().err
+
+
+def test_one_text_is_not_taken_for_a_list(learned):
+    with pytest.raises(ValueError, match="takes a list"):
+        electra.load(learned).predict("the dog")
+
+
+def test_a_prediction_does_not_depend_on_its_company(learned):
+    model = electra.load(learned)
+    texts = [row["text"] for row in rows(30, 9)]
+    together = model.predict(texts)
+    alone = [model.predict([text])[0] for text in texts]
+    for a, b in zip(together, alone):
+        assert a["label"] == b["label"] and a["score"] == pytest.approx(b["score"], abs=1e-5)
+
+
+def test_examples_are_laid_out_whole_and_once():
+    generator = torch.Generator().manual_seed(0)
+    lengths = torch.randint(3, 100, (50,), generator=generator).tolist()
+    features = [Features(list(range(100 * n, 100 * n + k)), [0] * k, n) for n, k in enumerate(lengths)]
+    packed = lay_out(features, 0)
+    for n, feature in enumerate(features):
+        slots = packed.tokens[n][packed.tokens[n] >= 0]
+        assert packed.input_ids.flatten()[slots].tolist() == feature.ids
+        assert packed.position_ids.flatten()[slots].tolist() == list(range(len(feature.ids)))
+        assert len(set(packed.attention_mask.flatten()[slots].tolist())) == 1
+    assert (packed.attention_mask > 0).sum() == sum(lengths)
+    assert first_fit([5, 5, 5], 10) == [(0, 0), (0, 5), (1, 0)]
+
+
+def test_zero_shot_takes_the_word_that_looks_least_replaced(folder, monkeypatch):  # noqa: F811
+    model = electra.load(folder / "model")
+    dog = model.tokenizer.encode(" dog").ids
+
+    def replaced(rows):
+        """A judge who finds `dog` fitting after `walker` only."""
+        walker = model.tokenizer.encode(" walker").ids
+        return [
+            torch.tensor([0.1 if (t in dog) == (walker[0] in row) else 0.9 for t in row], dtype=torch.float)
+            for row in rows
+        ]
+
+    monkeypatch.setattr(model, "replaced", replaced)
+    found = zero_shot(model, ["the walker", "the river"], "a {}.", ["dog", "fox"])
+    assert found[0]["label"] == "dog" and found[0]["score"] > 0.9
+    assert found[1]["probabilities"]["dog"] == pytest.approx(0.5, abs=1e-3)  # as in the template alone
+
+
+def test_zero_shot_cuts_the_text_and_keeps_the_template(folder):  # noqa: F811
+    model = electra.load(folder / "model")
+    row, (first, last) = row_of(model, "the dog " * 50, "It was", "fox", "!")
+    assert len(row) <= model.longest
+    assert row[first:last] == model.tokenizer.encode(" fox").ids
+
+
+def test_zero_shot_from_the_command_line(folder, tmp_path, capsys):  # noqa: F811
+    (tmp_path / "in").write_text("the quick dog\n")
+    main(["predict", str(folder / "model"), "dog,fox", "--zero-shot", "a {}", "--input", str(tmp_path / "in")])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert set(json.loads(line)["probabilities"]) == {"dog", "fox"}
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging"])
+def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsys):  # noqa: F811
+    c = config(folder, tmp_path / "out", epochs=2.0)
+    files = (c.train, c.dev) if kind == "classification" else (folder / "tags.jsonl", folder / "tags_dev.jsonl")
+    settings = {f: getattr(c, f) for f in c.__dataclass_fields__} | dict(train=str(files[0]), dev="", seeds=2)
+    (result,) = evaluate(EvaluateConfig(**settings, suite=str(files[1])))["results"]
+    low, high = result["interval"]
+    assert result["task"] == kind and 0 <= low <= result["seeds"][result["median_seed"]]["score"] <= high <= 1
+    names = [b["name"] for b in result["baselines"]]
+    expected = ["majority", "tf-idf + logistic regression"] if kind == "classification" else ["majority"]
+    assert names == expected
+    assert result["baselines"][-1]["score"] == pytest.approx(1.0)  # both toys are a matter of single words
+    lines = (tmp_path / "out/predictions-1.jsonl").read_text().splitlines()
+    assert len(lines) == result["examples"] and {"id", "gold", "texts"} <= json.loads(lines[0]).keys()
+    html = (tmp_path / "out/report.html").read_text()
+    assert ("Right label" in html) == (kind == "classification")
+    assert "majority" in capsys.readouterr().out
+
+
+def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path):  # noqa: F811
+    c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(tmp_path))
+    (result,) = evaluate(c)["results"]
+    assert len(result["seeds"]) == 1 and result["median"] > 0.9 and result["baselines"] == []

@@ -1,0 +1,779 @@
+"""The server: right answers, and what bad, slow, many and vanishing clients get."""
+
+import base64
+import contextlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_detect import TEXTS, build
+
+import electra.serve as serve_module
+from electra.config import ServeConfig
+from electra.server.app import WORKING, create_app
+from electra.server.batching import Batcher
+from electra.server.languagetool import RULE, joined, units
+
+CANARY = "xyzzyplugh"  # what a client sends; no error and no log may hold it
+
+
+class Words:
+    """An engine without a model: words with an x look wrong, BAD breaks it, and it takes its time."""
+
+    name, threshold = "words", 0.5
+    kinds = ("detect", "embed", "predict")
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seconds, self.batches = seconds, []
+
+    def tokens(self, kind, item):
+        return len((item[0] if kind == "detect" else str(item)).split())
+
+    def answer(self, kind, items):
+        self.batches.append((kind, items))
+        time.sleep(self.seconds)
+        if any("BAD" in str(item) for item in items):
+            raise RuntimeError(f"cannot take {items}")
+        if kind == "embed":
+            return [(np.full(4, len(text), np.float32), self.tokens(kind, text)) for text in items]
+        return [self.words(*item) if kind == "detect" else {"label": "a"} for item in items]
+
+    @staticmethod
+    def words(text, threshold, suggestions):
+        return [
+            {"text": m.group(), "start": m.start(), "end": m.end(), "replaced": 0.9 if "x" in m.group() else 0.1,
+             "marked": "x" in m.group() and threshold <= 0.9, "exempt": False, "suggestions": ["y"][:suggestions]}
+            for m in re.finditer(r"\S+", text)
+        ]  # fmt: skip
+
+
+class Running:
+    """A server on a free port, in a thread."""
+
+    def __init__(self, engine, key="", **changes):
+        self.config = replace(ServeConfig(model="none", port=0), **changes)
+        self.app = create_app(engine, self.config, key)
+        self.engine, self.service = engine, self.app.state.service
+        self.listener = serve_module.listen(self.config)
+        self.port = self.listener.getsockname()[1]
+        self.server = serve_module.create_server(self.app, self.config)
+        self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]}, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        wait_until(lambda: self.service.ready)
+        return self
+
+    def __exit__(self, *_):
+        self.server.should_exit = True
+        self.thread.join(20)
+        self.listener.close()
+        assert not self.thread.is_alive()
+
+    def ask(self, method, path, body=None, headers=None, timeout=20):
+        """(status, headers, content) of one request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, headers or {})
+            response = connection.getresponse()
+            return response.status, response.headers, response.read()
+
+    def post(self, path, content, **headers):
+        """(status, JSON) of one request with a JSON body."""
+        body = content if isinstance(content, bytes | str) else json.dumps(content)
+        status, _, raw = self.ask("POST", path, body, {"content-type": "application/json", **headers})
+        return status, json.loads(raw)
+
+    def get(self, path, **headers):
+        status, _, raw = self.ask("GET", path, headers=headers)
+        return status, raw
+
+    def check(self, **fields):
+        """The answer in LanguageTool's form."""
+        form = {"content-type": "application/x-www-form-urlencoded"}
+        status, _, raw = self.ask("POST", "/v2/check", urlencode(fields, errors="surrogatepass"), form)
+        return status, json.loads(raw)
+
+    def connect(self, start=b""):
+        made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        made.sendall(start)
+        return made
+
+
+def wait_until(condition, seconds=15.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.01)
+
+
+def in_threads(count, function):
+    results = [None] * count
+
+    def put(i):
+        results[i] = function(i)
+
+    threads = [threading.Thread(target=put, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return results
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Running(Words(), max_text_chars=1000, max_body_bytes=100_000, max_items=8) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return build("wordpiece", tmp_path_factory.mktemp("served") / "small")
+
+
+@pytest.fixture(scope="module")
+def real(folder):
+    engine = serve_module.ModelEngine(serve_module.load_model(str(folder), 1), "small")
+    with Running(engine) as running:
+        yield running
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_detect_answers_as_the_model_with_offsets_in_code_points(real, name):
+    text = TEXTS[name]
+    status, answer = real.post("/detect", {"inputs": [text, "the fox"], "threshold": 0.3, "suggestions": 2})
+    expected = real.engine.model.detect(text, 0.3, 2)
+    assert status == 200 and answer["offset_encoding"] == "code points" and len(answer["results"]) == 2
+    for word, mine in zip(answer["results"][0], expected, strict=True):
+        assert text[word["start"] : word["end"]] == word["text"] == mine.text
+        assert abs(word["replaced"] - mine.replaced) < 1e-3 and word["marked"] == mine.is_marked(0.3)
+        assert tuple(word["suggestions"]) == mine.suggestions
+
+
+def test_embeddings_in_both_forms(real):
+    texts = ["the fox", "a quick dog jumps"]
+    expected = real.engine.model.encode(texts)
+    assert np.allclose(real.post("/embed", {"inputs": texts})[1]["embeddings"], expected, atol=1e-5)
+    status, plain = real.post("/v1/embeddings", {"input": texts, "model": "any", "user": "me"})
+    assert status == 200 and np.allclose([d["embedding"] for d in plain["data"]], expected, atol=1e-5)
+    assert plain["usage"]["prompt_tokens"] == 2 + 4 + 4 and [d["index"] for d in plain["data"]] == [0, 1]
+    packed = real.post("/v1/embeddings", {"input": texts[0], "encoding_format": "base64"})[1]["data"][0]["embedding"]
+    assert np.allclose(np.frombuffer(base64.b64decode(packed), "<f4"), expected[0], atol=1e-5)
+
+
+def test_a_model_that_cannot_do_it_says_what_it_can(real):
+    status, answer = real.post("/predict", {"inputs": "a"})
+    assert (status, answer["error"]) == (422, "this model does not predict; it can detect, embed")
+
+
+def test_predict_takes_texts_pairs_and_words(server):
+    assert server.post("/predict", {"inputs": ["a", ["a", "b"], ["a", "b", "c"]]}) == (
+        200,
+        {"results": [{"label": "a"}] * 3},
+    )
+    assert server.engine.batches[-1][1][-1] == ["a", "b", "c"]
+
+
+def test_a_long_text_is_read_in_windows(real):
+    text = "the quick fox jumps over the lazy dog " * 100
+    (words,) = real.post("/detect", {"inputs": text, "threshold": 1})[1]["results"]
+    assert [w["text"] for w in words] == text.split()
+
+
+def test_a_small_answer_comes_at_once(server):
+    """Nagle's algorithm would hold the body back for the 40 ms in which the client's kernel delays its ACK."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    times = []
+    with contextlib.closing(connection):
+        for _ in range(21):
+            start = time.perf_counter()
+            connection.request("POST", "/detect", '{"inputs": "a"}', {"content-type": "application/json"})
+            connection.getresponse().read()
+            times.append(time.perf_counter() - start)
+    assert sorted(times)[10] < 0.035
+
+
+def test_what_the_server_says_of_itself(server):
+    assert server.get("/health") == (200, b'{"status":"ok"}')
+    assert server.get("/ready")[0] == 200
+    info = json.loads(server.get("/info")[1])
+    assert info["model"] == "words" and info["threshold"] == 0.5 and info["max_text_chars"] == 1000
+    server.post("/detect", {"inputs": "a"})
+    metrics = server.get("/metrics")[1].decode()
+    assert re.search(r'electra_requests_total\{code="200",route="/detect"\} [1-9]', metrics)
+    assert "electra_queue_size 0.0" in metrics and "electra_batch_tokens_bucket" in metrics
+    server.get("/" + CANARY)
+    assert CANARY not in server.get("/metrics")[1].decode()
+
+
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/docs", "/docs.js"])
+def test_pages_come_whole_and_need_nothing_from_elsewhere(server, path):
+    status, headers, raw = server.ask("GET", path)
+    text = raw.decode()
+    assert status == 200 and not re.search(r"https?://|//cdn|@import", text)
+    assert (
+        "script-src 'self'" in headers["content-security-policy"] and "unsafe" not in headers["content-security-policy"]
+    )
+    assert not re.search(r"<script>|<style|style=|\son\w+=|javascript:", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
+
+
+# -- LanguageTool's form -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["ax b", "😀 ax b", "b 👨‍👩‍👧 x😀x ax", "e\u0301x", "\U0001f600" * 30 + " x\n" + "b " * 90 + "x"]
+)
+def test_offsets_are_utf16_units_there(server, text):
+    status, answer = server.check(text=text, language="en-US")
+    assert status == 200 and answer["language"]["code"] == "en-US"
+    wide = text.encode("utf-16-le")
+    found = [wide[2 * m["offset"] : 2 * (m["offset"] + m["length"])].decode("utf-16-le") for m in answer["matches"]]
+    assert found == [word for word in text.split() if "x" in word]
+    for match in answer["matches"]:
+        context = match["context"]["text"].encode("utf-16-le")
+        start, end = 2 * match["context"]["offset"], 2 * (match["context"]["offset"] + match["context"]["length"])
+        assert "x" in context[start:end].decode("utf-16-le")
+        assert match["replacements"] == [{"value": "y"}] and match["rule"]["id"] == RULE
+
+
+def test_annotated_text_keeps_the_offsets_of_the_original(server):
+    parts = [{"markup": "<b>😀"}, {"text": "ax "}, {"markup": "<br>", "interpretAs": "\n"}, {"text": "😀 bx"}]
+    whole = "<b>😀ax <br>😀 bx".encode("utf-16-le")
+    _, answer = server.check(data=json.dumps({"annotation": parts}), language="auto")
+    found = [whole[2 * m["offset"] : 2 * (m["offset"] + m["length"])].decode("utf-16-le") for m in answer["matches"]]
+    assert found == ["ax", "bx"]
+
+
+@given(st.lists(st.text(max_size=5), max_size=5))
+def test_places_are_utf16_lengths(parts):
+    text, places = joined([(part, part) for part in parts])
+    assert places == [units(text[:i]) for i in range(len(text) + 1)]
+
+
+def test_our_rule_can_be_switched_off(server):
+    assert server.check(text="ax")[1]["matches"]
+    assert not server.check(text="ax", disabledRules=RULE)[1]["matches"]
+    assert not server.check(text="ax", enabledRules="OTHER", enabledOnly="true")[1]["matches"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "either text or data"),
+        ({"text": "a", "data": "{}"}, "either text or data"),
+        ({"text": "a", "language": CANARY}, "/v2/languages"),
+        ({"data": CANARY}, "annotation"),
+        ({"data": "[" * 100_000}, "annotation"),
+        ({"data": json.dumps({"annotation": [{"text": "\ud800"}]})}, "annotation"),
+        ({"text": "\ud800"}, "UTF-8"),
+        ({str(i): "a" for i in range(99)}, "40 fields"),
+    ],
+)
+def test_bad_forms_are_refused(server, fields, said):
+    status, answer = server.check(**fields)
+    assert status in (400, 413) and (status == 413 or said in answer["error"]) and CANARY not in str(answer)
+
+
+def test_a_real_client_shows_our_marks(server):
+    tool = pytest.importorskip("language_tool_python").LanguageTool(
+        "en-US", remote_server=f"http://127.0.0.1:{server.port}"
+    )
+    for text in ("a wrox word", "😀 a 👍🏽 wrox word 😀 max"):
+        matches = tool.check(text)
+        assert [text[m.offset : m.offset + m.error_length] for m in matches] == [w for w in text.split() if "x" in w]
+        assert matches[0].replacements == ["y"]
+
+
+# -- batches -----------------------------------------------------------------------------------------------------------
+
+
+def test_requests_share_passes_by_tokens():
+    with Running(Words(0.2), max_batch_tokens=8) as running:
+        running.engine.batches.clear()
+        in_threads(9, lambda i: running.post("/detect", {"inputs": "one two three four"}))
+        sizes = [len(items) for _, items in running.engine.batches]
+        assert sum(sizes) == 9 and max(sizes) == 2 and len(sizes) <= 6
+
+
+def test_a_bad_item_harms_no_neighbour():
+    """Row 25."""
+    with Running(Words(0.1)) as running:
+        texts = ["a", "b", f"BAD {CANARY}", "cx"]
+        answers = in_threads(8, lambda i: running.post("/detect", {"inputs": texts[i % 4]}))
+        assert [status for status, _ in answers] == [200, 200, 500, 200] * 2
+        assert answers[3][1]["results"][0][0]["marked"]
+        assert answers[2][1]["error_type"] == "internal" and CANARY not in str(answers)
+
+
+def test_real_scores_do_not_depend_on_the_batch(real):
+    texts = [text for text in TEXTS.values() if text.strip()] * 2
+    alone = [real.engine.detect([(text, 0.3, 1)])[0] for text in texts]
+    together = in_threads(len(texts), lambda i: real.post("/detect", {"inputs": texts[i], "threshold": 0.3}))
+    for mine, (status, answer) in zip(alone, together, strict=True):
+        assert status == 200
+        for a, b in zip(mine, answer["results"][0], strict=True):
+            assert abs(a["replaced"] - b["replaced"]) < 2e-4 and a["text"] == b["text"]
+
+
+# -- the fault table ---------------------------------------------------------------------------------------------------
+
+
+def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
+    """Row 20."""
+    with Running(Words(0.3), max_queue=4, max_items=4, max_batch_tokens=1) as running:
+        started = in_threads(12, lambda i: timed(running, {"inputs": "a"} if i % 2 else {"inputs": ["a", "b"]}))
+        codes = sorted(status for status, _, _ in started)
+        assert set(codes) == {200, 429} and codes.count(200) >= 2
+        for status, headers, seconds in started:
+            if status == 429:
+                assert int(headers["retry-after"]) >= 1 and seconds < 0.25
+
+
+def timed(running, content):
+    start = time.perf_counter()
+    status, headers, _ = running.ask("POST", "/detect", json.dumps(content), {"content-type": "application/json"})
+    return status, headers, time.perf_counter() - start
+
+
+def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
+    with Running(Words(0.5), max_batch_tokens=1, deadline=0.7) as running:
+        running.service.batcher.rate = 0.0  # as on a server that does not know its speed yet
+        late = threading.Thread(
+            target=in_threads, args=(6, lambda i: codes.append(running.post("/detect", {"inputs": "a"})[0]))
+        )
+        codes = []
+        late.start()
+        wait_until(lambda: len(running.service.batcher.queue) >= 3)
+        asked = len(running.engine.batches)
+        assert running.get("/health")[0] == 200 and b"electra_queue_size" in running.get("/metrics")[1]
+        late.join(20)
+        assert set(codes) <= {200, 429, 504} and 504 in codes
+        assert len(running.engine.batches) - asked <= 3, "the late never reached the model"
+
+
+def test_what_would_wait_too_long_is_not_let_in():
+    import asyncio
+
+    from electra.server.batching import Job, Overloaded
+
+    async def main():
+        batcher = Batcher(Words(), 8, 100, deadline=2.0)
+        batcher.admit(50)
+        batcher.rate, batcher.waiting_size = 10.0, 30
+        batcher.admit()  # nothing waits: even a long text has its turn
+        batcher.queue[Job("detect", "", 30, 0.0)] = None
+        with pytest.raises(Overloaded) as refused:
+            batcher.admit()
+        assert refused.value.seconds == 3.0
+
+    asyncio.run(main())
+
+
+def test_clients_that_go_away_leave_the_queue():
+    """Row 21."""
+    with Running(Words(0.3), max_batch_tokens=1) as running:
+        body = json.dumps({"inputs": "a"}).encode()
+        head = (
+            f"POST /detect HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        made = [running.connect(head.encode() + body) for _ in range(40)]
+        wait_until(lambda: len(running.service.batcher.queue) > 30)
+        asked = len(running.engine.batches)
+        for connection in made:
+            connection.close()
+        wait_until(lambda: not running.service.batcher.queue, seconds=2)
+        assert running.post("/detect", {"inputs": "a"})[0] == 200
+        assert len(running.engine.batches) - asked < 5
+        assert running.service.batcher.waiting_size == 0
+
+
+@pytest.mark.parametrize(
+    "start",
+    [b"", b"G", b"POST /detect HTTP/1.1\r\nhost: a\r\n",
+     b"POST /detect HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+     b"POST /detect HTTP/1.1\r\ncontent-length: 9999999999\r\n\r\n{",
+     b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n"],
+)  # fmt: skip
+def test_slow_clients_are_cut_off(start):
+    """Row 22."""
+    with Running(Words(), idle_seconds=0.6, receive_seconds=0.9) as running:
+        made = [running.connect(start) for _ in range(30)]
+        begin = time.monotonic()
+        assert running.post("/detect", {"inputs": "a"})[0] == 200
+        for connection in made:
+            with contextlib.suppress(ConnectionError):
+                while connection.recv(65536):
+                    pass
+        assert 0.4 < time.monotonic() - begin < 4
+        wait_until(lambda: not running.server.server_state.connections)
+
+
+def test_a_drip_buys_no_time():
+    with Running(Words(), idle_seconds=1, receive_seconds=1.2) as running:
+        connection = running.connect(b"POST /detect HTTP/1.1\r\nhost: a\r\nx-a: ")
+        begin = time.monotonic()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b"a")
+                time.sleep(0.1)
+        assert time.monotonic() - begin < 4
+
+
+def test_connections_beyond_the_limit_are_closed():
+    with Running(Words(), max_connections=5, idle_seconds=1) as running:
+        made = [running.connect() for _ in range(8)]
+        wait_until(lambda: len(running.server.server_state.connections) <= 5)
+        assert sum(closed(connection) for connection in made) >= 3
+        wait_until(lambda: not running.server.server_state.connections)
+        assert running.get("/health")[0] == 200
+
+
+def closed(connection):
+    connection.settimeout(0.3)
+    try:
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"GET / HTTP/1.1\r\nx: " + b"a" * 20_000 + b"\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"a" * 80_000,
+     b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\n\r\n", b"\x16\x03\x01 no HTTP at all\r\n\r\n"],
+)  # fmt: skip
+def test_long_heads_and_other_protocols_get_a_400(server, head):
+    connection = server.connect(head)
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while part := connection.recv(65536):
+            received += part
+    assert b"400 Bad Request" in received and b'"error_type": "bad_request"' in received
+
+
+def test_too_large_is_refused_before_it_is_read(server):
+    """Row 23."""
+    head = b"POST /detect HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n"
+    connection = server.connect(head + b"content-length: 1000000000\r\n\r\n")
+    assert b" 413 " in connection.recv(65536)
+    chunks = server.connect(head + b"transfer-encoding: chunked\r\n\r\n")
+    with contextlib.suppress(ConnectionError):
+        for _ in range(20):
+            chunks.sendall(b"2710\r\n" + b"[" * 10_000 + b"\r\n")
+    answer = chunks.recv(65536)
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        chunks.settimeout(1)
+        answer += chunks.recv(65536)
+    assert b" 413 " in answer and b'"error_type": "too_large"' in answer
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        ({"inputs": "a" * 1001}, 413),
+        ({"inputs": ["a"] * 9}, 422),
+        ({"inputs": []}, 422),
+        ({"inputs": 5}, 422),
+        ({"inputs": ["a", None]}, 422),
+        ({"inputs": "a\ud800"}, 422),
+        ({"inputs": "a", "threshold": 2}, 422),
+        ({"inputs": "a", "threshold": CANARY}, 422),
+        ({"inputs": "a", CANARY: 1}, 422),
+        ({"inputs": {CANARY: CANARY}}, 422),
+        ({"inputs": "a", "suggestions": 99}, 422),
+        ({}, 422),
+        ([], 422),
+        ("", 422),
+        ("null", 422),
+        (b'{"inputs": "a", "threshold": NaN}', 400),
+        (b'{"inputs": "a", "threshold": 1e999}', 422),
+        (b'{"inputs": "a", "suggestions": ' + b"9" * 5000 + b"}", 400),
+        (b'{"inputs": "a", "inputs": "b"}', 400),
+        (b"[" * 90_000, 400),
+        (b'{"inputs": "\xff"}', 400),
+        (b"\x00", 400),
+        (CANARY, 400),
+    ],
+)
+def test_bad_bodies_get_one_form_of_error(server, content, code):
+    """Row 24."""
+    status, answer = server.post("/detect", content)
+    assert status == code and answer.keys() == {"error", "error_type", "code"} and answer["code"] == code
+    assert CANARY not in str(answer)
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "\x00", "a\x00b", "\u202e\u200b", "😀" * 100])
+def test_odd_texts_are_answered(server, real, text):
+    assert server.post("/detect", {"inputs": text})[0] == 200
+    assert real.post("/detect", {"inputs": text})[0] == 200
+    assert real.check(text=text)[0] == 200
+
+
+def test_other_content_and_other_addresses(server):
+    assert server.ask("POST", "/detect", "a", {"content-type": "text/plain"})[0] == 415
+    assert server.ask("POST", "/v2/check", "{}", {"content-type": "application/json"})[0] == 415
+    assert server.ask("PUT", "/detect")[0] == 405 and server.ask("PUT", "/detect")[1]["allow"] == "POST"
+    for path in ("/..%2f..%2fetc/passwd", "/page/../../../etc/passwd", "/static/..%5c..%5cx", "/page.js/..",
+                 "//etc/passwd", "/%00", "/app.py", "/" + CANARY):  # fmt: skip
+        """Row 31."""
+        status, _, raw = server.ask("GET", path)
+        assert status == 404 and json.loads(raw)["error_type"] == "not_found" and CANARY.encode() not in raw
+
+
+def test_a_dead_or_hung_thread_shows_in_health():
+    """Row 26."""
+    with Running(Words()) as running:
+        batcher = running.service.batcher
+        batcher.busy_since = time.monotonic() - 61
+        assert running.get("/health")[0] == 503
+        batcher.busy_since = 0.0
+        assert running.get("/health")[0] == 200
+        batcher.stopping = True
+        with batcher.changed:
+            batcher.changed.notify()
+        batcher.thread.join(5)
+        assert running.get("/health")[0] == 503
+
+
+def test_cpus_are_those_of_the_container(tmp_path, monkeypatch):
+    """Row 29."""
+    allowed = len(os.sched_getaffinity(0))
+    for said, threads in (
+        ("100000 100000", 1),
+        ("max 100000", allowed),
+        ("9900000 100000", allowed),
+        ("10000 100000", 1),
+    ):
+        (tmp_path / "cpu.max").write_text(said)
+        monkeypatch.setattr(serve_module, "CPU_MAX", tmp_path / "cpu.max")
+        assert serve_module.cpu_share() == threads
+    monkeypatch.setattr(serve_module, "CPU_MAX", tmp_path / "none")
+    assert serve_module.cpu_share() == allowed
+
+
+def test_a_key_is_asked_for_and_never_told(capsys):
+    """Rows 32 and 33."""
+    with Running(Words(), key=CANARY) as running:
+        for path in ("/", "/page.js", "/health", "/ready"):
+            assert running.get(path)[0] == 200
+        answers = [running.get(path) for path in ("/info", "/metrics", "/v2/languages", "/openapi.json", "/none")]
+        answers += [
+            running.get("/info", authorization=f"Bearer {CANARY[:-1]}"),
+            running.get("/info", authorization="é"),
+        ]
+        answers += [running.post(path, {"inputs": "a"}) for path in WORKING]
+        assert {status for status, _ in answers} == {401}
+        key = f"Bearer {CANARY}"
+        assert running.post("/detect", {"inputs": "a"}, authorization=key)[0] == 200
+        assert running.get("/metrics", authorization=key)[0] == 200
+        assert CANARY not in str(answers) + str(running.get("/info", authorization=key))
+    assert CANARY not in "".join(capsys.readouterr())
+
+
+def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELECTRA_API_KEY", "env")
+    assert serve_module.read_key(ServeConfig()) == "env"
+    (tmp_path / "key").write_text("file\n")
+    assert serve_module.read_key(ServeConfig(api_key_file=str(tmp_path / "key"))) == "file"
+    for content, said in (("", "is empty"), (None, "cannot read")):
+        path = tmp_path / ("none" if content is None else "key")
+        path.write_text(content) if content is not None else None
+        with pytest.raises(ValueError, match=said):
+            serve_module.read_key(ServeConfig(api_key_file=str(path)))
+
+
+def test_what_is_open_to_the_network_is_said(monkeypatch, capsys):
+    """Row 33."""
+    assert ServeConfig().host == "127.0.0.1"
+    monkeypatch.delenv("ELECTRA_API_KEY", raising=False)
+    with pytest.raises(ValueError, match="no such folder"):
+        serve_module.serve(ServeConfig(model="none", host="0.0.0.0"))
+    assert "open to the network" in capsys.readouterr().err
+
+
+def test_other_sites_may_ask_only_where_allowed():
+    with Running(Words(), docs=False, allow_origins=("https://a.example",)) as running:
+        for origin, allowed in (("https://a.example", "https://a.example"), ("https://b.example", None)):
+            _, headers, _ = running.ask("GET", "/info", headers={"origin": origin})
+            assert headers["access-control-allow-origin"] == allowed
+        assert running.get("/docs")[0] == running.get("/openapi.json")[0] == 404
+    with Running(Words(), key="k") as running:
+        assert (
+            running.ask("GET", "/health", headers={"origin": "https://a.example"})[1]["access-control-allow-origin"]
+            is None
+        )
+
+
+def test_texts_are_not_logged(capfd):
+    with Running(Words()) as running:
+        for text in (CANARY, f"BAD {CANARY}"):
+            running.post("/detect", {"inputs": text})
+            running.check(text=text)
+        running.get(f"/{CANARY}?{CANARY}")
+        running.connect(CANARY.encode() + b"\r\n\r\n").recv(9999)
+    said = capfd.readouterr()
+    assert CANARY not in said.out + said.err
+
+
+def serving(folder, *flags):
+    """A server in a process of its own, and its port."""
+    command = [sys.executable, "-m", "electra", "serve", str(folder), "--port", "0", "--threads", "1", *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+    line = process.stderr.readline()
+    return process, int(re.search(r"serving small at http://127.0.0.1:(\d+)", line).group(1))
+
+
+def test_a_stopped_server_answers_what_it_has_and_exits_well(folder):
+    """Row 27."""
+    process, port = serving(folder, "--deadline", "60")
+    client = Running.__new__(Running)
+    client.port = port
+    wait_until(lambda: ready(client))
+    words = "the quick fox jumps over the lazy dog " * 200
+    content = json.dumps({"inputs": [words] * 8, "threshold": 0})
+    answers = []
+
+    def ask():
+        answers.append(client.ask("POST", "/detect", content, {"content-type": "application/json"})[0])
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.4)
+    process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join(30)
+    assert process.wait(30) == 0 and answers == [200] * 3
+    with pytest.raises(OSError):
+        client.get("/health")
+
+
+def ready(client):
+    with contextlib.suppress(OSError):
+        return client.get("/ready")[0] == 200
+
+
+def test_a_taken_port_is_said(server):
+    with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.port}"):
+        serve_module.listen(ServeConfig(port=server.port))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"port": 70_000}, {"deadline": 0.0}, {"max_queue": 8}, {"languages": ()}, {"threads": -1}]
+)
+def test_settings_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ServeConfig(**wrong)
+
+
+# -- fuzz --------------------------------------------------------------------------------------------------------------
+
+RAW = st.one_of(
+    st.binary(max_size=60),
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(codec=None), max_size=20),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.sampled_from(["inputs", "input", "threshold", "suggestions", "x"]), inner, max_size=4)
+        ),
+        max_leaves=8,
+    ).map(lambda value: json.dumps(value).encode()),
+)
+TYPES = st.sampled_from(
+    ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/json; charset=x"]
+)
+
+
+def fuzz(running, count):
+    """Every working route with made-up bodies: never a 5xx, every error in the one form."""
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+
+    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(st.sampled_from(WORKING), RAW, TYPES)
+    def once(path, body, kind):
+        connection.request("POST", path, body, {"content-type": kind})
+        response = connection.getresponse()
+        content = json.loads(response.read())
+        assert response.status < 500
+        assert response.status == 200 or (
+            content["code"] == response.status and content.keys() == {"error", "error_type", "code"}
+        )
+
+    with contextlib.closing(connection):
+        once()
+
+
+def test_made_up_bodies_never_break_it(real):
+    fuzz(real, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_twenty_thousand_made_up_bodies_never_break_it(real):
+    fuzz(real, 20_000)
+
+
+def by_schema(running, count):
+    """Requests that schemathesis makes from /openapi.json, valid and not."""
+    schemathesis = pytest.importorskip("schemathesis")
+    schema = schemathesis.openapi.from_dict(json.loads(running.get("/openapi.json")[1]))
+    schema.config.update(base_url=f"http://127.0.0.1:{running.port}")
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @given(operation.as_strategy())
+        def once(case):
+            response = case.call()
+            assert response.status_code < 500
+            assert response.status_code == 200 or response.json()["code"] == response.status_code
+
+        once()
+
+
+def test_requests_made_from_the_schema_never_break_it(real):
+    by_schema(real, 15)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_two_thousand_requests_made_from_the_schema_never_break_it(real):
+    by_schema(real, 250)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_memory_stays_flat():
+    """Row 28."""
+    psutil = pytest.importorskip("psutil")
+    with Running(Words()) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        sizes = []
+        for number in range(20_000):
+            body = json.dumps({"inputs": "ax b " * (number % 60 + 1)})
+            connection.request("POST", "/detect", body, {"content-type": "application/json"})
+            connection.getresponse().read()
+            if number % 5000 == 4999:
+                running.engine.batches.clear()
+                sizes.append(psutil.Process().memory_info().rss)
+        assert sizes[-1] < 1.05 * sizes[0], sizes

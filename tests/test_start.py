@@ -1,0 +1,80 @@
+"""Continued pre-training: from a run, from a pair of Hugging Face directories, with half of one."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import MODEL, tiny_config, tiny_tokenizer, write_data
+
+from electra.convert import load_network, save_network
+from electra.model.encoder import Encoder
+from electra.model.heads import Discriminator, MaskedLM
+from electra.pretrain import pretrain
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("start") / "data")
+
+
+@pytest.fixture(scope="module")
+def run(data):
+    pretrain(tiny_config(data, data.parent / "run", train_steps=3))
+    return data.parent / "run"
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values()))
+
+
+def continued(data, out, init, **changes):
+    """The networks after a step at a learning rate of nothing."""
+    pretrain(tiny_config(data, out, init=init, train_steps=1, learning_rate=1e-30, weight_decay=0, **changes))
+    return load_network(out / "model"), load_network(out / "model" / "generator")
+
+
+def test_a_run_goes_on_from_its_own_weights_whatever_sizes_are_asked_for(data, run, tmp_path):
+    networks = continued(data, tmp_path, str(run), model=replace(MODEL, num_hidden_layers=1), generator_width=0.25)
+    assert same(networks[0], load_network(run / "model"))
+    assert same(networks[1], load_network(run / "model" / "generator"))
+
+
+def test_two_folders(data, run, tmp_path):
+    shutil.copytree(run / "model", tmp_path / "d")
+    shutil.move(tmp_path / "d" / "generator", tmp_path / "g")
+    networks = continued(data, tmp_path / "out", f"{tmp_path / 'd'},{tmp_path / 'g'}")
+    assert same(networks[1], load_network(run / "model" / "generator"))
+
+
+def test_a_missing_generator_is_said_and_starts_at_random(data, run, tmp_path, capsys):
+    shutil.copytree(run / "model", tmp_path / "d")
+    shutil.rmtree(tmp_path / "d" / "generator")
+    networks = continued(data, tmp_path / "out", str(tmp_path / "d"))
+    assert "no generator" in capsys.readouterr().err
+    assert same(networks[0], load_network(run / "model"))
+    embeddings = networks[1].encoder.embeddings, networks[0].encoder.embeddings
+    assert same(*embeddings)  # shared: the discriminator's
+
+
+def test_another_vocabulary_is_refused(data, tmp_path):
+    tokenizer = tiny_tokenizer(vocab_size=90)
+    save_network(tmp_path / "m", Discriminator(Encoder(replace(MODEL, vocab_size=tokenizer.vocab_size))), tokenizer, 24)
+    with pytest.raises(ValueError, match="prepare the text again with --tokenizer"):
+        pretrain(tiny_config(data, tmp_path / "out", init=str(tmp_path / "m")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_generator_of_another_shape_is_refused(data, run, tmp_path):
+    shutil.copytree(run / "model", tmp_path / "d")
+    shutil.rmtree(tmp_path / "d" / "generator")
+    tokenizer = tiny_tokenizer()
+    config = replace(MODEL, vocab_size=tokenizer.vocab_size, hidden_size=16, num_attention_heads=4)
+    save_network(tmp_path / "d" / "generator", MaskedLM(Encoder(config)), tokenizer, 24)
+    with pytest.raises(ValueError, match="not its discriminator made narrower"):
+        pretrain(tiny_config(data, tmp_path / "out", init=str(tmp_path / "d")))
+
+
+def test_no_such_folder(data, tmp_path):
+    with pytest.raises(ValueError, match="no such folder"):
+        pretrain(tiny_config(data, tmp_path / "out", init="nowhere"))

@@ -16,7 +16,7 @@ from electra.tasks.check import check
 from electra.tasks.qa import MAX_ANSWER, windows
 from electra.tasks.squad_metric import best, best_threshold, exact_match, f1, normalize
 from electra.tasks.tagging import begun, entities, parts
-from tests.tiny import MODEL, WORDS, sentences, tiny_tokenizer
+from tests.tiny import MODEL, sentences, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
 LENGTH = 30

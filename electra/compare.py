@@ -20,7 +20,7 @@ from electra.console import say
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.detect import page, read_text
+from electra.detect import read_text
 from electra.finetune import finetune
 from electra.objectives import OBJECTIVES
 from electra.pretrain import (
@@ -38,6 +38,7 @@ from electra.race.examination import Examination, examine, set_examination
 from electra.race.results import Result, describe, figures, standings, table, table_html
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
+from electra.show import page
 from electra.storage import only_writer, read_json, sha256, write_atomically, write_json
 from electra.training.cost import flops_per_token
 from electra.training.trainer import Trainer

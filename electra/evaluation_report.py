@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from electra.detect import escape, page
+from electra.show import escape, page
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
 SHOWN_ERRORS = 20

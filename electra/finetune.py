@@ -20,6 +20,7 @@ from electra.interface import Output, Packed
 from electra.material import Material, epochs_of, read_material, warn_if_collapsed
 from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
+from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.pretrain import choose_device, choose_dtype
 from electra.storage import only_writer, read_json, write_json, write_tensors
 from electra.task_model import TaskModel, answers
@@ -49,7 +50,7 @@ class TaskCounts(NamedTuple):
 class Learner(nn.Module):
     """A network and the loss of its task: what the training loop trains."""
 
-    def __init__(self, network: nn.Module, task: Task, reduction: str) -> None:
+    def __init__(self, network: Classifier | Tagger | Answerer, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 

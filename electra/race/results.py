@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from rich.table import Column, Table
 
 from electra.config import PretrainConfig, to_dict
-from electra.detect import escape
 from electra.race.contestants import Contestant
 from electra.race.pictures import Curve, Sized, against_flops, against_size
 from electra.race.statistics import Standing, standing
+from electra.show import escape
 from electra.training.cost import generator_shape
 
 LOWER_IS_BETTER = ("mlm_loss", "disc_loss")

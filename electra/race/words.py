@@ -19,9 +19,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from electra.config import require
 from electra.convert import load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import word_spans
-from electra.predict import Model, batched, model_folder, stated_length
+from electra.predict import Model, batched, model_folder
 
 NEIGHBOURS = 5
 OCCURRENCES = 100  # of a word at most

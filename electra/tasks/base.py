@@ -16,6 +16,7 @@ from electra.console import say
 from electra.data.tokenizer import Tokenizer
 from electra.interface import Packed
 from electra.model.encoder import Encoder
+from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.columns import Columns, find_column
 from electra.tasks.records import Record, read_records
 
@@ -172,10 +173,8 @@ class Task:
 
     # -- network --
 
-    def build(self, encoder: Encoder, head: str = "linear") -> nn.Module:
+    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """The network that learns the task; `head` is one of `heads`."""
-        from electra.model.task_heads import Classifier
-
         assert head in ("linear", "dense")
         return Classifier(encoder, max(1, len(self.labels)), head)  # type: ignore[arg-type]
 

@@ -13,6 +13,7 @@ from electra.data.sources import file_format
 from electra.data.tokenizer import Tokenizer
 from electra.interface import Packed
 from electra.model.encoder import Encoder
+from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns
 from electra.tasks.records import Record, load_json, split_file
@@ -117,10 +118,8 @@ class QuestionAnswering(Task):
         """First slot, last slot (0, 0 where the window has no answer) and 1 where the question has none: [N, 3]."""
         return torch.tensor([(IGNORED,) * 3 if f.target == IGNORED else f.target for f in features])
 
-    def build(self, encoder: Encoder, head: str = "linear") -> nn.Module:
+    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """An answerer: Hugging Face's (linear) or the original's (joint)."""
-        from electra.model.task_heads import Answerer
-
         assert head in ("linear", "joint")
         self.joint = head == "joint"
         return Answerer(encoder, head)  # type: ignore[arg-type]

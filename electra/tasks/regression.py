@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from electra.model.encoder import Encoder
+from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import Example, Features, Task, known, require_labels
 from electra.tasks.records import Record
 
@@ -67,7 +68,7 @@ class Regression(Task):
         """Scores, [N]."""
         return torch.tensor([feature.target for feature in features], dtype=torch.float32)
 
-    def build(self, encoder: Encoder, head: str = "linear") -> nn.Module:
+    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """A classifier with one output."""
         self.labels = ()
         return super().build(encoder, head)

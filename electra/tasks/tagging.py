@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from electra.data.tokenizer import Tokenizer
 from electra.model.encoder import Encoder
+from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns
 from electra.tasks.records import Record
@@ -78,10 +79,8 @@ class Tagging(Task):
                 )
         return result
 
-    def build(self, encoder: Encoder, head: str = "linear") -> nn.Module:
+    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """A tagger."""
-        from electra.model.task_heads import Tagger
-
         return Tagger(encoder, len(self.labels))
 
     def loss(self, outputs: Any, targets: Tensor) -> Tensor:

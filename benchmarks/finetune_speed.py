@@ -113,7 +113,7 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
     """Seconds of `steps` steps of our loop, the first time also making the model that both are asked with."""
     from electra.config import FinetuneConfig
     from electra.finetune import build_learner, build_trainer, finetune
-    from electra.material import read_material
+    from electra.finetuning.material import read_material
     from electra.model.encoder import compute_in
     from electra.pretrain import choose_device, choose_dtype
 

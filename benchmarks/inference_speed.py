@@ -97,8 +97,8 @@ def in_torch(model, compiled: bool = False) -> Callable:
 
 def write_files(graph, folder: Path, vocab_size: int) -> None:
     """Every format; the ranges of int8 come from random rows, which is good enough for its speed."""
-    from electra.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
-    from electra.sessions import FORMATS
+    from electra.exported.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
+    from electra.exported.sessions import FORMATS
 
     for name, write in (("onnx", write_onnx), ("openvino", write_openvino)):
         (folder / FORMATS[name].file).parent.mkdir()
@@ -110,7 +110,7 @@ def write_files(graph, folder: Path, vocab_size: int) -> None:
 
 def exported(folder: Path, threads: int) -> dict[str, Callable]:
     """The formats a folder holds, as electra.runtime runs them."""
-    from electra.sessions import FORMATS, open_session
+    from electra.exported.sessions import FORMATS, open_session
 
     sessions = {name: open_session(folder, name, threads) for name, f in FORMATS.items() if (folder / f.file).exists()}
     return {name: lambda rows, session=session: session(rows, ["logits"]) for name, session in sessions.items()}

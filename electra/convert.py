@@ -12,9 +12,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from electra.card import write_card
 from electra.config import ConvertConfig, ElectraConfig, require
 from electra.console import say, warn
+from electra.conversion.card import write_card
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, Headless, MaskedLM
@@ -231,7 +231,7 @@ def convert(config: ConvertConfig) -> Path:
     require(bool(config.out), "where to? name a folder with --out")
     out = Path(config.out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
-    from electra.tf1 import checkpoint_prefix, read_tf1
+    from electra.conversion.tf1 import checkpoint_prefix, read_tf1
 
     source = Path(config.source)
     prefix = checkpoint_prefix(source)

@@ -18,12 +18,12 @@ from rich.table import Table
 from electra.config import EvaluateConfig, FinetuneConfig, require
 from electra.console import say
 from electra.convert import is_finetuned
-from electra.evaluation_report import evaluation_html
 from electra.finetune import finetune
-from electra.material import is_a
+from electra.finetuning.material import is_a
+from electra.finetuning.report import evaluation_html
+from electra.finetuning.task_model import TaskModel, load_task_model
 from electra.predict import model_folder
 from electra.storage import write_atomically, write_json
-from electra.task_model import TaskModel, load_task_model
 from electra.tasks import GLUE, Example, Task
 
 RESAMPLES, FEWEST, PATIENCE = 1000, 50, 20.0  # of the bootstrap; fewer where scoring is slow (seconds)

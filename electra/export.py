@@ -19,11 +19,11 @@ from electra.data.errors import Planted, plant_errors
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer, stated_length
 from electra.detect import Query, detect_texts
-from electra.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
+from electra.exported.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
+from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
 from electra.model.graph import Graph
 from electra.predict import model_folder
 from electra.runtime import RUNNERS, DetectorRunner, EncoderRunner, Runner
-from electra.sessions import FORMATS, Array, Session, installed, open_session
 from electra.storage import read_json, write_json
 
 SHAPES = ((1, 3), (1, 32), (2, 17), (5, 64), (8, 24), (3, 128))  # rows and tokens of the longest

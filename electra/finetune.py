@@ -16,14 +16,14 @@ from electra.config import FinetuneConfig, require, to_dict
 from electra.console import say
 from electra.convert import load_encoder
 from electra.data.rows import ExampleLoader, lay_out
+from electra.finetuning.material import Material, epochs_of, read_material, warn_if_collapsed
+from electra.finetuning.task_model import TaskModel, answers
 from electra.interface import Output, Packed
-from electra.material import Material, epochs_of, read_material, warn_if_collapsed
 from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.pretrain import choose_device, choose_dtype
 from electra.storage import only_writer, read_json, write_json, write_tensors
-from electra.task_model import TaskModel, answers
 from electra.tasks import Task
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory

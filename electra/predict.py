@@ -15,10 +15,10 @@ from electra.config import PredictConfig, require
 from electra.convert import is_finetuned, load_network
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words, read_text
+from electra.finetuning.task_model import TaskModel, load_task_model
+from electra.finetuning.zero_shot import zero_shot
 from electra.model.heads import Discriminator, MaskedLM
 from electra.storage import read_json
-from electra.task_model import TaskModel, load_task_model
-from electra.zero_shot import zero_shot
 
 ROWS = 32  # rows of one forward pass
 

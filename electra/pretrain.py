@@ -16,6 +16,7 @@ import torch
 import electra
 from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say
+from electra.conversion.start import Start, fit_to_start, load_start, take_over
 from electra.convert import load_network, save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.loader import Loader
@@ -30,7 +31,6 @@ from electra.objectives.base import Objective
 from electra.objectives.replacement import Replacement
 from electra.predict import load
 from electra.report import examples_html, write_report
-from electra.start import Start, fit_to_start, load_start, take_over
 from electra.storage import masked_lm_folder, only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory

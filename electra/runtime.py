@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.answers import answer_at, labelled, tagged
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words
-from electra.sessions import FORMATS, Array, Session, installed, open_session
+from electra.exported.answers import answer_at, labelled, tagged
+from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
 from electra.storage import read_json
 
 ROWS = 32  # rows of one forward pass

@@ -14,7 +14,7 @@ import electra
 from electra.config import FinetuneConfig
 from electra.convert import load_encoder, load_network, save_network
 from electra.finetune import build_learner, finetune
-from electra.material import read_material
+from electra.finetuning.material import read_material
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import initialise_randomly

@@ -10,7 +10,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "electra"
 GROUND = {"config", "interface", "console", "storage", "machine"}  # what anything may use
-RANK_OF_FOLDER = {"model": 1, "data": 1, "training": 1, "objectives": 2, "tasks": 2, "server": 2, "race": 3}
+RANK_OF_FOLDER = {
+    "model": 1,
+    "data": 1,
+    "training": 1,
+    "objectives": 2,
+    "tasks": 2,
+    "server": 2,
+    "race": 3,
+    "finetuning": 3,
+    "conversion": 3,
+    "exported": 3,
+}
 RANK_OF_MODULE = {"training": 2, "training.trainer": 2, "cli": 4, "__main__": 5, "": 5}
 VERBS = 3
 

@@ -12,8 +12,8 @@ from electra.config import EvaluateConfig
 from electra.data.rows import first_fit, lay_out
 from electra.evaluate import evaluate
 from electra.finetune import finetune
+from electra.finetuning.zero_shot import row_of, zero_shot
 from electra.tasks import Features
-from electra.zero_shot import row_of, zero_shot
 
 
 @pytest.fixture(scope="module")

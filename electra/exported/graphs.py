@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from electra.exported.sessions import without_telemetry
 from electra.model.graph import Graph
-from electra.sessions import without_telemetry
 from electra.storage import write_atomically
 
 OPSET = 18

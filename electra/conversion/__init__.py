@@ -1,0 +1,1 @@
+"""Models of others: TensorFlow checkpoints, model cards, where continued pre-training starts."""

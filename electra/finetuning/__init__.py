@@ -1,0 +1,1 @@
+"""What fine-tuning and its evaluation are made of."""

@@ -6,6 +6,7 @@ Run by pretrain_speed.py with the Python that has TensorFlow; needs nothing of t
 import argparse
 import json
 import sys
+import tempfile
 import time
 import types
 
@@ -46,8 +47,12 @@ def build(options):
     rows, length = ids.shape[1:]
     tiny = options.case.startswith("tiny")
     overrides = {"model_hparam_overrides": TINY, "vocab_size": 8192, "generator_hidden_size": 0.5} if tiny else {}
+    folder = tempfile.mkdtemp()
+    with open(f"{folder}/vocab.txt", "w") as file:  # it asks which ids it must not mask
+        special = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
+        file.writelines(f"{special.get(i, f'w{i}')}\n" for i in range(8192 if tiny else 30522))
     config = configure_pretraining.PretrainingConfig(
-        "speed", "/nowhere", max_seq_length=length, train_batch_size=rows, **overrides
+        "speed", folder, max_seq_length=length, train_batch_size=rows, **overrides
     )
     features = {name: tf.placeholder(tf.int32, (rows, length)) for name in ("input_ids", "input_mask", "segment_ids")}
     model = run_pretraining.PretrainingModel(config, features, True)

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from electra.config import EvaluateConfig  # noqa: E402
+from electra.material import percent  # noqa: E402
 from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
@@ -116,9 +117,12 @@ def show(name: str, results: dict[str, dict]) -> None:
     """The rows of a task."""
     rows = {key.split(", ", 1)[1]: r for key, r in results.items() if key.startswith(name + ", ")}
     for kind, r in rows.items():
-        print(f"{name:28} {kind:28} {r['main_metric']} {100 * r['median']:.1f} (spread {100 * r['spread']:.1f})")
+        print(
+            f"{name:28} {kind:28} {r['main_metric']} {percent(r['task'], r['median'])} "
+            f"(spread {percent(r['task'], r['spread'])})"
+        )
     for b in next(iter(rows.values()))["baselines"]:
-        print(f"{name:28} {b['name']:28} {100 * b['score']:.1f}")
+        print(f"{name:28} {b['name']:28} {percent(next(iter(rows.values()))['task'], b['score'])}")
 
 
 def where() -> dict:

@@ -19,9 +19,13 @@ from electra.config import EvaluateConfig, FinetuneConfig, require
 from electra.console import say
 from electra.convert import is_finetuned
 from electra.finetune import finetune
+<<<<<<< HEAD
 from electra.finetuning.material import is_a
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.task_model import TaskModel, load_task_model
+=======
+from electra.material import is_a, percent
+>>>>>>> finetune
 from electra.predict import model_folder
 from electra.storage import write_atomically, write_json
 from electra.tasks import GLUE, Example, Task
@@ -211,14 +215,15 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
     """The results as the terminal shows them."""
     shown = Table("task", "model", "metric", "median", "spread", "95 % interval", "n")
     for r in results:
-        low, high = r["interval"]
+
+        def interval(row: dict[str, Any], task: str = r["task"]) -> str:
+            return " to ".join(percent(task, bound) for bound in row["interval"])
+
         name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
-        median, spread = f"{100 * r['median']:.1f}", f"{100 * r['spread']:.1f}"
-        interval = f"{100 * low:.1f} to {100 * high:.1f}"
-        shown.add_row(r["task"], name, r["main_metric"], median, spread, interval, f"{r['examples']:,}")
+        median, spread = percent(r["task"], r["median"]), percent(r["task"], r["spread"])
+        shown.add_row(r["task"], name, r["main_metric"], median, spread, interval(r), f"{r['examples']:,}")
         for b in r["baselines"]:
-            low, high = b["interval"]
-            shown.add_row("", b["name"], "", f"{100 * b['score']:.1f}", "", f"{100 * low:.1f} to {100 * high:.1f}", "")
+            shown.add_row("", b["name"], "", percent(r["task"], b["score"]), "", interval(b), "")
     return shown
 
 

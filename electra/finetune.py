@@ -6,7 +6,7 @@ import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors.torch import load_file
@@ -19,6 +19,10 @@ from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.material import Material, epochs_of, read_material, warn_if_collapsed
 from electra.finetuning.task_model import TaskModel, answers
 from electra.interface import Output, Packed
+<<<<<<< HEAD
+=======
+from electra.material import Material, epochs_of, percent, read_material, warn_if_collapsed
+>>>>>>> finetune
 from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -30,6 +34,7 @@ from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer, layerwise
 from electra.training.trainer import Trainer, seed_all
 
+TaskNetwork = Classifier | Tagger | Answerer
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit"}
 
 
@@ -50,7 +55,11 @@ class TaskCounts(NamedTuple):
 class Learner(nn.Module):
     """A network and the loss of its task: what the training loop trains."""
 
+<<<<<<< HEAD
     def __init__(self, network: Classifier | Tagger | Answerer, task: Task, reduction: str) -> None:
+=======
+    def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
+>>>>>>> finetune
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 
@@ -92,7 +101,11 @@ class Finetuner(Trainer):
         if not m.dev:
             return {}
         assert isinstance(self.module, Learner)
-        predictions = answers(self.module.network, m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
+        network = self.module.network
+        dtype = network.encoder.compute_dtype
+        compute_in(network, torch.float32)  # as the saved model will answer
+        predictions = answers(network, m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
+        compute_in(network, dtype)
         scores = m.task.score(predictions, m.dev_examples)
         metric = m.task.main_metric
         if self.best and scores[metric] > best_score(self.folder, metric):
@@ -180,7 +193,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
-    network = material.task.build(Encoder(shape), config.head)
+    network = cast(TaskNetwork, material.task.build(Encoder(shape), config.head))
     network.encoder.load_state_dict(pretrained.state_dict())
     initialise_randomly(network.head, shape.initializer_range)
     for name, p in network.head.named_parameters():
@@ -229,6 +242,6 @@ def write_summary(config: FinetuneConfig, material: Material, results: list[dict
     }
     summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": chosen, "scores": scores}
     write_json(out / "summary.json", summary)
-    shown = f": {metric} {100 * scores[metric]['median']:.1f} on {config.dev}" if metric in scores else ""
+    shown = f": {metric} {percent(material.name, scores[metric]['median'])} on {config.dev}" if metric in scores else ""
     say(f"saved {out}{shown}" + (f", the median of {len(results)} seeds" if len(results) > 1 else ""))
     return summary

@@ -79,6 +79,11 @@ def epochs_of(name: str) -> float:
     return float(getattr(TASKS[name], "epochs", 2 if is_a(name, "qa") else 10 if is_a(name, "regression") else 3))
 
 
+def percent(name: str, score: float) -> str:
+    """A score as it is shown; those of question answering are percentages already, as the official script's."""
+    return f"{score if is_a(name, 'qa') else 100 * score:.1f}"
+
+
 def is_a(name: str, kind: str) -> bool:
     """Whether a task is of a kind, itself or a special case of it."""
     return kind in TASKS and name in TASKS and issubclass(TASKS[name], TASKS[kind])

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+<<<<<<< HEAD:electra/finetuning/report.py
 from electra.show import escape, page
+=======
+from electra.detect import escape, page
+from electra.material import percent
+>>>>>>> finetune:electra/evaluation_report.py
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
 SHOWN_ERRORS = 20
@@ -29,8 +34,8 @@ def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]
 def score_table(result: dict[str, Any]) -> str:
     """Every seed and every baseline."""
     rows = [
-        f"<tr><td>{escape(r['name'])}</td><td>{100 * r['score']:.1f}</td>"
-        f"<td>{100 * r['interval'][0]:.1f} to {100 * r['interval'][1]:.1f}</td></tr>"
+        f"<tr><td>{escape(r['name'])}</td><td>{percent(result['task'], r['score'])}</td>"
+        f"<td>{' to '.join(percent(result['task'], bound) for bound in r['interval'])}</td></tr>"
         for r in [*result["seeds"], *result["baselines"]]
     ]
     head = f"<tr><th>{result['examples']:,} examples</th><th>{result['main_metric']}</th><th>95 % interval</th></tr>"

@@ -19,13 +19,9 @@ from electra.config import EvaluateConfig, FinetuneConfig, require
 from electra.console import say
 from electra.convert import is_finetuned
 from electra.finetune import finetune
-<<<<<<< HEAD
-from electra.finetuning.material import is_a
+from electra.finetuning.material import is_a, percent
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.task_model import TaskModel, load_task_model
-=======
-from electra.material import is_a, percent
->>>>>>> finetune
 from electra.predict import model_folder
 from electra.storage import write_atomically, write_json
 from electra.tasks import GLUE, Example, Task

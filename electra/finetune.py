@@ -6,7 +6,7 @@ import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file
@@ -16,13 +16,9 @@ from electra.config import FinetuneConfig, require, to_dict
 from electra.console import say
 from electra.convert import load_encoder
 from electra.data.rows import ExampleLoader, lay_out
-from electra.finetuning.material import Material, epochs_of, read_material, warn_if_collapsed
+from electra.finetuning.material import Material, epochs_of, percent, read_material, warn_if_collapsed
 from electra.finetuning.task_model import TaskModel, answers
 from electra.interface import Output, Packed
-<<<<<<< HEAD
-=======
-from electra.material import Material, epochs_of, percent, read_material, warn_if_collapsed
->>>>>>> finetune
 from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -55,11 +51,7 @@ class TaskCounts(NamedTuple):
 class Learner(nn.Module):
     """A network and the loss of its task: what the training loop trains."""
 
-<<<<<<< HEAD
-    def __init__(self, network: Classifier | Tagger | Answerer, task: Task, reduction: str) -> None:
-=======
     def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
->>>>>>> finetune
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 
@@ -193,7 +185,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
-    network = cast(TaskNetwork, material.task.build(Encoder(shape), config.head))
+    network = material.task.build(Encoder(shape), config.head)
     network.encoder.load_state_dict(pretrained.state_dict())
     initialise_randomly(network.head, shape.initializer_range)
     for name, p in network.head.named_parameters():

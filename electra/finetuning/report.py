@@ -9,12 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-<<<<<<< HEAD:electra/finetuning/report.py
+from electra.finetuning.material import percent
 from electra.show import escape, page
-=======
-from electra.detect import escape, page
-from electra.material import percent
->>>>>>> finetune:electra/evaluation_report.py
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
 SHOWN_ERRORS = 20

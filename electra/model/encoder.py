@@ -8,14 +8,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch._functorch.config as functorch_config
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
 from electra.model.embeddings import Embeddings, LayerNorm
-
-ACTIVATION_BUDGET = 0.6  # no slower than 1, and a seventh less memory (docs/speed.md)
 
 
 class Linear(nn.Linear):
@@ -161,12 +158,7 @@ def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def compile_parts(module: nn.Module) -> None:
-    """Compile in place the parts that say they are worth it.
-
-    What a compiled layer keeps for its backward pass is held to `ACTIVATION_BUDGET` of what it would keep: cheap
-    operations are done twice instead, GELU first.
-    """
-    functorch_config.activation_memory_budget = ACTIVATION_BUDGET
+    """Compile in place the parts that say they are worth it."""
     for part in module.modules():
         if getattr(part, "compile_alone", False):
             part.compile(dynamic=False)

@@ -29,11 +29,12 @@ class AllTokensMLM(ReplaceMLM):
         counts = counts or self.count(batch)
         filled = self.fill_in(batch)
         gen_loss, gen_metrics = self.cloze_loss(filled, counts)
+        gen_loss = self.settle(self.config.gen_weight * gen_loss)
         losses, hits = self.copy_or_predict(batch, filled.corrupted)
         counted, selected = batch.attention_mask > 0, filled.corrupted.is_selected
         mlm_loss = (losses * counted).sum() / counts.tokens
         metrics = {"mlm_loss": mean(losses.detach(), counted), "mlm_accuracy": mean(hits, selected)}
-        return Output(self.config.gen_weight * gen_loss + mlm_loss, gen_metrics | metrics)
+        return Output(gen_loss + mlm_loss, gen_metrics | metrics)
 
     def copy_or_predict(self, batch: Batch, corrupted: Corrupted) -> tuple[Tensor, Tensor]:
         """-log p of every original token, and whether the softmax alone puts it first; both [B, L]."""

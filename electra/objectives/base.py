@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig
@@ -21,6 +23,9 @@ class Objective(nn.Module):
         super().__init__()
         self.config = config
         self.mask_token_id = mask_token_id
+        # What becomes of a part of the loss that shares no graph with what follows: the training loop takes its
+        # gradient at once, and what it kept is free before the next network runs.
+        self.settle: Callable[[Tensor], Tensor] = lambda loss: loss
 
     def begin_step(self, step: int, done: float) -> None:
         """Called before every optimizer step, with the share of the training that is done."""

@@ -35,9 +35,10 @@ class Electra(Replacement):
         counts = counts or self.count(batch)
         filled = self.fill_in(batch)
         gen_loss, gen_metrics = self.cloze_loss(filled, counts)
+        gen_loss = self.settle(self.config.gen_weight * gen_loss)
         disc_losses, disc_metrics = self.discriminate(batch, filled.corrupted, counts)
         disc_loss = (disc_losses * self.weights(batch, filled.corrupted, counts)).sum()
-        loss = self.config.gen_weight * gen_loss + self.config.disc_weight * disc_loss
+        loss = gen_loss + self.config.disc_weight * disc_loss
         return Output(loss, gen_metrics | disc_metrics)
 
     def discriminate(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:

@@ -27,6 +27,7 @@ class ReplaceMLM(Replacement):
         counts = counts or self.count(batch)
         filled = self.fill_in(batch)
         gen_loss, gen_metrics = self.cloze_loss(filled, counts)
+        gen_loss = self.settle(self.config.gen_weight * gen_loss)
 
         logits = self.predictor(filled.masked.positions, filled.corrupted.input_ids, *batch[1:4])
         losses, hits = self.cloze(logits, filled.masked.labels.flatten())
@@ -34,4 +35,4 @@ class ReplaceMLM(Replacement):
         mlm_loss = (losses * used).sum() / counts.masked.clamp_min(1)
 
         metrics = {"mlm_loss": mean(losses.detach(), used), "mlm_accuracy": mean(hits, used)}
-        return Output(self.config.gen_weight * gen_loss + mlm_loss, gen_metrics | metrics)
+        return Output(gen_loss + mlm_loss, gen_metrics | metrics)

@@ -67,6 +67,7 @@ class Trainer:
         self.window = Window()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.stop_requested = False
+        self.module.settle = taken_back  # type: ignore[assignment]
         self.on_step: Callable[[Trainer], None] = lambda trainer: None
 
     def fit(self) -> None:
@@ -215,6 +216,13 @@ class Trainer:
 def seed_all(*words: int) -> None:
     """Seed torch's generators from a tuple of numbers: what is drawn next depends on nothing else."""
     torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
+
+
+def taken_back(loss: torch.Tensor) -> torch.Tensor:
+    """Take the gradient of a part of the loss now; its value."""
+    if loss.requires_grad:
+        loss.backward()
+    return loss.detach()
 
 
 def total(counts: list[Any]) -> Any:

@@ -35,7 +35,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/pretrain_speed.py --peers hf --json
+	$(BIN)/python benchmarks/pretrain_speed.py --peers hf,hf-bf16 --json
 
 docs:
 	@echo "Plain Markdown; nothing is built:"

@@ -40,7 +40,7 @@ from electra.objectives.replacement import Filled
 from electra.pretrain import pretrain
 from electra.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from electra.training.optimizer import build_optimizer
-from electra.training.trainer import Interrupted, seed_all
+from electra.training.trainer import Interrupted, seed_all, taken_back
 
 WITH_GENERATOR = [(name, share) for name, share in COMBINATIONS if name != "mlm"]
 DOCS = Path(__file__).parents[1] / "docs/objectives.md"
@@ -112,6 +112,21 @@ def test_the_main_networks_loss_sends_no_gradient_into_the_generators_body(name,
     seen = [p for p in objective.generator.parameters() if id(p) not in shared]
     assert seen and all(p.grad is None or p.grad.abs().max() == 0 for p in seen)
     assert (len(seen) < len(list(objective.generator.parameters()))) == (share == "embeddings")
+
+
+@pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
+def test_a_part_taken_back_at_once_gives_the_gradient_of_the_whole(name, share):
+    objective, batch, gradients = make_objective(name, share), make_batch(), []
+    for settle in (lambda loss: loss, taken_back):
+        objective.settle = settle
+        objective.zero_grad(set_to_none=True)
+        seed_all(3)
+        output = objective(batch)
+        output.loss.backward()
+        gradients.append({n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for parameter, gradient in gradients[0].items():
+        assert torch.allclose(gradient, gradients[1][parameter], rtol=1e-4, atol=1e-6), parameter
 
 
 @pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)

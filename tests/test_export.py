@@ -11,11 +11,12 @@ import tiny
 import torch
 
 import electra
-from electra import runtime, sessions
+from electra import runtime
 from electra.cli import main
 from electra.config import ElectraConfig, ExportConfig
 from electra.convert import save_network
 from electra.export import export
+from electra.exported import sessions
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, Headless, MaskedLM
 from electra.model.task_heads import Answerer, Classifier, Tagger

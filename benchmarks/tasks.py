@@ -18,9 +18,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from electra.finetuning.material import percent  # noqa: E402
-
 from electra.config import EvaluateConfig  # noqa: E402
+from electra.finetuning.material import percent  # noqa: E402
 from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}

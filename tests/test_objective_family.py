@@ -116,7 +116,7 @@ def test_the_main_networks_loss_sends_no_gradient_into_the_generators_body(name,
 
 @pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
 def test_a_part_taken_back_at_once_gives_the_gradient_of_the_whole(name, share):
-    objective, batch, gradients = make_objective(name, share), make_batch(), []
+    objective, batch, gradients = make_objective(name, **settings_for(name, share)), make_batch(), []
     for settle in (lambda loss: loss, taken_back):
         objective.settle = settle
         objective.zero_grad(set_to_none=True)

@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/electra demo
 
-# Export's tests run alone: OpenVINO loaded beside torch's training in one process has ended in a segmentation fault.
+# Export's tests run alone: after them, in one process, the tests that send SIGTERM end in a segmentation fault.
 test: $(INSTALLED)
 	$(BIN)/pytest --ignore=tests/test_export.py
 	$(BIN)/pytest tests/test_export.py

@@ -11,13 +11,9 @@ lengths log-normal as those of sentences are (SST-2's training phrases: a mean o
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import os
-import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -204,33 +200,20 @@ def report(options: argparse.Namespace, seconds: dict[str, list[float]], same: f
         print(f"{name:32} {value:8,.1f} texts/s{beside}")
     print(f"the same labels from all: {100 * same:.1f} %")
     if options.json:
+        import torch
+
+        from electra.machine import provenance
+
         result = {
             "texts_per_second": {k: round(v, 1) for k, v in speed.items()},
             "ratio": {k: round(v, 3) for k, v in ratio.items()},
             "seconds": {k: [round(s, 4) for s in v[1:]] for k, v in seconds.items()},
             "same_labels": same,
             "options": vars(options),
-            **where(),
+            "threads": torch.get_num_threads(),
+            **provenance("accelerate"),
         }
         print(json.dumps(result))
-
-
-def where() -> dict:
-    """The machine, the versions and the commit."""
-    import torch
-
-    names = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model name")), platform.processor())
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT).stdout.strip()
-    return {
-        "hardware": torch.cuda.get_device_name() if has_gpu() else cpu,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "versions": {"python": platform.python_version(), **{n: importlib.metadata.version(n) for n in names}},
-        "commit": commit,
-    }
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ as the time does not depend on them.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -129,9 +127,8 @@ def inputs(shape: tuple[int, int], vocab_size: int, seed: int = 0) -> dict:
 
 def measure(named: dict[str, Callable], options: argparse.Namespace) -> dict:
     """Alternate blocks of calls, the order turned round each time."""
-    from pretrain_speed import commit, hardware
-
     from electra.config import PRESETS
+    from electra.machine import provenance
 
     shapes = {}
     for label, shape in SHAPES.items():
@@ -142,7 +139,6 @@ def measure(named: dict[str, Callable], options: argparse.Namespace) -> dict:
             for name in list(named)[:: 1 if number % 2 == 0 else -1]:
                 seconds[name] += timed(named[name], rows, calls[name])
         shapes[label] = summary(seconds, shape[0] * shape[1])
-    packages = ("torch", "transformers", "numpy", "onnxruntime", "openvino", "nncf")
     return {
         "shapes": shapes,
         "bars_met": {
@@ -150,9 +146,7 @@ def measure(named: dict[str, Callable], options: argparse.Namespace) -> dict:
             for label, bar in BARS.items()
         },
         "settings": {k: v for k, v in vars(options).items() if k != "json"},
-        "hardware": hardware() | {"threads": options.threads},
-        "versions": {"python": platform.python_version()} | {n: importlib.metadata.version(n) for n in packages},
-        "commit": commit(),
+        **provenance("nncf"),
     }
 
 

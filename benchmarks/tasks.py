@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from electra.config import EvaluateConfig  # noqa: E402
 from electra.finetuning.material import percent  # noqa: E402
+from electra.machine import provenance  # noqa: E402
 from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
@@ -35,7 +36,7 @@ def main() -> None:
             key = f"{name}, {kind}"
             if key not in results["results"]:
                 results["results"][key] = measure(options, name, kind, model)
-                write_json(out, results | {"options": vars(options), **where()})
+                write_json(out, results | {"options": vars(options), **provenance()})
         show(name, results["results"])
 
 
@@ -123,13 +124,6 @@ def show(name: str, results: dict[str, dict]) -> None:
         )
     for b in next(iter(rows.values()))["baselines"]:
         print(f"{name:28} {b['name']:28} {percent(next(iter(rows.values()))['task'], b['score'])}")
-
-
-def where() -> dict:
-    """The machine, the versions and the commit."""
-    import finetune_speed
-
-    return finetune_speed.where()
 
 
 if __name__ == "__main__":

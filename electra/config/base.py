@@ -19,6 +19,26 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+def require_positive(config: Any, *names: str) -> None:
+    """Raise ValueError for a field that is not above 0."""
+    for name in names:
+        require(getattr(config, name) > 0, f"{name} must be above 0, got {getattr(config, name)}")
+
+
+def require_not_negative(config: Any, *names: str) -> None:
+    """Raise ValueError for a field below 0."""
+    for name in names:
+        require(getattr(config, name) >= 0, f"{name} must not be negative, got {getattr(config, name)}")
+
+
+def require_whole_batches(micro_batch_size: int, train_batch_size: int) -> None:
+    """Raise ValueError where a batch is no whole number of micro-batches; 0 leaves their size open."""
+    require(
+        not micro_batch_size or train_batch_size % micro_batch_size == 0,
+        f"micro_batch_size {micro_batch_size} must divide train_batch_size {train_batch_size}",
+    )
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """A configuration as JSON holds it."""
     return asdict(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,4 @@ class BenchConfig:
     def __post_init__(self) -> None:
         for name in ("rounds", "steps"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("seq_length", "micro_batch_size", "threads", "price"):
-            require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require_not_negative(self, "seq_length", "micro_batch_size", "threads", "price")

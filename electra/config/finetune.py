@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_not_negative, require_positive, require_whole_batches
 
 LARGE, BASE = 1024, 768  # hidden sizes at which the hyper-parameters change (paper, Table 7)
 
@@ -67,18 +67,16 @@ class FinetuneConfig:
     save_total_limit: int = arg(1, "checkpoints kept")
 
     def __post_init__(self) -> None:
-        for name in ("train_batch_size", "max_grad_norm", "log_steps", "save_total_limit", "seeds"):
-            require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("learning_rate", "epochs", "train_steps", "warmup_steps", "micro_batch_size", "max_tokens",
-                     "max_minutes", "eval_steps", "save_steps", "seed", "max_length", "threads"):  # fmt: skip
-            require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require_positive(self, "train_batch_size", "max_grad_norm", "log_steps", "save_total_limit", "seeds")
+        require_not_negative(
+            self,
+            "learning_rate", "epochs", "train_steps", "warmup_steps", "micro_batch_size", "max_tokens", "max_minutes",
+            "eval_steps", "save_steps", "seed", "max_length", "threads",
+        )  # fmt: skip
         require(0 <= self.warmup_proportion < 1, f"warmup_proportion must be in [0, 1), got {self.warmup_proportion}")
         require(0 <= self.layerwise_lr_decay <= 1, "layerwise_lr_decay must be in (0, 1], 1 for none")
         require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
-        require(
-            not self.micro_batch_size or self.train_batch_size % self.micro_batch_size == 0,
-            f"micro_batch_size {self.micro_batch_size} must divide train_batch_size {self.train_batch_size}",
-        )
+        require_whole_batches(self.micro_batch_size, self.train_batch_size)
 
     def resolved(self, hidden_size: int, num_examples: int, task_epochs: float) -> FinetuneConfig:
         """Every 0 and auto replaced by what the preset, the model's size and the data give."""

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from electra.config.base import arg, refuse_unknown, require
+from electra.config.base import (
+    arg,
+    refuse_unknown,
+    require,
+    require_not_negative,
+    require_positive,
+    require_whole_batches,
+)
 from electra.config.model import ElectraConfig
 
 # The sharing that an objective can work with, and why not the rest; any other objective can work with all of it.
@@ -102,13 +109,16 @@ class PretrainConfig:
     eval_batches: int = arg(32, "micro-batches of held-out text an evaluation reads at most")
 
     def __post_init__(self) -> None:
-        for name in ("mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
-                     "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches"):  # fmt: skip
-            require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
-        for name in ("temperature_start", "gen_weight", "disc_weight", "weight_decay", "warmup_steps",
-                     "micro_batch_size", "max_tokens", "max_minutes", "threads", "eval_steps",
-                     "save_steps"):  # fmt: skip
-            require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        require_positive(
+            self,
+            "mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
+            "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches",
+        )  # fmt: skip
+        require_not_negative(
+            self,
+            "temperature_start", "gen_weight", "disc_weight", "weight_decay", "warmup_steps", "micro_batch_size",
+            "max_tokens", "max_minutes", "threads", "eval_steps", "save_steps",
+        )  # fmt: skip
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
         require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")
@@ -120,10 +130,7 @@ class PretrainConfig:
         require(self.temperature_decay > 0, f"temperature_decay must be above 0, got {self.temperature_decay}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
         require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")
-        require(
-            not self.micro_batch_size or self.train_batch_size % self.micro_batch_size == 0,
-            f"micro_batch_size {self.micro_batch_size} must divide train_batch_size {self.train_batch_size}",
-        )
+        require_whole_batches(self.micro_batch_size, self.train_batch_size)
         if self.objective != "mlm":
             self.require_fitting_generator()
 

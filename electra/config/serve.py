@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_positive
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,9 @@ class ServeConfig:
         require(self.threshold <= 1, f"threshold is a probability, got {self.threshold}")
         require(len(self.languages) > 0, "languages must name at least one")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
-        for name in ("max_batch_tokens", "max_queue", "deadline", "max_items", "max_text_chars", "max_body_bytes",
-                     "max_connections", "receive_seconds", "idle_seconds", "drain_seconds"):  # fmt: skip
-            require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
+        require_positive(
+            self,
+            "max_batch_tokens", "max_queue", "deadline", "max_items", "max_text_chars", "max_body_bytes",
+            "max_connections", "receive_seconds", "idle_seconds", "drain_seconds",
+        )  # fmt: skip
         require(self.max_items <= self.max_queue, "max_items must not be above max_queue: such a request never fits")

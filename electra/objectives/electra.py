@@ -28,8 +28,7 @@ class Electra(Replacement):
         self.generator = build_generator(config, encoder, embeddings)
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        others = {"generator": self.generator} if isinstance(self.generator, MaskedLM) else {}
-        return {"discriminator": self.discriminator, **others}
+        return {"discriminator": self.discriminator, **self.trained_generator()}
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)

@@ -20,8 +20,7 @@ class ReplaceMLM(Replacement):
         self.generator = build_generator(config, encoder, embeddings)
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        others = {"generator": self.generator} if isinstance(self.generator, MaskedLM) else {}
-        return {"predictor": self.predictor, **others}
+        return {"predictor": self.predictor, **self.trained_generator()}
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)

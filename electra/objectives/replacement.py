@@ -54,6 +54,10 @@ class Replacement(Objective):
             self.generator.eval()
         return self
 
+    def trained_generator(self) -> dict[str, MaskedLM]:
+        """The generator by its name, where it is a network that can be saved."""
+        return {"generator": self.generator} if isinstance(self.generator, MaskedLM) else {}
+
     def fill_in(self, batch: Batch) -> Filled:
         """Mask, let the generator guess, and put its samples in place."""
         masked = self.mask(batch)

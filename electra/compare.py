@@ -22,7 +22,6 @@ from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.detect import read_text
 from electra.finetune import finetune
-from electra.objectives import OBJECTIVES
 from electra.pretrain import (
     FREE_TO_CHANGE,
     choose_device,
@@ -57,7 +56,7 @@ def compare(config: CompareConfig) -> dict[str, Any]:
     """
     if config.words:
         return compare_words(config)
-    contestants = fitted(read_contestants(config, OBJECTIVES), config)
+    contestants = fitted(read_contestants(config), config)
     require_tasks(config)
     examination = set_examination(contestants[0].config, config.generator)
     out = Path(config.out)

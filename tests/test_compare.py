@@ -79,7 +79,7 @@ def test_everyone_spends_the_same_within_a_step(raced, data):
 
 def test_times_buys_that_much_more(data):
     config = config_for(data, "x", contestants=("mlm", "mlm:times=3"))
-    one, three = read_contestants(config, OBJECTIVES)
+    one, three = read_contestants(config)
     loader, flops = loader_of(one.config), 4e9
     a, b = (budgeted(c, loader, flops, 1).train_steps for c in (one, three))
     assert abs(b - 3 * a) <= 2
@@ -87,7 +87,7 @@ def test_times_buys_that_much_more(data):
 
 @pytest.mark.parametrize("tokens", [1, 500, 5_000, 60_000])
 def test_steps_are_those_that_have_read_the_tokens(data, tokens):
-    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)))
     loader = loader_of(c.config)
     steps = steps_of(loader, tokens)
     read = [sum(int((b.attention_mask > 0).sum()) for b in loader.micro_batches(s, 8)) for s in range(steps)]
@@ -111,7 +111,7 @@ def test_the_same_first_weights(data, contestant, init):
         train, tokenizer = open_examples(data), load_tokenizer(data)
         first, other = (
             build_objective(replace(c.config, model=replace(c.config.model, vocab_size=120)), train, tokenizer).encoder
-            for c in read_contestants(config, OBJECTIVES)
+            for c in read_contestants(config)
         )
         mine, theirs = first.state_dict(), other.state_dict()
         assert mine.keys() == theirs.keys()
@@ -172,7 +172,7 @@ def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
 
 
 def test_another_configuration_is_another_run(data):
-    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)))
     key = key_of(c.config, 2)
     assert key_of(replace(c.config, log_steps=3, out="elsewhere"), 2) == key
     assert len({key, key_of(c.config, 3), key_of(replace(c.config, seed=1), 2)}) == 3
@@ -212,7 +212,7 @@ def test_a_time_becomes_operations_once(data, tmp_path):
 
 
 def test_everyone_is_examined_on_the_same_text(data):
-    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)), OBJECTIVES)
+    (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)))
     one, two = (set_examination(replace(c.config, seed=seed), "") for seed in (0, 1))
     assert one.rows == two.rows and one.is_replaced == two.is_replaced and one.planted == two.planted
     replaced = np.mean([yes for row in one.is_replaced for yes in row])
@@ -282,6 +282,25 @@ def test_the_picture_of_words(raced, tmp_path, capsys):
         compare(CompareConfig(words="fox,elephant", models=tuple(models), text=(str(text),), out=str(tmp_path / "p")))
 
 
+OWN = """
+from electra.objectives import Electra as Base
+
+
+class Mine(Base):
+    pass
+"""
+
+
+def test_an_objective_of_your_own_races(data, tmp_path, monkeypatch):
+    (tmp_path / "own_objective.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("electra", "own_objective:Mine", "own_objective:Mine:mask_prob=0.3")
+    summary = compare(config_for(data, tmp_path, contestants=names, seeds=1, points=1, budget="3ktok"))
+    scores = {result["contestant"]: result["scores"] for result in summary["results"]}
+    assert scores[names[0]] == scores[names[1]] != scores[names[2]]
+    assert [summary["contestants"][name]["mask_prob"] for name in names] == [0.15, 0.15, 0.3]
+
+
 def test_statistics_by_hand():
     scores, first = [0.9, 0.8, 0.85, 0.95], [0.7, 0.75, 0.7, 0.8]
     d = np.subtract(scores, first)
@@ -303,7 +322,7 @@ def test_statistics_by_hand():
 def test_contestants_say_what_is_theirs(data):
     config = config_for(data, "x", settings=("learning_rate=1e-3",), preset="small", objectives="mlm", contestants=(
         "electra:share=none,generator_width=0.5,packed=false", "electra:width=0.5,times=4"))  # fmt: skip
-    mlm, other, half = read_contestants(config, OBJECTIVES)
+    mlm, other, half = read_contestants(config)
     assert (mlm.name, mlm.config.objective, mlm.config.learning_rate, mlm.times) == ("mlm", "mlm", 1e-3, 1)
     assert (other.config.share, other.config.generator_width, other.config.packed) == ("none", 0.5, False)
     assert (half.config.model.hidden_size, half.config.model.num_attention_heads, half.times) == (128, 2, 4)
@@ -328,6 +347,8 @@ def test_budgets(text, amount, unit):
 REFUSED = {
     "": "nobody races: name contestants",
     "--contestants bert": "unknown objective 'bert'; there are electra",
+    "--contestants nowhere:Mine": "no module 'nowhere'",
+    "--contestants electra:electra_15": "electra has no class 'electra_15'",
     "--contestants mlm mlm": "mlm races against itself",
     "--contestants electra:sharing=none": "electra:sharing=none: unknown key 'sharing'",
     "--contestants electra:generator_widht=1": "did you mean 'generator_width'?",
@@ -367,7 +388,7 @@ def test_points_lie_evenly_and_end_at_the_end():
 
 def test_flops_are_the_package_s_own(raced):
     config, summary = raced
-    (c, *_) = read_contestants(config, OBJECTIVES)
+    (c, *_) = read_contestants(config)
     model = replace(c.config.model, vocab_size=open_examples(config.data).vocab_size)
     per_token = flops_per_token(replace(c.config, model=model), 64)["total"]
     assert summary["flops"] == pytest.approx(6000 * per_token)

@@ -1,4 +1,4 @@
-"""Who races: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`."""
+"""Who races: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig, refuse_unknown, require
+from electra.objectives import find_objective
 
 RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes"}  # the race's own
 
@@ -20,7 +21,7 @@ class Contestant(NamedTuple):
     times: float  # of the budget
 
 
-def read_contestants(config: CompareConfig, objectives: Collection[str]) -> list[Contestant]:
+def read_contestants(config: CompareConfig) -> list[Contestant]:
     """The contestants in order, from the preset, the common settings and what each says of itself.
 
     Raises:
@@ -32,15 +33,23 @@ def read_contestants(config: CompareConfig, objectives: Collection[str]) -> list
     names = [*(name for name in config.objectives.split(",") if name), *config.contestants]
     for name in names:
         require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
-    return [read_contestant(name, common, objectives) for name in names]
+    return [read_contestant(name, common) for name in names]
 
 
-def read_contestant(name: str, common: PretrainConfig, objectives: Collection[str]) -> Contestant:
+def read_contestant(name: str, common: PretrainConfig) -> Contestant:
     """One contestant from what was written."""
-    objective, _, rest = name.partition(":")
-    require(objective in objectives, f"{name}: unknown objective {objective!r}; there are {', '.join(objectives)}")
-    config, times = changed(common, [part for part in rest.split(",") if part], name, objective=objective)
+    objective, settings = parted(name)
+    find_objective(objective)
+    config, times = changed(common, settings, name, objective=objective)
     return Contestant(name, config, times)
+
+
+def parted(name: str) -> tuple[str, list[str]]:
+    """The objective, which may be `module:Class`, and the settings behind the last colon."""
+    objective, _, rest = name.rpartition(":")
+    if "=" not in rest:
+        return name, []
+    return objective, [setting for setting in rest.split(",") if setting]
 
 
 def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from rich.table import Column, Table
 
 from electra.config import PretrainConfig, to_dict
-from electra.race.contestants import Contestant
+from electra.race.contestants import Contestant, parted
 from electra.race.pictures import Curve, Sized, against_flops, against_size
 from electra.race.statistics import Standing, standing
 from electra.show import escape
@@ -120,8 +120,8 @@ def at_the_end(results: Sequence[Result], contestants: Sequence[Contestant], sco
 def method(contestant: Contestant) -> str:
     """What a contestant is but for the sizes of its networks."""
     sizes = ("generator_width", "generator_depth", "hidden_size", "width", "num_attention_heads", "intermediate_size")
-    objective, _, rest = contestant.name.partition(":")
-    kept = [part for part in rest.split(",") if part and part.partition("=")[0] not in sizes]
+    objective, settings = parted(contestant.name)
+    kept = [setting for setting in settings if setting.partition("=")[0] not in sizes]
     return objective + (":" + ",".join(kept) if kept else "")
 
 

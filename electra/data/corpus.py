@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import functools
 import io
-import json
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
 from electra.config import PrepareConfig
+from electra.data.records import Row, column_of, data_set_rows, json_rows, parquet_rows, table_rows
 from electra.data.sources import file_format, find_files, open_bytes
 
 LONGEST_LINE = 1 << 16  # characters; longer lines come in pieces
@@ -61,7 +59,7 @@ class Corpus:
 
                 yield from python_docs()
             else:
-                yield from record_documents(data_set_records(part, self.config.text_column), part, self.config.errors)
+                yield from record_documents(data_set_rows(part), part, self.config)
 
     def read_file(self, path: Path) -> Iterator[Document]:
         """The documents of one file, `bytes_read` moving along."""
@@ -87,8 +85,7 @@ def file_documents(path: Path, stream: Any, config: PrepareConfig) -> Iterator[D
     """The documents of an open file, by its format."""
     kind = file_format(path)
     if kind == ".parquet":
-        records = parquet_records(stream, path, config.text_column)
-        yield from record_documents(records, f"{path}: row", config.errors)
+        yield from record_documents(parquet_rows(stream, path, config.text_column), f"{path}: row", config)
         return
     # Python's utf-8-sig drops a byte order mark and is utf-8 otherwise.
     encoding = "utf-8-sig" if codecs.lookup(config.encoding).name == "utf-8" else config.encoding
@@ -96,11 +93,10 @@ def file_documents(path: Path, stream: Any, config: PrepareConfig) -> Iterator[D
     text = io.TextIOWrapper(stream, encoding, config.errors, newline)
     try:
         if kind == ".jsonl":
-            records = json_records(text, path, config.text_column)
-            yield from record_documents(records, f"{path}: line", config.errors)
+            yield from record_documents(json_rows(text, path), f"{path}: line", config)
         elif kind in (".csv", ".tsv"):
-            records = table_records(text, path, config.text_column, "," if kind == ".csv" else "\t")
-            yield from record_documents(records, f"{path}: line", config.errors)
+            rows = table_rows(text, path, "," if kind == ".csv" else "\t")
+            yield from record_documents(rows, f"{path}: line", config)
         else:
             yield from group(text_pieces(text, path, config), config.document)
     except UnicodeDecodeError:
@@ -200,93 +196,18 @@ def zero_byte(path: Path) -> int:
 
 # -- records -----------------------------------------------------------------------------------------------------------
 
-Record = tuple[int, Any]  # number, counted from 1, and text
 
-
-def record_documents(records: Iterable[Record], where: str, errors: str) -> Iterator[Document]:
-    """One document a record; None is no text."""
-    for number, text in records:
+def record_documents(rows: Iterable[Row], where: str, config: PrepareConfig) -> Iterator[Document]:
+    """One document a row, from its text column; None is no text."""
+    for number, text in column_of(rows, config.text_column, where):
         if text is None:
             continue
         if not isinstance(text, str):
             raise ValueError(f"{where} {number}: the text is a {type(text).__name__}; name another --text-column")
         if bad := NOT_TEXT.search(text):
-            if errors == "strict":
+            if config.errors == "strict":
                 raise ValueError(
                     f"{where} {number}: U+{ord(bad[0]):04X} is not text; mend it, or say --errors replace to put U+FFFD"
                 )
             text = NOT_TEXT.sub("\ufffd", text)
         yield from group(line_pieces(io.StringIO(text, newline=None)), "file")
-
-
-def json_records(file: IO[str], path: Path, column: str) -> Iterator[Record]:
-    """The text of each line of JSON."""
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: line {number} is not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise ValueError(f"{path}: line {number} is not an object with a column {column!r}")
-        require_column(column, list(record), f"{path}: line {number}")
-        yield number, record[column]
-
-
-def table_records(file: IO[str], path: Path, column: str, delimiter: str) -> Iterator[Record]:
-    """The text column of a table whose first line names the columns."""
-    csv.field_size_limit(1 << 30)
-    reader = csv.DictReader(file, delimiter=delimiter)
-    try:
-        require_column(column, list(reader.fieldnames or []), str(path))
-        for record in reader:
-            yield reader.line_num, record[column]
-    except csv.Error as error:
-        raise ValueError(f"{path}: line {reader.line_num}: {error}") from None
-
-
-def parquet_records(stream: Any, path: Path, column: str) -> Iterator[Record]:
-    """The text column of a Parquet file."""
-    try:
-        import pyarrow.lib
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError(f"reading {path} needs the pyarrow library: pip install electra[data]") from None
-    try:
-        file = pyarrow.parquet.ParquetFile(stream)
-        require_column(column, file.schema_arrow.names, str(path))
-        number = 0
-        for batch in file.iter_batches(batch_size=1024, columns=[column]):
-            for text in batch.column(0).to_pylist():
-                number += 1
-                yield number, text
-    except pyarrow.lib.ArrowException as error:
-        raise ValueError(f"{path} is damaged or no Parquet file ({error})") from None
-
-
-def data_set_records(source: str, column: str) -> Iterator[Record]:
-    """The text column of `hf:NAME`, `hf:NAME:CONFIG:SPLIT` or `hf:FOLDER`, streamed."""
-    try:
-        import datasets
-    except ImportError:
-        raise ValueError(f"reading {source} needs the datasets library: pip install electra[data]") from None
-    name = source.removeprefix("hf:")
-    if Path(name).is_dir() and any((Path(name) / f).is_file() for f in ("state.json", "dataset_dict.json")):
-        data: Any = datasets.load_from_disk(name)
-    else:
-        name, config, split, *_ = [*name.split(":"), "", ""]
-        data = datasets.load_dataset(name, config or None, split=split or None, streaming=True)
-    if isinstance(data, dict):  # a data set of several splits
-        data = data["train" if "train" in data else next(iter(data))]
-    for number, record in enumerate(data, 1):
-        require_column(column, list(record), source)
-        yield number, record[column]
-
-
-def require_column(column: str, found: list[str], where: str) -> None:
-    """Raise ValueError unless a column exists."""
-    if column not in found:
-        near = get_close_matches(column, found, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{where} has no column {column!r} but {', '.join(map(repr, found))}{hint} (--text-column)")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from electra.data.records import json_rows, parquet_rows
 from electra.data.sources import COMPRESSIONS, file_format, nearest_name, open_bytes
 
 DEV, TEST = ("dev", "validation", "valid", "val"), ("test", "testing")
@@ -87,16 +88,7 @@ def read_text(path: Path) -> str:
 
 def read_json_lines(path: Path) -> Iterator[Record]:
     """One object a line."""
-    for number, line in enumerate(read_lines(path), 1):
-        if line.strip():
-            where = f"{path}, row {number}"
-            try:
-                fields = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{where} is not valid JSON ({error}); each line is one object") from None
-            if not isinstance(fields, dict):
-                raise ValueError(f'{where} is not an object; write it as {{"text": ..., "label": ...}}')
-            yield Record(where, fields)
+    return (Record(f"{path}, row {number}", row) for number, row in json_rows(read_lines(path), path))
 
 
 def read_json_list(path: Path) -> Iterator[Record]:
@@ -142,17 +134,9 @@ def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None) -> Ite
 
 def read_parquet(path: Path) -> Iterator[Record]:
     """The rows of a Parquet file."""
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise ValueError("reading .parquet needs pyarrow: pip install electra[data]") from None
     if path.suffix.lower() in COMPRESSIONS:
         raise ValueError(f"{path}: Parquet is compressed inside; decompress the file first")
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except ArrowException as error:
-        raise ValueError(f"{path} is not a whole Parquet file ({error}); fetch it again") from None
-    return (Record(f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
+    return (Record(f"{path}, row {number}", row) for number, row in parquet_rows(path, path))
 
 
 def read_conll(path: Path) -> Iterator[Record]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +17,16 @@ from electra.config import EvaluateConfig, FinetuneConfig, require
 from electra.console import say
 from electra.convert import is_finetuned
 from electra.finetune import finetune
-from electra.finetuning.material import is_a, percent
-from electra.finetuning.report import evaluation_html
+from electra.finetuning.baselines import Predictions, baseline_answers
+from electra.finetuning.material import percent
+from electra.finetuning.report import evaluation_html, title_of
 from electra.finetuning.task_model import TaskModel, load_task_model
 from electra.predict import model_folder
 from electra.storage import write_atomically, write_json
 from electra.tasks import GLUE, Example, Task
+from electra.tasks.glue import Glue
 
-RESAMPLES, FEWEST, PATIENCE = 1000, 50, 20.0  # of the bootstrap; fewer where scoring is slow (seconds)
-Predictions = list[dict[str, Any]]
+RESAMPLES, FEWEST, PATIENCE = 1000, 50, 4.0  # of the bootstrap; fewer where scoring is slow (seconds)
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -41,11 +40,12 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
     out = Path(config.out)
     if config.suite == "glue":
-        results = [evaluate_task(task_config(config, name), out / name) for name in suite_tasks(config)]
+        tasks = suite_tasks(config)
+        results = [r for name in tasks for r in evaluate_task(task_config(config, name), out / name)]
     else:
         file = config.suite or config.dev
         require(bool(file), "which data? name a file to measure on: --suite FILE, or --suite glue --data FOLDER")
-        results = [evaluate_task(replace(config, dev=file), out)]
+        results = evaluate_task(replace(config, dev=file), out)
     summary = {"model": config.model, "results": results}
     write_json(out / "summary.json", summary)
     Console().print(table(results))
@@ -73,40 +73,67 @@ def task_config(config: EvaluateConfig, name: str) -> EvaluateConfig:
     return replace(config, task=name, train=folder, dev=folder)
 
 
-def evaluate_task(config: EvaluateConfig, out: Path) -> dict[str, Any]:
-    """Scores of every seed and of the baselines on one task; the predictions go into `out`."""
+def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
+    """Scores of every seed and of the baselines on each dev split; submissions where there are test sets."""
+    models = models_of(config, out)
+    task = models[0].task
+    train = task.read(config.train, "train") if config.train else []
+    splits = [s for s in task.dev_splits if s == "dev" or lies_there(task, config.dev, s)]
+    results = [measured(config, models, split, train, out) for split in splits]
+    if isinstance(task, Glue):
+        submit(models[results[0]["median_seed"]], task, config.dev, out / "submission")
+    return results
+
+
+def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
+    """Write what GLUE's server takes, for every test set that lies there."""
+    for split in task.test_splits:
+        if lies_there(task, source, split):
+            say(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
+
+
+def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
+    """The fine-tuned model, or one for each seed."""
     folder = model_folder(Path(config.model))
-    if is_finetuned(folder):
-        models = [load_task_model(folder)]
-        scored = models[0]
-        require(
-            config.task in ("auto", scored.name), f"{config.model} is fine-tuned for {scored.name}, not {config.task}"
-        )
-    else:
-        models = finetuned_models(config, out)
-        scored = models[0]
-    examples = scored.task.read(config.dev, "dev")
+    if not is_finetuned(folder):
+        return finetuned_models(config, out)
+    model = load_task_model(folder)
+    require(config.task in ("auto", model.name), f"{config.model} is fine-tuned for {model.name}, not {config.task}")
+    return [model]
+
+
+def lies_there(task: Task, source: str, split: str) -> bool:
+    """Whether an official folder of GLUE has that split."""
+    return isinstance(task, Glue) and Path(source).is_dir() and task.official_file(Path(source), split) is not None
+
+
+def measured(
+    config: EvaluateConfig, models: Sequence[TaskModel], split: str, train: Sequence[Example], out: Path
+) -> dict[str, Any]:
+    """Scores of every seed and of the baselines on one split; the predictions go into `out`."""
+    name, task = models[0].name, models[0].task
+    examples = task.read(config.dev, split)
     answered = [model.answer(examples) for model in models]
-    rows = [row_of(f"seed {n}", scored.task, p, examples) for n, p in enumerate(answered)]
-    train = scored.task.read(config.train, "train") if config.train else []
-    baselines = [
-        row_of(name, scored.task, p, examples) for name, p in baseline_answers(config, scored, train, examples)
-    ]
+    rows = [row_of(f"seed {n}", task, p, examples) for n, p in enumerate(answered)]
+    baselines = baseline_answers(name, train, examples, config.baseline)
+    stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"
     for number, predictions in enumerate(answered):
-        write_predictions(out / f"predictions-{number}.jsonl", predictions, examples)
+        write_predictions(out / f"{stem}-{number}.jsonl", predictions, examples)
     median = sorted(range(len(rows)), key=lambda n: rows[n]["score"])[(len(rows) - 1) // 2]
     scores = [row["score"] for row in rows]
     return {
-        "task": scored.name,
+        "task": name,
+        "split": split,
         "file": config.dev,
         "examples": len(examples),
-        "main_metric": scored.task.main_metric,
+        "main_metric": task.main_metric,
         "median": float(np.median(scores)),
         "spread": float(np.std(scores)),
         "interval": rows[median]["interval"],
         "median_seed": median,
+        "predictions": str(out / f"{stem}-{median}.jsonl"),
         "seeds": rows,
-        "baselines": baselines,
+        "baselines": [row_of(baseline, task, p, examples) for baseline, p in baselines],
     }
 
 
@@ -141,64 +168,6 @@ def bootstrap(
     return float(low), float(high)
 
 
-def baseline_answers(
-    config: EvaluateConfig, model: TaskModel, train: Sequence[Example], examples: Sequence[Example]
-) -> list[tuple[str, Predictions]]:
-    """What the commonest answer gets, and for one label a text TF-IDF with logistic regression."""
-    if not train or is_a(model.name, "qa"):
-        return []
-    found = [("majority", constant_answers(model.name, train, examples))]
-    if config.baseline and is_a(model.name, "classification"):
-        found.append(("tf-idf + logistic regression", tfidf_answers(train, examples)))
-    return found
-
-
-def constant_answers(name: str, train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
-    """The answer that needs no reading: the commonest label, the mean, each word's commonest tag."""
-    if is_a(name, "regression"):
-        mean = float(np.mean([e.label for e in train]))
-        return [{"id": e.id, "score": mean} for e in examples]
-    if is_a(name, "tagging"):
-        by_word: dict[str, Counter[str]] = {}
-        for e in train:
-            for word, tag in zip(e.texts, e.label, strict=True):
-                by_word.setdefault(word, Counter())[tag] += 1
-        common = Counter(tag for e in train for tag in e.label).most_common(1)[0][0]
-        best = {word: tags.most_common(1)[0][0] for word, tags in by_word.items()}
-        return [{"id": e.id, "tags": [best.get(word, common) for word in e.texts]} for e in examples]
-    if is_a(name, "multi_label"):
-        labels = Counter(label for e in train for label in e.label)
-        kept = [label for label, n in labels.items() if n > len(train) / 2]
-        return [{"id": e.id, "labels": kept} for e in examples]
-    label = Counter(e.label for e in train).most_common(1)[0][0]
-    return [{"id": e.id, "label": label} for e in examples]
-
-
-def tfidf_answers(train: Sequence[Example], examples: Sequence[Example]) -> Predictions:
-    """Logistic regression on words and pairs of words; those of a second text are others, and shared ones a third."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    model = make_pipeline(
-        TfidfVectorizer(analyzer=grams, sublinear_tf=True, min_df=1),
-        LogisticRegression(C=10.0, max_iter=1000),
-    )
-    model.fit([e.texts for e in train], [e.label for e in train])
-    return [
-        {"id": e.id, "label": str(label)}
-        for e, label in zip(examples, model.predict([e.texts for e in examples]), strict=True)
-    ]
-
-
-def grams(texts: tuple[str, ...]) -> list[str]:
-    """Words and pairs of words of each text under the text's number, and the words both texts have."""
-    words = [text.lower().split() for text in texts]
-    found = [f"{n}:{gram}" for n, w in enumerate(words) for gram in (*w, *(f"{a} {b}" for a, b in pairwise(w)))]
-    shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
-    return [*found, *(f"both:{word}" for word in sorted(shared))]
-
-
 def write_predictions(path: Path, predictions: Predictions, examples: Sequence[Example]) -> None:
     """One line an example: what it is, what was answered, what is right."""
     with write_atomically(path, "w") as file:
@@ -217,7 +186,7 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
 
         name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
         median, spread = percent(r["task"], r["median"]), percent(r["task"], r["spread"])
-        shown.add_row(r["task"], name, r["main_metric"], median, spread, interval(r), f"{r['examples']:,}")
+        shown.add_row(title_of(r), name, r["main_metric"], median, spread, interval(r), f"{r['examples']:,}")
         for b in r["baselines"]:
             shown.add_row("", b["name"], "", percent(r["task"], b["score"]), "", interval(b), "")
     return shown
@@ -227,8 +196,7 @@ def write_html(out: Path, results: Sequence[dict[str, Any]]) -> None:
     """Write report.html: the table, and for each task where the median seed goes wrong."""
     parts = []
     for r in results:
-        folder = out / r["task"] if len(results) > 1 or (out / r["task"]).is_dir() else out
-        lines = (folder / f"predictions-{r['median_seed']}.jsonl").read_text(encoding="utf-8").splitlines()
+        lines = Path(r["predictions"]).read_text(encoding="utf-8").splitlines()
         parts.append((r, [json.loads(line) for line in lines]))
     with write_atomically(out / "report.html", "w") as file:
         file.write(evaluation_html(parts))

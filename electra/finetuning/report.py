@@ -20,11 +20,16 @@ def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]
     """The page for results and the predictions behind each."""
     body = []
     for result, lines in parts:
-        body.append(f"<h2>{escape(result['task'])}</h2>{score_table(result)}")
+        body.append(f"<h2>{escape(title_of(result))}</h2>{score_table(result)}")
         labelled = [line for line in lines if line["gold"] is not None]
         if labelled and "label" in labelled[0] and isinstance(labelled[0]["gold"], str):
             body += [confusion(labelled), precision_recall(labelled), errors(labelled)]
     return page("Evaluation", "".join(body))
+
+
+def title_of(result: dict[str, Any]) -> str:
+    """The task, and its split where that is not the usual one."""
+    return str(result["task"]) + ("" if result["split"] == "dev" else f" ({result['split'].removeprefix('dev_')})")
 
 
 def score_table(result: dict[str, Any]) -> str:

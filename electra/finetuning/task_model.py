@@ -23,6 +23,8 @@ PROBLEM_TYPES = {
     "regression": "regression",
 }
 
+UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # what a config.json of Hugging Face means that names no labels
+
 Input = str | Sequence[str]  # a text; a pair of texts; the words of a sentence
 
 
@@ -68,7 +70,7 @@ def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
     content = read_json(folder / "config.json")
     name = content.get("task") or guess_task(content)
     require(name in TASKS, f"{folder}: unknown task {name!r}; there are {', '.join(TASKS)}")
-    settings = content.get("task_settings") or {"labels": list((content.get("id2label") or {}).values())}
+    settings = content.get("task_settings") or {"labels": list((content.get("id2label") or UNNAMED).values())}
     tokenizer = load_tokenizer(folder)
     network = load_network(folder).to(device)
     stated = read_json(folder / "tokenizer_config.json").get("model_max_length", 512)

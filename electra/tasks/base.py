@@ -53,6 +53,7 @@ class Task:
 
     main_metric: ClassVar[str] = "accuracy"
     heads: ClassVar[tuple[str, ...]] = ("linear", "dense")
+    dev_splits: ClassVar[tuple[str, ...]] = ("dev",)
     text_names: ClassVar[tuple[str, ...]] = (
         "text", "text1", "sentence1", "premise", "question1", "question", "sentence", "content", "review", "utterance",
     )  # fmt: skip

@@ -30,6 +30,7 @@ class Glue(Task):
     epochs: ClassVar[int] = 3
     is_symmetric: ClassVar[bool] = False
     splits: ClassVar[dict[str, str]] = {"train": "train", "dev": "dev", "test": "test"}
+    test_splits: ClassVar[tuple[str, ...]] = ("test",)  # those GLUE's server wants answers to
     submissions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
@@ -146,12 +147,19 @@ class MNLI(Pair):
     folder, label_column = "MNLI", "gold_label"
     official = ("sentence1", "sentence2", "premise", "hypothesis")
     label_set = ("contradiction", "entailment", "neutral")
+    dev_splits, test_splits = ("dev", "dev_mismatched"), ("test", "test_mismatched", "diagnostic")
     splits: ClassVar[dict[str, str]] = {
         "dev": "dev_matched", "dev_mismatched": "dev_mismatched", "test": "test_matched", "diagnostic": "diagnostic",
     }  # fmt: skip
     submissions: ClassVar[dict[str, str]] = {
         "test": "MNLI-m", "test_matched": "MNLI-m", "test_mismatched": "MNLI-mm", "diagnostic": "AX",
     }  # fmt: skip
+
+    def official_file(self, path: Path, split: str) -> Path | None:
+        """The diagnostic set has a folder of its own beside MNLI's."""
+        beside = [folder / "diagnostic" / "diagnostic.tsv" for folder in (path, path.parent)]
+        kept = next((f for f in beside if split == "diagnostic" and f.is_file()), None)
+        return kept or super().official_file(path, split)
 
     def parse_label(self, value: Any, record: Record) -> Any:
         """The hub numbers entailment, neutral, contradiction."""

@@ -1,0 +1,119 @@
+"""Evaluation: GLUE from its folders to the files its server takes, question answering beside what needs no network."""
+
+import json
+import sys
+
+import pytest
+import torch
+from test_finetune import config, folder, learned  # noqa: F401
+from test_tasks import write_official
+
+import electra
+from electra.cli import main
+from electra.config import EvaluateConfig
+from electra.evaluate import evaluate
+from electra.finetuning.baselines import baseline_answers
+from electra.storage import read_json, write_json
+from electra.tasks import GLUE, TASKS, Example
+
+SUBMITTED = {"CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI-m", "MNLI-mm", "AX", "QNLI", "RTE", "WNLI"}
+MISMATCHED = "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2\tgold_label\n"
+
+
+@pytest.fixture(scope="module")
+def glue(tmp_path_factory):
+    """The official folders, two rows each."""
+    root = tmp_path_factory.mktemp("glue")
+    for name in GLUE:
+        write_official(root, name)
+    (root / "MNLI/dev_mismatched.tsv").write_text(MISMATCHED + "0\t1\t1n\tg\ta\tb\tcontradiction\n")
+    (root / "MNLI/test_mismatched.tsv").write_text("index\tsentence1\tsentence2\n0\ta\tb\n1\tc\td\n")
+    (root / "diagnostic").mkdir()
+    (root / "diagnostic/diagnostic.tsv").write_text("index\tsentence1\tsentence2\n" + "0\ta\tb\n" * 3)
+    return root
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    settings = vars(config(folder, tmp_path / "out", epochs=1.0)) | {"train": "", "dev": "", "seeds": 1}
+    results = evaluate(EvaluateConfig(**settings, suite="glue", data=str(glue)))["results"]
+    assert [(r["task"], r["split"]) for r in results if r["task"] != "mnli"] == [
+        (n, "dev") for n in GLUE if n != "mnli"
+    ]
+    matched, mismatched = (r for r in results if r["task"] == "mnli")
+    assert (matched["split"], mismatched["split"]) == ("dev", "dev_mismatched")
+    assert (matched["examples"], mismatched["examples"]) == (2, 1)
+    assert "mnli (mismatched)" in capsys.readouterr().out + (tmp_path / "out/report.html").read_text()
+    files = {f.stem: f for f in (tmp_path / "out").glob("*/submission/*.tsv")}
+    assert files.keys() == SUBMITTED
+    for name, count in {"MNLI-mm": 2, "AX": 3, "RTE": 1, "STS-B": 1}.items():
+        header, *rows = files[name].read_text().splitlines()
+        assert header == "index\tprediction" and [row.split("\t")[0] for row in rows] == [str(n) for n in range(count)]
+    said = {name: files[name].read_text().split()[-1] for name in SUBMITTED}
+    assert said["RTE"] in ("entailment", "not_entailment") and said["AX"] in GLUE["mnli"].label_set
+    assert said["CoLA"] in "01" and 0 <= float(said["STS-B"]) <= 5
+
+
+def squad(path, count, impossible=False):
+    """Where is the fox? Beside the river."""
+    animals, places = ("fox", "dog", "walker"), ("river", "meal", "café")
+    paragraphs = []
+    for n in range(count):
+        animal, place = animals[n % 3], places[n // 3 % 3]
+        context = f"The quick {animal} jumps over the {place}. A cook eats a small meal."
+        none = impossible and n % 4 == 0
+        answers = [] if none else [{"text": place, "answer_start": context.index(place)}]
+        question = {"id": str(n), "question": f"the {animal} jumps over", "answers": answers, "is_impossible": none}
+        paragraphs.append({"context": context, "qas": [question]})
+    path.write_text(json.dumps({"version": "2.0", "data": [{"title": "t", "paragraphs": paragraphs}]}))
+    return str(path)
+
+
+def test_questions_with_the_original_head_from_training_to_an_answer(folder, tmp_path, capsys):  # noqa: F811
+    train, dev = squad(tmp_path / "train.json", 90), squad(tmp_path / "dev.json", 18)
+    settings = vars(config(folder, tmp_path / "out", epochs=4.0)) | dict(train=train, dev=dev, task="qa", head="joint")
+    (result,) = evaluate(EvaluateConfig(**settings | {"seeds": 1}))["results"]
+    names = {b["name"]: b["score"] for b in result["baselines"]}
+    assert names.keys() == {"word overlap"} and result["median"] > 60
+    out = tmp_path / "out/finetuned"
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text('["the dog jumps over", "The quick dog jumps over the river. A cook eats a small meal."]\n')
+    capsys.readouterr()
+    main(["predict", str(out), "--input", str(asked)])
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["answer"] == "river"
+
+
+def test_baselines_of_questions_by_hand():
+    context = "It rained. The old mill of Ely was built in 1763 by Hugo Brand. It burned."
+    asked = Example("0", ("When was the mill of Ely built?", context), (("1763", context.index("1763")),))
+    none = Example("1", ("Who painted it?", "Nobody knows"), ())
+    ((name, (found,)),) = baseline_answers("qa", [asked], [asked])
+    assert name == "word overlap" and found["answer"] == "in 1763 by Hugo Brand"
+    assert context[found["start"] :].startswith(found["answer"])
+    silent, overlap = baseline_answers("qa", [asked, none], [asked, none])
+    task = TASKS["qa"](may_be_unanswerable=True)
+    assert silent[0] == "no answer" and task.score(silent[1], [asked, none])["exact"] == 50
+    assert task.score(overlap[1], [asked, none])["f1"] == pytest.approx(50 * 2 / 6, abs=1e-6)
+
+
+def test_a_model_without_names_for_its_labels_answers(learned, tmp_path):  # noqa: F811
+    """As `save_pretrained` writes it where nobody gave id2label."""
+    import transformers
+
+    network = transformers.AutoModelForSequenceClassification.from_pretrained(learned)
+    content = read_json(learned / "config.json")
+    network.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((learned / name).read_bytes())
+    bare = read_json(tmp_path / "config.json")
+    for key in ("id2label", "label2id", "task", "task_settings", "problem_type"):
+        bare.pop(key, None)
+    write_json(tmp_path / "config.json", bare)
+    text = "the quick dog eats"
+    with torch.no_grad():
+        (mine,) = electra.load(tmp_path).predict([text])
+        (named,) = electra.load(learned).predict([text])
+    assert mine["label"] == f"LABEL_{content['label2id'][named['label']]}"
+    assert mine["score"] == pytest.approx(named["score"], abs=1e-5)

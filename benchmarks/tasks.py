@@ -24,6 +24,7 @@ from electra.machine import provenance  # noqa: E402
 from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
+MAIN = "pre-trained"
 TRAIN, DEV = ("train", "new_wiki_train", "cmrc2018_trial"), ("dev", "test", "new_wiki_dev", "cmrc2018_dev")
 
 
@@ -52,13 +53,14 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--others", default="", help="NAME=FOLDER of further models, separated by commas")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="0: the preset's")
     parser.add_argument("--epochs", type=float, default=0.0, help="0: the paper's for the task")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's choice")
     parser.add_argument("--max-minutes", type=float, default=0.0, help="of a fine-tuning; 0: no limit")
     return parser.parse_args()
 
 
 def models(options: argparse.Namespace) -> dict[str, str]:
     """The model, others to compare it with, and the same network with random weights."""
-    found = {"pre-trained": options.model} | dict(pair.split("=", 1) for pair in options.others.split(",") if pair)
+    found = {MAIN: options.model} | dict(pair.split("=", 1) for pair in options.others.split(",") if pair)
     return found | ({"from scratch": str(scratch(options))} if options.scratch else {})
 
 
@@ -97,7 +99,7 @@ def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> di
             model=model, task=KINDS.get(trained.split("/")[0], "auto"), train=str(split(folder, trained, TRAIN)),
             suite=str(split(folder, tested or trained, DEV)), out=str(Path(options.work) / label), seeds=options.seeds,
             learning_rate=options.learning_rate, epochs=options.epochs, max_minutes=options.max_minutes,
-            log_steps=100,
+            baseline=kind == MAIN, threads=options.threads, log_steps=100,
         )
     )  # fmt: skip
     (result,) = summary["results"]

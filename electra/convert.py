@@ -39,6 +39,12 @@ WITHOUT_MEANING = {
     "generator_lm_head.weight",
 }  # a counter; the word embeddings again
 
+BERT_HEAD = {
+    "cls.predictions.transform": "generator_predictions",
+    "cls.predictions.decoder": "generator_lm_head",
+    "cls.predictions.bias": "generator_lm_head.bias",
+}
+
 
 class Kind(NamedTuple):
     """How a network of one architecture is built on an encoder, and how its tensors are named."""
@@ -48,6 +54,7 @@ class Kind(NamedTuple):
 
 
 # By the name that config.json gives; the last two are ours, transformers has no class for them.
+# A BERT's masked language model is an ELECTRA generator whose embeddings are as wide as the rest.
 ARCHITECTURES = {
     "ElectraForPreTraining": Kind(lambda encoder, _: Discriminator(encoder), DISCRIMINATOR_NAMES),
     "ElectraForMaskedLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
@@ -57,6 +64,7 @@ ARCHITECTURES = {
     "ElectraForCausalLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
     "ElectraForMultipleChoice": Kind(lambda encoder, _: Classifier(encoder, 1, "dense"), MULTIPLE_CHOICE_NAMES),
     "ElectraModel": Kind(lambda encoder, _: Headless(encoder), NAMES),
+    "BertForMaskedLM": Kind(lambda encoder, _: MaskedLM(encoder), GENERATOR_NAMES),
     "ElectraLinearClassifier": Kind(lambda encoder, C: Classifier(encoder, C, "linear"), TAGGER_NAMES),
     "ElectraJointAnswerer": Kind(lambda encoder, _: Answerer(encoder, "joint"), ANSWERER_NAMES),
 }
@@ -122,13 +130,15 @@ def architecture(network: Network) -> str:
 
 
 def load_network(folder: Path) -> Network:
-    """Read a Hugging Face ELECTRA directory; which network it is, its config.json says."""
+    """Read a Hugging Face ELECTRA directory, or a BertForMaskedLM; which network it is, its config.json says."""
     content = read_json(folder / "config.json")
-    if content.get("model_type") != "electra":
+    name = next(iter(content.get("architectures") or []), "")
+    if content.get("model_type") != "electra" and name != "BertForMaskedLM":
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
-    kind = ARCHITECTURES.get(next(iter(content.get("architectures") or [])), ARCHITECTURES["ElectraForPreTraining"])
+    kind = ARCHITECTURES.get(name, ARCHITECTURES["ElectraForPreTraining"])
     network = kind.build(Encoder(shape(content, folder)), num_labels(content))
-    weights = {name if kind.names is not NAMES else electra_name(name): t for name, t in read_weights(folder).items()}
+    is_named_otherwise = kind.names is NAMES or content["model_type"] == "bert"
+    weights = {electra_name(n) if is_named_otherwise else n: t for n, t in read_weights(folder).items()}
     fill(network, weights, kind.names, folder)
     return network
 
@@ -187,6 +197,8 @@ def electra_name(name: str) -> str:
     """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
     name = name.removeprefix("bert.").removeprefix("electra.")
     name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
+    for theirs, ours in BERT_HEAD.items():
+        name = name.replace(theirs, ours)
     return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
 
 

@@ -285,3 +285,24 @@ def test_a_checkpoint_of_real_tensorflow(tmp_path, kind, generator_width):
     convert(heads)
     for peer, place in zip(pair, (tmp_path / "out", tmp_path / "out" / "generator")):
         assert_same_logits(peer, type(peer).from_pretrained(place))
+
+
+def test_a_masked_bert_is_a_generator(tmp_path):
+    """So that it can corrupt text, frozen (Fast-ELECTRA), or go on as `--objective mlm`."""
+    torch.manual_seed(0)
+    size = dict(vocab_size=VOCAB, hidden_size=64, num_hidden_layers=2, num_attention_heads=1, intermediate_size=96)
+    bert = transformers.BertForMaskedLM(transformers.BertConfig(**size, max_position_embeddings=40)).eval()
+    for parameter in bert.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    bert.save_pretrained(tmp_path)
+    network = load_network(tmp_path)
+    ids = torch.randint(5, VOCAB, (2, 9))
+    mask, places = torch.ones_like(ids), torch.arange(9).expand(2, 9)
+    with torch.no_grad():
+        mine = network(places, ids, mask, torch.zeros_like(ids), places)
+        assert torch.allclose(mine.view(2, 9, -1), bert(ids).logits, atol=1e-4)
+    (tmp_path / "config.json").write_text(
+        (tmp_path / "config.json").read_text().replace("ForMaskedLM", "ForPreTraining")
+    )
+    with pytest.raises(ValueError, match="holds a 'bert' model, not an ELECTRA"):
+        load_network(tmp_path)

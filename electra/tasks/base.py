@@ -155,8 +155,8 @@ class Task:
         targets = self.example_targets(examples)
         features = []
         for number, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
-            orders = [(a, b), (b, a)] if self.symmetric else [(a, b)]
             pair = len(example.texts) > 1
+            orders = [(a, b), (b, a)] if self.symmetric and pair else [(a, b)]
             features += [
                 Features(*join(tokenizer, x, y if pair else None, max_length), number, targets[number])
                 for x, y in orders

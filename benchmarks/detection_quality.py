@@ -33,8 +33,9 @@ from electra.data.ngrams import Ngrams  # noqa: E402
 from electra.data.shards import open_examples  # noqa: E402
 from electra.demo import measure, model_scores, word_scores  # noqa: E402
 from electra.detect import Query, detect_texts  # noqa: E402
+from electra.detection.pretrained import Model  # noqa: E402
 from electra.machine import provenance  # noqa: E402
-from electra.predict import Model, load  # noqa: E402
+from electra.predict import load  # noqa: E402
 from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = ("generator", "random", "confusable", "misspelling", "dropped", "doubled")

@@ -24,8 +24,9 @@ from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.demo import KINDS, TEXTS, heldout_documents, measure, model_scores, word_scores
 from electra.detect import word_spans
+from electra.detection.pretrained import Model
 from electra.machine import provenance
-from electra.predict import Model, load
+from electra.predict import load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
 from electra.storage import read_json, write_json

@@ -23,8 +23,9 @@ from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.detect import logit, token_scores, word_score, word_spans
+from electra.detection.pretrained import Model
 from electra.model.heads import Discriminator
-from electra.predict import Model, load
+from electra.predict import load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
 from electra.report import replaced_examples, write_report

@@ -15,8 +15,9 @@ from rich.console import Console
 from electra.config import DetectConfig, require
 from electra.console import say
 from electra.data.words import exempt, fit_case, likeliest_meant
+from electra.detection.calibration import calibrate
 from electra.show import coloured, escape, marked_html, page, print_json
-from electra.storage import read_json, write_atomically, write_json
+from electra.storage import write_atomically
 
 if TYPE_CHECKING:
     from tokenizers import Encoding
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
 CANDIDATES = 128  # tokens the generator may propose for a word, pieces of words among them
-MIN_MARKS = 5  # a threshold rests on at least so many words
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
 
 class Detector(Protocol):
-    """What finding wrong words needs of a model: predict.Model in torch, runtime.Runner without it."""
+    """What finding wrong words needs of a model: detection.pretrained.Model in torch, runtime.Runner without it."""
 
     tokenizer: Tokenizer
     longest: int  # tokens of a row
@@ -86,9 +86,11 @@ class Span(NamedTuple):
 def detect(config: DetectConfig) -> None:
     """Mark the words that look wrong in files or standard input, and print the result."""
     require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
-    model = open_model(config.model)
+    from electra.predict import load
+
+    model = load(config.model)
     if config.calibrate:
-        calibrate(config, model)
+        calibrate(config, detect_words(model, read_text(config.calibrate), 1.0, 0))
         return
     threshold = model.threshold if config.threshold < 0 else config.threshold
     pages = []
@@ -106,39 +108,6 @@ def detect(config: DetectConfig) -> None:
         with write_atomically(Path(config.html), "w") as file:
             file.write(page("Words that look replaced", "".join(pages)))
         say(f"wrote {config.html}")
-
-
-def open_model(path: str) -> Any:
-    """A run or a Hugging Face directory in torch; an exported folder without it."""
-    from electra import runtime
-
-    if runtime.is_exported(path):
-        return runtime.load(path)
-    from electra.predict import load
-
-    return load(path)
-
-
-def calibrate(config: DetectConfig, model: Detector) -> None:
-    """Store the threshold that marks the wanted number of words in 100 of a text without errors."""
-    words = detect_words(model, read_text(config.calibrate), 1.0, 0)
-    threshold = threshold_for(words, config.marks_per_100)
-    folder = Path(config.model)
-    path = (folder / "model" if (folder / "model" / "config.json").exists() else folder) / "config.json"
-    write_json(path, read_json(path) | {"detection_threshold": threshold})
-    marked = sum(word.is_marked(threshold) for word in words)
-    say(f"{config.model}: from {threshold:.4f} on a word is marked: {marked} of {len(words):,} in {config.calibrate}")
-
-
-def threshold_for(words: Sequence[Word], marks_per_100: float) -> float:
-    """The lowest threshold at which at most `marks_per_100` of 100 clean words are marked; signs are no words."""
-    scores = sorted((word.replaced for word in words if not word.exempt), reverse=True)
-    allowed = int(sum(any(c.isalnum() for c in word.text) for word in words) * marks_per_100 / 100)
-    require(
-        allowed >= MIN_MARKS,
-        f"too little text: at {marks_per_100:g} marks in 100 words it takes {MIN_MARKS * 100 / marks_per_100:,.0f}",
-    )
-    return min(1.0, math.nextafter(scores[allowed], 2.0)) if allowed < len(scores) else 0.0
 
 
 def read_text(name: str) -> str:

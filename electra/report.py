@@ -12,8 +12,8 @@ from electra.config import PretrainConfig
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.detect import Word
+from electra.detection.pretrained import Model
 from electra.objectives.corruption import Sampler, corrupt, mask_tokens
-from electra.predict import Model
 from electra.show import marked_html, page
 from electra.storage import write_atomically
 from electra.training.log import read_metrics

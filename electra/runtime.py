@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from electra.config import require
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import Word, detect_words
 from electra.exported.answers import answer_at, labelled, tagged
-from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
+from electra.exported.sessions import FORMATS, ROWS, Array, Session, installed, open_session
 from electra.storage import read_json
-
-ROWS = 32  # rows of one forward pass
 
 
 def is_exported(path: str | Path) -> bool:
@@ -141,8 +140,9 @@ class TaskRunner(Runner):
 
     def predict(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """A prediction for each text, pair of texts, list of words, or (question, context)."""
-        parts = [inputs[start : start + ROWS] for start in range(0, len(inputs), ROWS)]
-        return [each for part in parts for each in ANSWERS[self.architecture](self, part)]
+        require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
+        found = ANSWERS[self.architecture](self, inputs) if inputs else []
+        return [{"id": str(number), **each} for number, each in enumerate(found)]
 
 
 ANSWERS = {

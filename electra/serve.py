@@ -32,7 +32,9 @@ def serve(config: ServeConfig) -> None:
         raise ValueError(f"serving needs pip install 'electra[serve]' ({error.name} is missing)") from None
     threads = config.threads or cpu_share()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the libraries that read it
-    engine = ModelEngine(load_model(config.model, threads), config.name or folder_name(config.model))
+    from electra.predict import load
+
+    engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
     with listen(config) as listener:
         say(f"serving {engine.name} at {address(listener)}")
         create_server(create_app(engine, config, key), config).run(sockets=[listener])
@@ -64,20 +66,6 @@ def folder_name(model: str) -> str:
     """What a model is called: its folder's name, the run's for a run's model/."""
     path = Path(model).resolve()
     return path.parent.name if path.name == "model" else path.name
-
-
-def load_model(path: str, threads: int) -> Any:
-    """The model behind a path; an exported folder needs no torch."""
-    from electra import runtime
-
-    if runtime.is_exported(path):
-        return runtime.load(path, threads=threads)
-    import torch
-
-    from electra.predict import load
-
-    torch.set_num_threads(threads)
-    return load(path)
 
 
 class ModelEngine:

@@ -20,10 +20,10 @@ from electra.config import DetectConfig
 from electra.convert import save_network
 from electra.data.words import exempt, fit_case
 from electra.detect import Query, detect, detect_texts, token_scores
+from electra.detection.pretrained import Model
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import initialise_randomly
-from electra.predict import Model
 from electra.pretrain import pretrain
 
 LENGTH = 24

@@ -1,8 +1,13 @@
 """Exported models give torch's answers, are refused where they lose, and run where there is no torch."""
 
 import json
+import re
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +27,21 @@ from electra.model.heads import Discriminator, Headless, MaskedLM
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.storage import read_json
 
+# Looked for, not imported: OpenVINO reports its use when it is, unless sessions.py has seen to it.
+MISSING = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"needs {', '.join(MISSING)}: pip install 'electra[export]'")
+NO_OPENVINO = [name for name in ("openvino", "nncf") if find_spec(name) is None]
+needs_openvino = pytest.mark.skipif(
+    bool(NO_OPENVINO), reason=f"needs {', '.join(NO_OPENVINO)}: pip install 'electra[openvino]'"
+)
+RUNTIMES = ("onnx",) if NO_OPENVINO else ("onnx", "openvino")
+
+ALL_FORMATS = ("onnx", "openvino", "openvino-bf16", "onnx-int8", "openvino-int8")
 YES_NO = {"id2label": {"0": "no", "1": "yes"}}
 THREE = {"id2label": {"0": "a", "1": "b", "2": "c"}}
 MULTI_LABEL = {"problem_type": "multi_label_classification"} | YES_NO
 REGRESSION = {"problem_type": "regression", "id2label": {"0": "x"}, "task_settings": {"low": 1.0, "high": 5.0}}
+ROOT = Path(__file__).parents[1]
 TEXT = "the quick brown fox jumps over the lazy dog and the small cook eats a meal with a river walker under café"
 
 
@@ -60,30 +76,28 @@ def heldout(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, heldout):
-    """A pair in every format, whatever int8 loses, and what it was made from."""
+    """A pair in every format that can be written here, whatever int8 loses, and what it was made from."""
     folder = tmp_path_factory.mktemp("export")
     save(folder / "model", extra={"detection_threshold": 0.4})
-    report = export(
-        ExportConfig(str(folder / "model"), str(folder / "out"), ("onnx", "openvino"), True, heldout, force=True)
-    )
+    report = export(ExportConfig(str(folder / "model"), str(folder / "out"), RUNTIMES, True, heldout, force=True))
     return folder / "model", folder / "out", report
 
 
 def test_the_report_says_what_was_measured(exported):
     _, out, report = exported
     by_name = {each["format"]: each for each in report["formats"]}
-    assert list(by_name) == ["onnx", "openvino", "openvino-bf16", "onnx-int8", "openvino-int8"]
-    assert all(by_name[name]["max_difference"] <= 1e-4 for name in ("onnx", "openvino"))
+    written = [name for name in ALL_FORMATS if name.startswith(RUNTIMES)]
+    assert list(by_name) == written
+    assert all(by_name[name]["max_difference"] <= 1e-4 for name in RUNTIMES)
     assert all({"measure", "torch", "score"} <= by_name[name].keys() for name in by_name if name[-1] in "68")
     assert by_name["onnx-int8"]["max_difference"] > 1e-4, "int8 that differs in nothing was not int8"
     assert len(report["shapes"]) >= 5 and read_json(out / "export.json")["versions"] == report["versions"]
-    for name in ("tokenizer.json", "config.json", "onnx/model.onnx", "onnx/model_quantized.onnx",
-                 "openvino/openvino_model.xml", "openvino/openvino_model_qint8_quantized.xml",
-                 "generator/onnx/model.onnx", "generator/config.json"):  # fmt: skip
+    files = [sessions.FORMATS[name].file for name in written]
+    for name in ("tokenizer.json", "config.json", "generator/onnx/model.onnx", "generator/config.json", *files):
         assert (out / name).exists(), name
 
 
-@pytest.mark.parametrize("format", ["onnx", "openvino"])
+@pytest.mark.parametrize("format", ["onnx", pytest.param("openvino", marks=needs_openvino)])
 def test_a_runner_answers_as_the_model(exported, format):
     folder, out, _ = exported
     model, runner = electra.load(folder), runtime.load(out, format)
@@ -98,13 +112,15 @@ def test_a_runner_answers_as_the_model(exported, format):
     assert runner.encode([]).shape == (0, 32)
 
 
+@needs_openvino
 def test_nothing_is_reported_over_the_network(exported):
     assert sys.modules["openvino_telemetry"] is None
 
 
+@needs_openvino
 def test_the_fastest_format_is_taken(exported, monkeypatch):
     _, out, _ = exported
-    assert runtime.load(out).format == "openvino-int8"
+    assert runtime.load(out).format == electra.load(out).format == "openvino-int8"
     installed = {"onnxruntime"}
     for module in (runtime, sessions):
         monkeypatch.setattr(module, "installed", lambda library: library in installed)
@@ -118,17 +134,64 @@ def test_the_fastest_format_is_taken(exported, monkeypatch):
         runtime.load(out)
 
 
-def test_it_runs_without_torch(exported):
-    _, out, _ = exported
-    code = (
-        "import sys; sys.modules['torch'] = None\n"
-        "from electra import runtime; from electra.detect import open_model\n"
-        f"for name in ('onnx', 'openvino-int8'):\n    assert runtime.load({str(out)!r}, name).detect('the fox jumps')\n"
-        f"assert open_model({str(out)!r}).encode(['a b']).shape == (1, 32)\n"
-        "assert not {'transformers', 'sklearn', 'matplotlib'} & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+HIDDEN = """import sys
+from importlib.machinery import PathFinder
+look = PathFinder.find_spec
+hidden = ("torch", "transformers")  # as if they were not installed
+PathFinder.find_spec = lambda name, *where: None if name.split(".")[0] in hidden else look(name, *where)
+import electra
+from electra import runtime
+from electra.cli import main
+"""
+
+
+def without_torch(code):
+    """What `code` prints in a process in which torch and transformers cannot be imported."""
+    done = subprocess.run([sys.executable, "-c", HIDDEN + code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_it_runs_without_torch(exported, tmp_path):
+    folder, out, report = exported
+    (tmp_path / "a.txt").write_text(TEXT)
+    formats = [each["format"] for each in report["formats"]]
+    said = without_torch(
+        f"for name in {formats!r}:\n    assert runtime.load({str(out)!r}, name).detect('the fox jumps')\n"
+        f"assert electra.load({str(out)!r}).encode(['a b']).shape == (1, 32)\n"
+        f"main(['detect', {str(out)!r}, {str(tmp_path / 'a.txt')!r}, '--json'])\n"
+        f"main(['predict', {str(out)!r}, 'dog,fox', '--zero-shot', 'a {{}}', '--input', {str(tmp_path / 'a.txt')!r}])\n"
+        f"try:\n    electra.load({str(folder)!r})\nexcept ValueError as error:\n    print(error)\n"
+        "assert not {'torch', 'transformers', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    detected, predicted, refused = said.splitlines()
+    assert json.loads(detected)["threshold"] == 0.4 and set(json.loads(predicted)["probabilities"]) == {"dog", "fox"}
+    assert "needs torch: pip install" in refused
+
+
+@pytest.mark.slow
+def test_it_is_served_without_torch(exported):
+    _, out, _ = exported
+    pytest.importorskip("fastapi")
+    code = HIDDEN + f"main(['serve', {str(out)!r}, '--port', '0', '--threads', '1'])"
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        said = process.stderr.readline()
+        found = re.search(r"http://127.0.0.1:\d+", said)
+        assert found, said + process.stderr.read()
+        body = json.dumps({"inputs": TEXT, "threshold": 0.0}).encode()
+        request = urllib.request.Request(found[0] + "/detect", body, {"content-type": "application/json"})
+        for _ in range(20):  # a 503 while it warms up
+            try:
+                (words,) = json.load(urllib.request.urlopen(request, timeout=60))["results"]
+                break
+            except urllib.error.HTTPError as error:
+                assert error.code == 503
+                time.sleep(0.5)
+        assert [word["text"] for word in words] == TEXT.split() and any(word["suggestions"] for word in words)
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
 
 
 def test_the_verb_detects_with_an_exported_folder(exported, tmp_path, capsys):
@@ -212,6 +275,69 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
         likely = outputs.logits[0].softmax(-1).sort(descending=True)
         assert list(found[0]["probabilities"].values()) == pytest.approx(likely.values.tolist(), abs=1e-4)
         assert found[0]["label"] == "abc"[likely.indices[0]]
+
+
+BIO = {"id2label": {"0": "O", "1": "B-X", "2": "I-X"}, "task_settings": {"labels": ["O", "B-X", "I-X"]}}
+LONG = " ".join([TEXT] * 6)  # some 130 words, for a model that reads 30 tokens
+SYMMETRIC = {"task": "classification", "task_settings": {"labels": ["no", "yes"], "symmetric": True}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "extra", "inputs"),
+    [
+        (Tagger, {"num_labels": 3}, {"task": "tagging"} | BIO, [LONG.split(), ["fox"], TEXT]),
+        (Answerer, {"head": "linear"}, {"task": "qa"}, [("the fox", LONG), ("a", "dog"), (LONG, LONG), ("a", "")]),
+        (Answerer, {"head": "linear"}, {"task": "qa", "task_settings": {"may_be_unanswerable": True}},
+         [("the fox", LONG), ("cook", TEXT)]),
+        (Classifier, {"num_labels": 2, "head": "dense"}, SYMMETRIC | YES_NO,
+         [LONG, ["the fox", "a dog"], [LONG, LONG]]),
+    ],
+)  # fmt: skip
+def test_long_texts_are_read_as_torch_reads_them(kind, changes, extra, inputs, tmp_path):
+    save(tmp_path / "model", kind, False, extra, **changes)
+    export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    expected = electra.load(tmp_path / "model").predict(inputs)
+    said = without_torch(f"import json\nprint(json.dumps(electra.load({str(tmp_path / 'out')!r}).predict({inputs!r})))")
+    for ours, theirs in zip(json.loads(said), expected, strict=True):
+        assert rounded(ours) == rounded(json.loads(json.dumps(theirs)))
+
+
+def rounded(value):
+    """A prediction with its numbers to three digits."""
+    if isinstance(value, dict):
+        return {name: rounded(each) for name, each in value.items() if name != "n_best"}  # near ties change places
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return pytest.approx(value, abs=1e-3) if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize(
+    ("architecture", "inputs", "message"),
+    [
+        ("ElectraForQuestionAnswering", ["a question alone"], "input 1: give a question and a context"),
+        ("ElectraForSequenceClassification", ["a", ["a", "b", "c"]], "input 2: give a text or a pair"),
+        ("ElectraForSequenceClassification", "a text", "put the text in brackets"),
+    ],
+)
+def test_inputs_of_another_kind_are_named(architecture, inputs, message):
+    config = {"architectures": [architecture], "max_position_embeddings": 32} | YES_NO
+    runner = runtime.TaskRunner(lambda rows, names: [], None, tiny.tiny_tokenizer(), config, 30, "onnx")
+    with pytest.raises(ValueError, match=message):
+        runner.predict(inputs)
+
+
+def test_the_verb_predicts_with_an_exported_folder(tmp_path, capsys):
+    save(tmp_path / "model", Classifier, False, YES_NO, num_labels=2, head="dense")
+    export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
+    (tmp_path / "in.txt").write_text(f'the fox\n["a dog", "a fox"]\n{LONG}\n')
+    answers = []
+    for folder in ("model", "out"):
+        capsys.readouterr()
+        main(["predict", str(tmp_path / folder), "--input", str(tmp_path / "in.txt")])
+        answers.append([json.loads(line) for line in capsys.readouterr().out.splitlines()])
+    assert len(answers[0]) == 3 and rounded(answers[0]) == rounded(answers[1])
+    with pytest.raises(ValueError, match="runs on the CPU"):
+        electra.load(tmp_path / "out", device="cuda")
 
 
 def test_a_tasks_score_judges(tmp_path, monkeypatch):

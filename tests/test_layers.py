@@ -21,6 +21,7 @@ RANK_OF_FOLDER = {
     "finetuning": 3,
     "conversion": 3,
     "exported": 3,
+    "detection": 3,
 }
 RANK_OF_MODULE = {"training": 2, "training.trainer": 2, "cli": 4, "__main__": 5, "": 5}
 VERBS = 3

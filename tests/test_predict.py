@@ -13,6 +13,7 @@ from electra.data.rows import first_fit, lay_out
 from electra.evaluate import evaluate
 from electra.finetune import finetune
 from electra.finetuning.zero_shot import row_of, zero_shot
+from electra.serve import ModelEngine
 from electra.tasks import Features
 
 
@@ -120,3 +121,9 @@ def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path):  # no
     c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(tmp_path))
     (result,) = evaluate(c)["results"]
     assert len(result["seeds"]) == 1 and result["median"] > 0.9 and result["baselines"] == []
+
+
+def test_the_server_takes_a_fine_tuned_model(learned):
+    engine = ModelEngine(electra.load(learned), "topics")
+    assert engine.kinds == ("predict",) and engine.tokens("predict", "the dog") >= 4
+    assert engine.answer("predict", ["the dog"])[0]["label"] == "dog"

@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_detect import TEXTS, build
 
+import electra
 import electra.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import WORKING, create_app
@@ -148,7 +149,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def real(folder):
-    engine = serve_module.ModelEngine(serve_module.load_model(str(folder), 1), "small")
+    engine = serve_module.ModelEngine(electra.load(folder, threads=1), "small")
     with Running(engine) as running:
         yield running
 

@@ -6,16 +6,18 @@ import lzma
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from electra.data.spans import MAX_ANSWER, best_spans
+from electra.data.tags import begun, entities
+from electra.data.windows import join, parts, windows
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.tasks import GLUE, TASKS, Example
 from electra.tasks.check import check
-from electra.tasks.qa import MAX_ANSWER, windows
 from electra.tasks.squad_metric import best, best_threshold, exact_match, f1, normalize
-from electra.tasks.tagging import begun, entities, parts
 from tests.tiny import MODEL, sentences, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -239,8 +241,6 @@ def test_check_runs_for_every_task(name, tmp_path):
 
 def test_pairs_lose_tokens_from_the_longer_and_at_a_tie_from_the_second():
     """A literal transcription of the released `_truncate_seq_pair`."""
-    from electra.tasks.base import join
-
     for m in range(12):
         for n in range(12):
             a, b = list(range(10, 10 + m)), list(range(50, 50 + n))
@@ -334,10 +334,8 @@ def test_an_unanswerable_question_is_zero_zero_one_and_is_learned():
 
 
 def test_an_answer_is_no_longer_than_allowed_and_never_in_the_question():
-    from electra.tasks.qa import best_spans
-
     places = [None] * 3 + [(n, n + 1, True) for n in range(60)] + [None]
-    start, end = torch.zeros(64), torch.zeros(1, 64)
+    start, end = np.zeros(64), np.zeros((1, 64))
     start[1], start[4], end[0, 63], end[0, 60], end[0, 20] = 9.0, 3.0, 9.0, 5.0, 2.0
     spans = best_spans(start, end, None, places)
     assert all(0 < e - s <= MAX_ANSWER for _, s, e in spans) and spans[0][0] == 5.0

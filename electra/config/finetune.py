@@ -112,7 +112,9 @@ class EvaluateConfig(FinetuneConfig):
 class PredictConfig:
     """Answer with a fine-tuned model: lines of text or JSON in, JSON lines out."""
 
-    model: str = arg("", "a fine-tuned model; for --zero-shot a run or any ELECTRA discriminator", True)
+    model: str = arg(
+        "", "a fine-tuned model, exported or not; for --zero-shot a run or any ELECTRA discriminator", True
+    )
     labels: str = arg("", "for --zero-shot: the label words, separated by commas", True)
     input: str = arg("-", "file to read; - is standard input")
     zero_shot: str = arg("", "a template such as 'It was {}.': which label word looks least replaced in it")

@@ -11,7 +11,7 @@ from electra.config.base import arg, require
 class DetectConfig:
     """Mark the words of a text that look wrong."""
 
-    model: str = arg("", "a run, or a Hugging Face ELECTRA directory", True)
+    model: str = arg("", "a run, a Hugging Face ELECTRA directory, or an exported folder", True)
     files: tuple[str, ...] = arg(("-",), "text files; - is standard input", True)
     threshold: float = arg(-1.0, "mark words at or above this probability; default: the model's own")
     suggestions: int = arg(3, "words proposed for each marked one")

@@ -1,35 +1,58 @@
-"""What a fine-tuned network's outputs mean: labels of texts, tags of words, answers in a text. No torch."""
+"""What a fine-tuned network's outputs mean: labels of texts, tags of words, answers in a text. No torch.
+
+T slots of a row, C labels.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from tokenizers import Encoding
+from electra.config import require
+from electra.data.spans import Guess, best_answer, best_spans
+from electra.data.tags import entities, spans_are_tagged
+from electra.data.windows import Window, join, question_windows, word_windows
+from electra.exported.sessions import ROWS
 
+if TYPE_CHECKING:
     from electra.runtime import Runner
 
-LONGEST_ANSWER = 30  # tokens
 MOST_LABELS = 10  # of how many labels a prediction says the probability
 Array = NDArray[Any]
 
 
-def labelled(model: Runner, inputs: Sequence[str | tuple[str, str]]) -> list[dict[str, Any]]:
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def labelled(model: Runner, inputs: Sequence[str | Sequence[str]]) -> list[dict[str, Any]]:
     """The label of each text or pair with probabilities, or all labels that fit; for a regression the number."""
-    encodings = [read(model, *((each,) if isinstance(each, str) else tuple(each))) for each in inputs]
-    (logits,) = outputs(model, encodings, ["logits"])
-    kind = model.config.get("problem_type")
+    pairs = [(each,) if isinstance(each, str) else tuple(each) for each in inputs]
+    wrong = next((n for n, pair in enumerate(pairs, 1) if len(pair) not in (1, 2)), 0)
+    require(not wrong, f"input {wrong}: give a text or a pair of texts")
+    found = outputs(model, [rows_of(model, pair) for pair in pairs], ["logits"])
+    logits = np.array([np.mean([row for (row,) in orders], axis=0) for orders in found])
+    kind, settings = model.config.get("problem_type"), model.config.get("task_settings", {})
     if kind == "regression":
-        low, high = (model.config.get("task_settings", {}).get(name) for name in ("low", "high"))
+        low, high = settings.get("low"), settings.get("high")
         low, width = (low, (high - low) or 1.0) if low is not None and high is not None else (0.0, 1.0)
         return [{"score": low + width * float(row[0])} for row in logits]
     if kind == "multi_label_classification":
         return [several_labels(named(model, row)) for row in 1 / (1 + np.exp(-logits))]
     return [one_label(named(model, row)) for row in softmax(logits)]
+
+
+def rows_of(model: Runner, texts: Sequence[str]) -> list[Window]:
+    """The row of a text or a pair, cut at the model's length; of a pair that has no order, the rows of both."""
+    ids = model.tokenizer.encode_lines(list(texts))
+    second = ids[1] if len(ids) > 1 else None
+    orders = [(ids[0], second)]
+    if model.config.get("task_settings", {}).get("symmetric") and second is not None:
+        orders.append((second, ids[0]))
+    return [Window(*join(model.tokenizer, *order, model.longest), [], 0, 0) for order in orders]
 
 
 def named(model: Runner, probabilities: Array) -> dict[str, float]:
@@ -48,64 +71,70 @@ def several_labels(probabilities: dict[str, float]) -> dict[str, Any]:
     return {"labels": [name for name, p in probabilities.items() if p > 0.5], "probabilities": probabilities}
 
 
-def tagged(model: Runner, inputs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
-    """A tag for each word, that of its first piece; words beyond the model's length get the first label."""
-    backend, names = model.tokenizer.backend, label_names(model)
-    encodings = [backend.encode(list(words), is_pretokenized=True) for words in inputs]
-    for encoding in encodings:
-        encoding.truncate(model.longest)
-    (logits,) = outputs(model, encodings, ["logits"])
-    found = []
-    for words, encoding, row in zip(inputs, encodings, logits, strict=True):
-        tags, before = [names[0]] * len(words), None
-        for slot, word in enumerate(encoding.word_ids):
-            if word is not None and word != before:
-                tags[word] = names[int(row[slot].argmax())]
-            before = word
-        found.append({"tokens": list(words), "tags": tags})
-    return found
+# -- tags --------------------------------------------------------------------------------------------------------------
 
 
-def answer_at(model: Runner, inputs: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The likeliest answer to each (question, context), '' where none is likelier; contexts are cut, not windowed."""
-    encodings = [read(model, *each) for each in inputs]
-    start, end = outputs(model, encodings, ["start_logits", "end_logits"])
+def tagged(model: Runner, inputs: Sequence[str | Sequence[str]]) -> list[dict[str, Any]]:
+    """A tag for each word of a sentence of any length, that of its first piece; and the entities that tags spell."""
+    sentences = [each.split() if isinstance(each, str) else list(each) for each in inputs]
+    names = label_names(model)
+    rows = list(word_windows(model.tokenizer, sentences, model.longest))
+    found = outputs(model, rows, ["logits"])
+    return [sentence_tags(words, names, w, read) for words, w, read in zip(sentences, rows, found, strict=True)]
+
+
+def sentence_tags(
+    words: list[str], names: Sequence[str], windows: Sequence[Window], found: Sequence[list[Array]]
+) -> dict[str, Any]:
+    """The tags of a sentence from the logits [T, C] of its rows."""
+    tags, scores = [], []
+    for window, (logits,) in zip(windows, found, strict=True):
+        for slot in (slot for slot, word in enumerate(window.places) if word >= 0):
+            probabilities = softmax(logits[slot])
+            tags.append(names[int(probabilities.argmax())])
+            scores.append(round(float(probabilities.max()), 6))
+    entry: dict[str, Any] = {"tokens": words, "tags": tags, "scores": scores}
+    return entry | ({"entities": entities(tags, words)} if spans_are_tagged(names) else {})
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def answer_at(model: Runner, inputs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
+    """The likeliest answer to each (question, context), '' if none is likelier; a long context is read in windows."""
+    wrong = next((n for n, each in enumerate(inputs, 1) if isinstance(each, str) or len(each) != 2), 0)
+    require(not wrong, f"input {wrong}: give a question and a context")
+    rows = [windows for _, windows in question_windows(model.tokenizer, inputs, model.longest)]
+    found = outputs(model, rows, ["start_logits", "end_logits"])
     settings = model.config.get("task_settings", {})
-    limit = settings.get("null_threshold", 0.0) if settings.get("may_be_unanswerable") else np.inf
-    return [span(c, e, s, t, limit) for (_, c), e, s, t in zip(inputs, encodings, start, end, strict=True)]
+    limit = settings.get("null_threshold", 0.0) if settings.get("may_be_unanswerable") else math.inf
+    return [
+        best_answer(context, [guess(*each) for each in zip(windows, read, strict=True)], limit)
+        for (_, context), windows, read in zip(inputs, rows, found, strict=True)
+    ]
 
 
-def span(context: str, encoding: Encoding, start: Array, end: Array, limit: float) -> dict[str, Any]:
-    """The best start and end in the context, not further apart than an answer is long; none where that is likelier."""
-    where = [i for i, sequence in enumerate(encoding.sequence_ids) if sequence == 1]
-    if not where:
-        return {"answer": "", "start": None, "end": None, "score": 0.0, "best_answer": "", "null_score": 0.0}
-    first = where[0]
-    sums = start[where][:, None] + end[where][None]
-    sums = np.where(np.tril(np.triu(np.ones_like(sums)), LONGEST_ANSWER - 1) > 0, sums, -np.inf)
-    i, j = (first + int(place) for place in np.unravel_index(int(sums.argmax()), sums.shape))
-    a, b = encoding.offsets[i][0], encoding.offsets[j][1]
-    none = float(start[0] + end[0] - sums.max())  # above 0 it is likelier that there is no answer
-    more = {"score": float(softmax(start)[i] * softmax(end)[j]), "best_answer": context[a:b], "null_score": none}
-    return ({"answer": "", "start": None, "end": None} if none > limit else
-            {"answer": context[a:b], "start": a, "end": b}) | more  # fmt: skip
+def guess(window: Window, found: list[Array]) -> Guess:
+    """A window's best spans, from where an answer starts and where it ends, each [T]."""
+    start, end = found
+    return Guess(best_spans(start, end[None], None, window.places), float(start[0] + end[0]), True)
 
 
-def read(model: Runner, text: str, second: str | None = None) -> Encoding:
-    """The tokens of a text or a pair with special tokens, cut at the model's length."""
-    model.tokenizer.backend.encode_special_tokens = True
-    encoding = model.tokenizer.backend.encode(text, second)
-    encoding.truncate(model.longest)
-    return encoding
+# -- running -----------------------------------------------------------------------------------------------------------
 
 
-def outputs(model: Runner, encodings: Sequence[Encoding], names: Sequence[str]) -> list[Array]:
-    """Run encoded examples, one a row."""
-    inputs = model.pad([e.ids for e in encodings], [e.type_ids for e in encodings])
-    found = model.session(inputs, names)
-    if len(names) == 2:  # padding is no place for an answer
-        found = [np.where(inputs["attention_mask"] > 0, each, -1e4) for each in found]
-    return found
+def outputs(model: Runner, inputs: Sequence[Sequence[Window]], names: Sequence[str]) -> list[list[list[Array]]]:
+    """The outputs `names` of each row of each input; rows of a length run together, so that little is padding."""
+    rows = [row for windows in inputs for row in windows]
+    read: dict[int, list[Array]] = {}
+    order = sorted(range(len(rows)), key=lambda n: len(rows[n].ids))
+    for start in range(0, len(order), ROWS):
+        group = order[start : start + ROWS]
+        padded = model.pad([rows[n].ids for n in group], [rows[n].token_type_ids for n in group])
+        arrays = model.session(padded, names)
+        read |= {n: [array[place] for array in arrays] for place, n in enumerate(group)}
+    in_order = (read[n] for n in range(len(rows)))
+    return [[next(in_order) for _ in windows] for windows in inputs]
 
 
 def label_names(model: Runner) -> list[str]:

@@ -31,9 +31,9 @@ Input = str | Sequence[str]  # a text; a pair of texts; the words of a sentence
 class TaskModel:
     """Answers a task for texts, pairs of texts or lists of words."""
 
-    def __init__(self, network: Network, task: Task, name: str, tokenizer: Tokenizer, max_length: int) -> None:
+    def __init__(self, network: Network, task: Task, name: str, tokenizer: Tokenizer, longest: int) -> None:
         self.network, self.task, self.name = network, task, name
-        self.tokenizer, self.max_length = tokenizer, max_length
+        self.tokenizer, self.longest = tokenizer, longest
 
     @property
     def device(self) -> torch.device:
@@ -49,7 +49,7 @@ class TaskModel:
         """A prediction for each example."""
         if not examples:
             return []
-        features = self.task.encode(self.tokenizer, examples, self.max_length)
+        features = self.task.encode(self.tokenizer, examples, self.longest)
         return answers(self.network, self.task, features, examples, self.tokenizer.pad_id)
 
     def save(self, folder: Path) -> None:
@@ -62,7 +62,7 @@ class TaskModel:
             extra["id2label"] = {"0": "LABEL_0"}
         if problem_type(self.name):
             extra["problem_type"] = problem_type(self.name)
-        save_network(folder, self.network, self.tokenizer, self.max_length, **extra)
+        save_network(folder, self.network, self.tokenizer, self.longest, **extra)
 
 
 def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from electra.config import require
 from electra.detect import logit, require_valid
 
 if TYPE_CHECKING:
-    from electra.predict import Model
+    from electra.detect import Detector
 
 
-def zero_shot(model: Model, texts: Sequence[str], template: str, labels: Sequence[str]) -> list[dict[str, Any]]:
+def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequence[str]) -> list[dict[str, Any]]:
     """For each text the likeliest of `labels`, with the probability of each.
 
     A label's score is how much less replaced its word looks after the text than alone in the template: without that
@@ -33,11 +34,12 @@ def zero_shot(model: Model, texts: Sequence[str], template: str, labels: Sequenc
             spans.append(span)
     found = model.replaced(rows)
     scores = [sum(-logit(p) for p in ps[a:b].tolist()) / (b - a) for ps, (a, b) in zip(found, spans, strict=True)]
-    table = torch.tensor(scores).view(len(texts) + 1, len(labels))
-    return [answer(labels, row) for row in (table[1:] - table[0]).softmax(-1)]
+    table = np.array(scores).reshape(len(texts) + 1, len(labels))
+    powers = np.exp(table[1:] - table[0])  # log odds are finite and small
+    return [answer(labels, row) for row in powers / powers.sum(-1, keepdims=True)]
 
 
-def row_of(model: Model, text: str, before: str, label: str, after: str) -> tuple[list[int], tuple[int, int]]:
+def row_of(model: Detector, text: str, before: str, label: str, after: str) -> tuple[list[int], tuple[int, int]]:
     """The ids of text and template with a label, and the slots of the label; the text is cut where it is too long."""
     tokenizer = model.tokenizer
     head = tokenizer.encode(f" {before}").ids if before.strip() else []
@@ -51,7 +53,7 @@ def row_of(model: Model, text: str, before: str, label: str, after: str) -> tupl
     return model.row([*ids, *head, *word, *tail]), (first, first + len(word))
 
 
-def answer(labels: Sequence[str], probabilities: torch.Tensor) -> dict[str, Any]:
+def answer(labels: Sequence[str], probabilities: NDArray[np.float64]) -> dict[str, Any]:
     """The best label and the probability of each."""
     ranked = sorted(zip(labels, probabilities.tolist(), strict=True), key=lambda pair: -pair[1])
     return {

@@ -23,10 +23,10 @@ from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.demo import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.detect import token_scores
+from electra.detection.pretrained import ROWS, Model, batched
 from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
-from electra.predict import ROWS, Model, batched
 from electra.pretrain import load_generator
 from electra.report import replaced_examples
 from electra.training.trainer import seed_all

@@ -21,7 +21,8 @@ from electra.config import require
 from electra.convert import load_network
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.detect import word_spans
-from electra.predict import Model, batched, model_folder
+from electra.detection.pretrained import Model, batched
+from electra.predict import model_folder
 
 NEIGHBOURS = 5
 OCCURRENCES = 100  # of a word at most

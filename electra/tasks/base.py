@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from electra.console import say
 from electra.data.tokenizer import Tokenizer
+from electra.data.windows import join
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -155,8 +156,8 @@ class Task:
         targets = self.example_targets(examples)
         features = []
         for number, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
-            orders = [(a, b), (b, a)] if self.symmetric else [(a, b)]
             pair = len(example.texts) > 1
+            orders = [(a, b), (b, a)] if self.symmetric and pair else [(a, b)]
             features += [
                 Features(*join(tokenizer, x, y if pair else None, max_length), number, targets[number])
                 for x, y in orders
@@ -232,22 +233,6 @@ def text_of(record: Record, name: str) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError(f"{record.where}: column {name!r} holds {type(value).__name__}, not a text")
     return str(value)
-
-
-def join(
-    tokenizer: Tokenizer, first: list[int], second: list[int] | None, max_length: int
-) -> tuple[list[int], list[int]]:
-    """[CLS] first [SEP] (second [SEP]), the longer one cut at its end, at a tie the second: ids and token types."""
-    if second is None:
-        ids = [tokenizer.cls_id, *first[: max_length - 2], tokenizer.sep_id]
-        return ids, [0] * len(ids)
-    room = max_length - 3
-    if len(first) + len(second) > room:
-        b = max(room - len(first), room // 2)
-        second = second[:b]
-        first = first[: room - len(second)]
-    head = [tokenizer.cls_id, *first, tokenizer.sep_id]
-    return [*head, *second, tokenizer.sep_id], [0] * len(head) + [1] * (len(second) + 1)
 
 
 def grouped(collected: Sequence[T], features: Sequence[Features], count: int) -> Iterator[list[T]]:

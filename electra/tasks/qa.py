@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from electra.console import say
 from electra.data.sources import file_format
+from electra.data.spans import Guess, best_answer, best_spans
 from electra.data.tokenizer import Tokenizer
+from electra.data.windows import Span, question_windows
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -19,22 +22,9 @@ from electra.tasks.columns import Columns
 from electra.tasks.records import Record, load_json, split_file
 from electra.tasks.squad_metric import judge, squad_scores
 
-MAX_QUESTION = 64  # tokens of a question
-STRIDE = 128  # tokens between the starts of two windows
-N_BEST = 20
-MAX_ANSWER = 30  # tokens of an answer
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token
-Span = tuple[int, int]
 NO_ANSWER: Span = (-1, -1)
-
-
-class Guess(NamedTuple):
-    """A window's best spans and its score for "no answer"."""
-
-    spans: list[tuple[float, int, int]]  # score, first and last + 1 character
-    null: float
-    is_difference: bool  # `null` is to be compared with the best span's score rather than with the threshold itself
 
 
 class QuestionAnswering(Task):
@@ -92,26 +82,14 @@ class QuestionAnswering(Task):
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Questions and contexts -> windows of at most `max_length` ids."""
-        if max_length < 8:
-            raise ValueError(f"max_length {max_length} leaves no room for a context; set it to 128 or more")
-        questions = tokenizer.encode_lines([example.texts[0] for example in examples])
         features: list[Features] = []
-        last: tuple[str, list[int], list[Span]] = ("", [], [])
-        for number, (example, question) in enumerate(zip(examples, questions, strict=True)):
-            context = example.texts[1]
-            if context != last[0]:  # the questions of a paragraph follow each other
-                encoding = tokenizer.encode(context)
-                last = (context, encoding.ids, encoding.offsets)
-            question = question[: min(MAX_QUESTION, max_length // 2)]
-            head = [tokenizer.cls_id, *question, tokenizer.sep_id]
-            answer = None if example.label is None else answer_tokens(example.label, last[2])
-            for first, end, own in windows(len(last[1]), max_length - len(head) - 1):
-                ids = [*head, *last[1][first:end], tokenizer.sep_id]
-                types = [0] * len(head) + [1] * (end - first + 1)
-                spans = [(*span, own[0] <= n < own[1]) for n, span in enumerate(last[2][first:end], first)]
-                places = [None] * len(head) + spans + [None]
-                target = IGNORED if answer is None else target_of(answer, first, end, len(head))
-                features.append(Features(ids, types, number, target, places))
+        rows = question_windows(tokenizer, [example.texts for example in examples], max_length)
+        for number, (example, (context, windows)) in enumerate(zip(examples, rows, strict=True)):
+            answer = None if example.label is None else answer_tokens(example.label, context.offsets)
+            for w in windows:
+                before = len(w.ids) - 1 - (w.end - w.first)  # slots of the question
+                target = IGNORED if answer is None else target_of(answer, w.first, w.end, before)
+                features.append(Features(w.ids, w.token_type_ids, number, target, w.places))
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
@@ -148,9 +126,10 @@ class QuestionAnswering(Task):
     def collect(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
         """Each window's best spans and null score."""
         is_joint = outputs.end.shape[1] > 1
-        start, end = outputs.start.float().cpu(), outputs.end.float().cpu()
+        start, end = outputs.start.float(), outputs.end.float()
         if is_joint:
             start, end = start.log_softmax(-1), end.log_softmax(-1)
+        start, end = start.cpu().numpy(), end.cpu().numpy()
         starts, none = outputs.starts.cpu(), outputs.unanswerable.float().cpu().tolist()
         guesses = []
         for n, feature in enumerate(features):
@@ -164,24 +143,11 @@ class QuestionAnswering(Task):
     ) -> list[dict[str, Any]]:
         """The answer to each question: its text and place, the n best, and the null score."""
         groups = grouped(collected, features, len(examples))
-        return [self.prediction(example, group) for example, group in zip(examples, groups, strict=True)]
-
-    def prediction(self, example: Example, guesses: Sequence[Guess]) -> dict[str, Any]:
-        """The best span over the windows; no answer where the data know that and the null score says so."""
-        context = example.texts[1]
-        best = sorted((span for guess in guesses for span in guess.spans), reverse=True)[:N_BEST]
-        null = min(guess.null for guess in guesses)
-        if guesses[0].is_difference and best:
-            null -= best[0][0]
-        spans = [(score, *trimmed(context, start, end)) for score, start, end in best]
-        ranked = [{"text": context[s:e], "start": s, "end": e, "score": round(score, 6)} for score, s, e in spans]
-        top = ranked[0] if ranked else {"text": "", "start": 0, "end": 0, "score": 0.0}
-        is_none = self.may_be_unanswerable and null > self.null_threshold
-        answer = {"answer": "", "start": None, "end": None} if is_none else {
-            "answer": top["text"], "start": top["start"], "end": top["end"]
-        }  # fmt: skip
-        more = {"score": top["score"], "best_answer": top["text"], "null_score": round(null, 6), "n_best": ranked}
-        return {"id": example.id, **answer, **more}
+        limit = self.null_threshold if self.may_be_unanswerable else math.inf
+        return [
+            {"id": example.id, **best_answer(example.texts[1], group, limit)}
+            for example, group in zip(examples, groups, strict=True)
+        ]
 
     def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
         """The official SQuAD metrics, in percent."""
@@ -229,20 +195,7 @@ def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: s
     return tuple(result)
 
 
-# -- windows and spans -------------------------------------------------------------------------------------------------
-
-
-def windows(length: int, room: int) -> Iterator[tuple[int, int, Span]]:
-    """Windows over a context of `length` tokens, (first, end), and the tokens that have most context there."""
-    stride = min(STRIDE, max(1, room // 2))
-    firsts = [0]
-    while firsts[-1] + room < length:
-        firsts.append(firsts[-1] + stride)
-    ends = [min(first + room, length) for first in firsts]
-    # A token of two windows is best read where the nearer edge is farther: they change hands in the middle.
-    borders = [(later + end) // 2 for later, end in zip(firsts[1:], ends[:-1], strict=True)]
-    for first, end, low, high in zip(firsts, ends, [0, *borders], [*borders, length], strict=True):
-        yield first, end, (low, high)
+# -- targets -----------------------------------------------------------------------------------------------------------
 
 
 def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -> Span | None:
@@ -261,24 +214,3 @@ def target_of(answer: Span | None, first: int, end: int, before: int) -> tuple[i
     if answer is None or answer[0] < first or answer[1] >= end:
         return 0, 0, 0
     return before + answer[0] - first, before + answer[1] - first, 0
-
-
-def best_spans(
-    start: Tensor, end: Tensor, row_of_start: dict[int, int] | None, places: Sequence[Any]
-) -> list[tuple[float, int, int]]:
-    """The best spans of a window as (score, first character, last + 1): start [T], end [K, T]."""
-    own = [s for s, place in enumerate(places) if place is not None and place[2]]
-    likely = sorted((s for s in own if row_of_start is None or s in row_of_start), key=lambda s: -float(start[s]))
-    found = []
-    for s in likely[:N_BEST]:
-        scores = end[0 if row_of_start is None else row_of_start[s], s : min(s + MAX_ANSWER, len(places) - 1)]
-        ends = scores.topk(min(N_BEST, len(scores)))
-        for value, e in zip(ends.values.tolist(), ends.indices.tolist(), strict=True):
-            found.append((float(start[s]) + value, places[s][0], places[s + e][1]))
-    return sorted(found, reverse=True)[:N_BEST]
-
-
-def trimmed(text: str, start: int, end: int) -> Span:
-    """A span without the blanks at its edges, which some vocabularies count to a token."""
-    piece = text[start:end]
-    return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from electra.data.tags import begun, entities, spans_are_tagged
 from electra.data.tokenizer import Tokenizer
+from electra.data.windows import word_windows
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
@@ -55,18 +57,11 @@ class Tagging(Task):
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Words -> pieces; a word without any is one unknown token."""
         numbers = self.index(examples)
-        # The blank before a word is what byte-level and Unigram vocabularies begin a word with; WordPiece drops it.
-        distinct = list(dict.fromkeys(" " * (n > 0) + w for e in examples for n, w in enumerate(e.texts)))
-        pieces = dict(zip(distinct, tokenizer.encode_lines(distinct), strict=True))
-        unknown = [tokenizer.mask_id if tokenizer.unk_id is None else tokenizer.unk_id]
         features = []
-        for number, example in enumerate(examples):
-            words = [(pieces[" " * (n > 0) + w] or unknown)[: max_length - 2] for n, w in enumerate(example.texts)]
-            target = None if example.label is None else [numbers[tag] for tag in example.label]
-            features += [
-                window(tokenizer, words, first, last, number, target)
-                for first, last in parts([len(word) for word in words], max_length - 2)
-            ]
+        rows = word_windows(tokenizer, [example.texts for example in examples], max_length)
+        for number, (example, windows) in enumerate(zip(examples, rows, strict=True)):
+            target = IGNORED if example.label is None else [numbers[tag] for tag in example.label]
+            features += [Features(w.ids, w.token_type_ids, number, target, w.places) for w in windows]
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
@@ -134,61 +129,3 @@ class Tagging(Task):
 def split(value: Any) -> list[str]:
     """A list of strings from a list or from a text with blanks."""
     return value.split() if isinstance(value, str) else [str(item) for item in value or ()]
-
-
-def spans_are_tagged(labels: Iterable[str]) -> bool:
-    """Whether the tags say where entities begin and continue."""
-    entity = [label for label in labels if label != "O"]
-    return bool(entity) and all(label[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") for label in entity)
-
-
-def begun(tags: Sequence[str]) -> tuple[str, ...]:
-    """Tags in which every entity begins with B- (or is S-), BILOU turned into BIOES, IOB1 into BIO."""
-    if not spans_are_tagged(tags):
-        return tuple(tags)
-    result: list[str] = []
-    for tag in tags:
-        tag = {"L-": "E-", "U-": "S-"}.get(tag[:2], tag[:2]) + tag[2:]
-        before = result[-1] if result else "O"
-        goes_on = before[:2] in ("B-", "I-") and before[2:] == tag[2:]
-        result.append("B-" + tag[2:] if tag[:2] == "I-" and not goes_on else tag)
-    return tuple(result)
-
-
-def parts(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Cut words of these sizes into runs of at most `room` pieces: first and last + 1 of each."""
-    first = used = 0
-    for number, size in enumerate(sizes):
-        if used + size > room and number > first:
-            yield first, number
-            first, used = number, 0
-        used += size
-    yield first, len(sizes)
-
-
-def window(
-    tokenizer: Tokenizer, words: list[list[int]], first: int, last: int, example: int, target: list[int] | None
-) -> Features:
-    """The features of the words from `first` to `last`."""
-    ids, places = [tokenizer.cls_id], [-1]
-    for number in range(first, last):
-        ids += words[number]
-        places += [number] + [-1] * (len(words[number]) - 1)
-    ids, places = [*ids, tokenizer.sep_id], [*places, -1]
-    return Features(ids, [0] * len(ids), example, IGNORED if target is None else target, places)
-
-
-def entities(tags: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
-    """The entities that tags spell, read as conlleval does: type, first word, last word + 1, text."""
-    found: list[tuple[str, int, int]] = []
-    for number, tag in enumerate(tags):
-        place, kind = tag[:1], tag[2:]
-        before = tags[number - 1] if number else "O"
-        if tag == "O":
-            continue
-        if place in "BS" or before[2:] != kind or before[:1] in "OES":
-            found.append((kind, number, number))
-        found[-1] = (found[-1][0], found[-1][1], number + 1)
-    return [
-        {"type": kind, "start": first, "end": end, "text": " ".join(words[first:end])} for kind, first, end in found
-    ]

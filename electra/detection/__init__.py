@@ -1,0 +1,1 @@
+"""What detecting wrong words is made of."""

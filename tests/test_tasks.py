@@ -493,3 +493,19 @@ def test_every_real_task_is_read_and_encoded():
         examples = task.read(str(path))
         task.learn(examples)
         assert task.encode(TOKENIZER, examples[:50], 128)
+
+
+def test_a_tag_that_only_the_test_set_has_counts_as_missed(tmp_path, capsys):
+    """CoNLL-2000's has I-LST, which its training data lacks."""
+    for name, last in (("train", "B-NP"), ("dev", "B-LST")):
+        (tmp_path / f"{name}.conll").write_text(f"a O\nb B-NP\nc {last}\n")
+    task = TASKS["tagging"]()
+    task.learn(task.read(str(tmp_path / "train.conll")))
+    examples = task.read(str(tmp_path / "dev.conll"), "dev")
+    features = task.encode(tiny_tokenizer(), examples, 16)
+    assert "no B-LST; words tagged so count as missed" in " ".join(capsys.readouterr().err.split())
+    assert features[0].target == [task.labels.index("O"), task.labels.index("B-NP"), -100]
+    right = {"id": "0", "tags": ["O", "B-NP", "O"], "entities": []}
+    assert 0 < task.score([right], examples)["f1"] < 1
+    with pytest.raises(ValueError, match="'B-X' is not among those of training"):
+        task.encode(tiny_tokenizer(), [examples[0]._replace(label=("O", "B-X", "O"))], 16)

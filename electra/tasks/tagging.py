@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from electra.console import warn
 from electra.data.tags import begun, entities, spans_are_tagged
 from electra.data.tokenizer import Tokenizer
 from electra.data.windows import word_windows
@@ -54,13 +55,22 @@ class Tagging(Task):
         tags: Iterable[str] = example.label
         return tags
 
+    def known(self, examples: Sequence[Example]) -> dict[str, int]:
+        """The number of each tag. Official test sets hold rare tags that training lacks: they count as missed."""
+        found = {tag for example in examples for tag in example.label or ()} - {"O"}
+        if not found.intersection(self.labels):
+            return self.index(examples)
+        if unseen := sorted(found.difference(self.labels)):
+            warn(f"{examples[0].where}: the training data has no {', '.join(unseen)}; words tagged so count as missed")
+        return {tag: number for number, tag in enumerate(self.labels)}
+
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Words -> pieces; a word without any is one unknown token."""
-        numbers = self.index(examples)
+        numbers = self.known(examples)
         features = []
         rows = word_windows(tokenizer, [example.texts for example in examples], max_length)
         for number, (example, windows) in enumerate(zip(examples, rows, strict=True)):
-            target = IGNORED if example.label is None else [numbers[tag] for tag in example.label]
+            target = IGNORED if example.label is None else [numbers.get(t, IGNORED) for t in example.label]
             features += [Features(w.ids, w.token_type_ids, number, target, w.places) for w in windows]
         return features
 

@@ -137,8 +137,7 @@ def load_network(folder: Path) -> Network:
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
     kind = ARCHITECTURES.get(name, ARCHITECTURES["ElectraForPreTraining"])
     network = kind.build(Encoder(shape(content, folder)), num_labels(content))
-    is_named_otherwise = kind.names is NAMES or content["model_type"] == "bert"
-    weights = {electra_name(n) if is_named_otherwise else n: t for n, t in read_weights(folder).items()}
+    weights = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
     fill(network, weights, kind.names, folder)
     return network
 

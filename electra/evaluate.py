@@ -78,7 +78,7 @@ def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
     models = models_of(config, out)
     task = models[0].task
     train = task.read(config.train, "train") if config.train else []
-    splits = [s for s in task.dev_splits if s == "dev" or lies_there(task, config.dev, s)]
+    splits = [split for split in task.dev_splits if task.holds(config.dev, split)]
     results = [measured(config, models, split, train, out) for split in splits]
     if isinstance(task, Glue):
         submit(models[results[0]["median_seed"]], task, config.dev, out / "submission")
@@ -88,7 +88,7 @@ def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
 def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
     """Write what GLUE's server takes, for every test set that lies there."""
     for split in task.test_splits:
-        if lies_there(task, source, split):
+        if task.holds(source, split):
             say(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
 
 
@@ -100,11 +100,6 @@ def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
     model = load_task_model(folder)
     require(config.task in ("auto", model.name), f"{config.model} is fine-tuned for {model.name}, not {config.task}")
     return [model]
-
-
-def lies_there(task: Task, source: str, split: str) -> bool:
-    """Whether an official folder of GLUE has that split."""
-    return isinstance(task, Glue) and Path(source).is_dir() and task.official_file(Path(source), split) is not None
 
 
 def measured(

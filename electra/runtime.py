@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from electra.config import require
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.exported.answers import answer_at, labelled, tagged
-from electra.exported.sessions import FORMATS, ROWS, Array, Session, installed, open_session
+from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
 from electra.storage import read_json
 
 
@@ -156,8 +157,3 @@ RUNNERS: dict[str, type[Runner]] = {
     "ElectraModel": EncoderRunner,
     **dict.fromkeys(ANSWERS, TaskRunner),
 }
-
-
-def batched(rows: list[list[int]]) -> list[list[list[int]]]:
-    """Groups of at most ROWS rows."""
-    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]

@@ -93,6 +93,12 @@ def test_records(name, tmp_path):
     assert read(path, text_column="texts") == DOCUMENTS
 
 
+@pytest.mark.parametrize("header", ["texts,n\n", ""])
+def test_a_table_without_the_column_is_refused_also_where_no_row_follows(header, tmp_path):
+    (tmp_path / "a.csv").write_text(header)
+    fails(r"a\.csv has no column 'text'", tmp_path / "a.csv")
+
+
 def test_hugging_face_folder(tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict({"text": ["\n".join(d) for d in DOCUMENTS]}).save_to_disk(tmp_path / "set")

@@ -95,7 +95,7 @@ def file_documents(path: Path, stream: Any, config: PrepareConfig) -> Iterator[D
         if kind == ".jsonl":
             yield from record_documents(json_rows(text, path), f"{path}: line", config)
         elif kind in (".csv", ".tsv"):
-            rows = table_rows(text, path, "," if kind == ".csv" else "\t")
+            rows = table_rows(text, path, "," if kind == ".csv" else "\t", config.text_column)
             yield from record_documents(rows, f"{path}: line", config)
         else:
             yield from group(text_pieces(text, path, config), config.document)

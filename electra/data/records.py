@@ -22,15 +22,16 @@ def json_rows(lines: Iterable[str], path: Path) -> Iterator[Row]:
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}: line {number} is not JSON ({error}); each line is one object") from None
         if not isinstance(row, dict):
-            raise ValueError(f'{path}: line {number} is not an object; write it as {{"text": ...}}')
+            raise ValueError(f"{path}: line {number} is not an object with named columns")
         yield number, row
 
 
-def table_rows(file: IO[str], path: Path, delimiter: str) -> Iterator[Row]:
-    """Rows under the names of the first line, whatever their width."""
+def table_rows(file: IO[str], path: Path, delimiter: str, column: str) -> Iterator[Row]:
+    """Rows under the names of the first line, whatever their width; `column` must be among them."""
     csv.field_size_limit(1 << 30)
     reader = csv.DictReader(file, delimiter=delimiter)
     try:
+        require_column(column, list(reader.fieldnames or []), str(path))
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
@@ -74,7 +75,8 @@ def data_set_rows(source: str) -> Iterator[Row]:
 def column_of(rows: Iterable[Row], column: str, where: str) -> Iterator[tuple[int, Any]]:
     """What one column holds; ValueError names the first row that lacks it."""
     for number, row in rows:
-        require_column(column, list(row), f"{where} {number}")
+        if column not in row:
+            require_column(column, list(row), f"{where} {number}")
         yield number, row[column]
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from electra.data.tokenizer import Tokenizer
 
+ROWS = 32  # rows of one forward pass
 MAX_QUESTION = 64  # tokens of a question
 STRIDE = 128  # tokens between the starts of two windows
 Span = tuple[int, int]
@@ -24,6 +25,11 @@ class Window(NamedTuple):
     places: list[Any]
     first: int
     end: int
+
+
+def batched(rows: list[list[int]]) -> list[list[list[int]]]:
+    """Groups of at most ROWS rows."""
+    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
 
 
 def join(

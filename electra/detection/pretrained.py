@@ -14,11 +14,10 @@ from torch import Tensor
 
 from electra.convert import load_network
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.model.heads import Discriminator, MaskedLM
 from electra.storage import read_json
-
-ROWS = 32  # rows of one forward pass
 
 
 def load_pretrained(folder: Path, device: str = "cpu") -> Model:
@@ -112,8 +111,3 @@ class Model:
         ids = [row + [self.tokenizer.pad_id] * (length - len(row)) for row in rows]
         mask = [[1] * len(row) + [0] * (length - len(row)) for row in rows]
         return torch.tensor(ids, device=self.device), torch.tensor(mask, device=self.device)
-
-
-def batched(rows: list[list[int]]) -> list[list[list[int]]]:
-    """Groups of at most ROWS rows."""
-    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]

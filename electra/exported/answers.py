@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from electra.config import require
 from electra.data.spans import Guess, best_answer, best_spans
 from electra.data.tags import entities, spans_are_tagged
-from electra.data.windows import Window, join, question_windows, word_windows
-from electra.exported.sessions import ROWS
+from electra.data.windows import ROWS, Window, join, question_windows, word_windows
 
 if TYPE_CHECKING:
     from electra.runtime import Runner

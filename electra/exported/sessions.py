@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-ROWS = 32  # rows of one forward pass
 # Named inputs, names of outputs -> those outputs
 Session = Callable[[dict[str, Array], Sequence[str]], list[Array]]
 

@@ -21,9 +21,10 @@ from electra.data.errors import Planted, plant_errors
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.windows import ROWS, batched
 from electra.demo import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.detect import token_scores
-from electra.detection.pretrained import ROWS, Model, batched
+from electra.detection.pretrained import Model
 from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens

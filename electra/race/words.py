@@ -20,8 +20,9 @@ from sklearn.neighbors import NearestNeighbors
 from electra.config import require
 from electra.convert import load_network
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.windows import batched
 from electra.detect import word_spans
-from electra.detection.pretrained import Model, batched
+from electra.detection.pretrained import Model
 from electra.predict import model_folder
 
 NEIGHBOURS = 5

@@ -90,6 +90,10 @@ class Task:
         say(f"{source} ({split}): {len(records)} rows, {columns}")
         return [self.example(record, columns, number) for number, record in enumerate(records)]
 
+    def holds(self, source: str, split: str) -> bool:
+        """Whether `source` has a split to measure on; a file of one's own is the dev set and nothing else."""
+        return split == "dev"
+
     def find_columns(self, records: list[Record], source: str, split: str) -> Columns:
         """Which column is the text, the second text, the label."""
         found = list(records[0].fields)

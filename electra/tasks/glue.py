@@ -63,6 +63,11 @@ class Glue(Task):
             return path if file_format(path) == ".tsv" else None
         return next((f for f in (path / self.folder / name, path / name) if f.is_file()), None)
 
+    def holds(self, source: str, split: str) -> bool:
+        """Whether an official folder has a split; the dev set is asked for whatever the source is."""
+        path = Path(source)
+        return split == "dev" or (path.is_dir() and self.official_file(path, split) is not None)
+
     def glue_columns(self, records: Sequence[Record], source: str, split: str) -> Columns:
         """The official or the hub's columns, else those a user's file has."""
         found = records[0].fields

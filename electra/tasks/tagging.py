@@ -55,7 +55,7 @@ class Tagging(Task):
         tags: Iterable[str] = example.label
         return tags
 
-    def known(self, examples: Sequence[Example]) -> dict[str, int]:
+    def numbered(self, examples: Sequence[Example]) -> dict[str, int]:
         """The number of each tag. Official test sets hold rare tags that training lacks: they count as missed."""
         found = {tag for example in examples for tag in example.label or ()} - {"O"}
         if not found.intersection(self.labels):
@@ -66,7 +66,7 @@ class Tagging(Task):
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Words -> pieces; a word without any is one unknown token."""
-        numbers = self.known(examples)
+        numbers = self.numbered(examples)
         features = []
         rows = word_windows(tokenizer, [example.texts for example in examples], max_length)
         for number, (example, windows) in enumerate(zip(examples, rows, strict=True)):

@@ -34,7 +34,7 @@ from electra.report import examples_html, write_report
 from electra.storage import masked_lm_folder, only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
-from electra.training.optimizer import build_optimizer
+from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import Trainer, seed_all
 
 # What may change between two calls of one run: none of these changes what is computed.
@@ -236,7 +236,7 @@ def build_trainer(
     ]
     require(loaders[0] is not None, f"{config.data} holds no examples to train on")
     assert loaders[0] is not None
-    optimizer = build_optimizer(objective, config)
+    optimizer = OPTIMIZERS[config.optimizer](objective, config)
     return Trainer(objective, optimizer, loaders[0], loaders[1], config, folder, device, micro)
 
 

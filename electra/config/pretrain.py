@@ -76,6 +76,9 @@ class PretrainConfig:
         "or a run or Hugging Face directory to go on from (PATH, or DISCRIMINATOR,GENERATOR), whose size it takes",
     )
     # optimization
+    optimizer: Literal["adamw", "muon"] = arg(
+        "adamw", "adamw: the paper's; muon: orthogonal momentum for the matrices of the layers, AdamW for the rest"
+    )
     learning_rate: float = arg(5e-4, "peak learning rate")
     weight_decay: float = arg(0.01, "decoupled weight decay, not applied to biases and LayerNorm")
     adam_beta1: float = arg(0.9, "decay of the mean gradient")

@@ -29,8 +29,6 @@ from electra.storage import (
     write_tensors,
 )
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-
 
 def save_checkpoint(
     folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], keep: int
@@ -74,8 +72,8 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     with torch.no_grad():
         for name, p in mine.items():
             p.copy_(weights[name])
-            for moment in MOMENTS:
-                optimizer.state[p][moment].copy_(saved[f"{name}/{moment}"])
+        for name, moment in moments(module, optimizer).items():
+            moment.copy_(saved[name])
     state: dict[str, Any] = read_json(path / "state.json")
     return state
 
@@ -108,8 +106,13 @@ def fault_of(path: Path) -> str | None:
 
 
 def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors under the names of their parameters."""
-    return {f"{name}/{m}": optimizer.state[p][m] for name, p in module.named_parameters() for m in MOMENTS}
+    """The optimizer's tensors under the names of their parameters; its step counts never change."""
+    return {
+        f"{name}/{key}": moment
+        for name, p in module.named_parameters()
+        for key, moment in optimizer.state[p].items()
+        if key != "step"
+    }
 
 
 def truncate_metrics(path: Path, step: int) -> None:

@@ -6,7 +6,7 @@ In fine-tuning lower layers learn more slowly: a group's `lr_scale` times the sc
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from torch import nn
@@ -15,10 +15,16 @@ from electra.config import FinetuneConfig, PretrainConfig
 
 
 def build_optimizer(
-    module: nn.Module, config: PretrainConfig | FinetuneConfig, lr_scale: Callable[[str], float] = lambda name: 1.0
+    module: nn.Module,
+    config: PretrainConfig | FinetuneConfig,
+    lr_scale: Callable[[str], float] = lambda name: 1.0,
+    leave: Collection[str] = (),
 ) -> torch.optim.AdamW:
-    """AdamW whose step count is infinite from the start: its bias corrections are then exactly 1."""
-    parameters = dict(module.named_parameters())  # a shared tensor comes once
+    """AdamW whose step count is infinite from the start: its bias corrections are then exactly 1.
+
+    The parameters named in `leave` are left to another optimizer.
+    """
+    parameters = {n: p for n, p in module.named_parameters() if n not in leave}  # a shared tensor comes once
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, p in parameters.items():
         groups.setdefault((lr_scale(name), config.weight_decay if takes_decay(name) else 0.0), []).append(p)

@@ -1,39 +1,51 @@
-"""What makes a tiny ELECTRA learn: the tiny preset with one change at a time, for the same number of tokens.
+"""What makes a tiny ELECTRA learn: the tiny preset with one change at a time.
 
-    python benchmarks/tiny_recipes.py --out results/tiny_recipes.json preset lr-2e-3 two-layers
+    python benchmarks/tiny_recipes.py --out results/tiny_recipes.json preset muon-2e-3 --tokens 3e6 --seeds 2
+    python benchmarks/tiny_recipes.py --out results/tiny_recipes.json --source wiki.txt
 
-Each recipe is trained from the start and measured as `electra demo` measures; its row is added to the file, which
-makes the command resumable. Without names all recipes that the file lacks are run.
+Each recipe is trained from the start and measured on held-out text: the generator's loss, the discriminator's against
+the replacements of one generator (the judge: the preset after two million tokens), and planted wrong words as `electra
+demo` measures them. Its row is added to the file, which makes the command resumable, as are the runs themselves.
+Without names all recipes are run.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import tempfile
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 from electra.config import PRESETS, PrepareConfig, PretrainConfig
 from electra.data.errors import plant_errors
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.demo import KINDS, TEXTS, heldout_documents, measure, model_scores, word_scores
+from electra.demo import KINDS, REPLACED_EXAMPLES, TEXTS, heldout_documents, measure, model_scores, word_scores
 from electra.detect import word_spans
 from electra.detection.pretrained import Model
 from electra.machine import provenance
 from electra.predict import load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
+from electra.report import replaced_examples
 from electra.storage import read_json, write_json
 from electra.training.log import read_metrics
 
+MUON = {"optimizer": "muon", "learning_rate": 2e-3}
 RECIPES: dict[str, dict[str, Any]] = {
     "preset": {},
+    "muon-1e-3": {"optimizer": "muon"},
+    "muon-2e-3": MUON,
+    "muon-4e-3": MUON | {"learning_rate": 4e-3},
+    "batch-16": {"train_batch_size": 16},
+    "batch-8": {"train_batch_size": 8},
+    "muon-2e-3-batch-16": MUON | {"train_batch_size": 16},
     "lr-2e-3": {"learning_rate": 2e-3},
     "lr-5e-4": {"learning_rate": 5e-4},
     "lambda-10": {"disc_weight": 10.0},
@@ -41,13 +53,16 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mask-10": {"mask_prob": 0.10},
     "temperature-1.5": {"temperature": 1.5},
     "share-none": {"share": "none"},
+    "generator-half": {"generator_width": 0.5},
     "two-layers": {"num_hidden_layers": 2, "generator_depth": 0.5},
     "wide-256": {"hidden_size": 256, "num_attention_heads": 8, "intermediate_size": 1024, "generator_width": 0.5},
     "random-init": {"init": "random"},
+    "dropout": {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
 }
-WORD_RULES = {"maximum": max, "mean": np.mean} | {  # from the scores of the pieces to that of the word
-    f"mean + {w} ln n": lambda p, w=w: np.mean(p) + w * math.log(len(p)) for w in (0.3, 0.5, 1.0)
-}
+JUDGE_TOKENS = 2e6
+WORD_RULES = {  # from the scores of the pieces to that of the word
+    "maximum": max, "mean": np.mean, "mean + 0.5 ln n": lambda p: np.mean(p) + 0.5 * math.log(len(p)),
+}  # fmt: skip
 
 
 def main() -> None:
@@ -55,40 +70,54 @@ def main() -> None:
     parser.add_argument("recipes", nargs="*", help=", ".join(RECIPES))
     parser.add_argument("--source", default="python-docs")
     parser.add_argument("--tokens", type=float, default=6e6)
-    parser.add_argument("--data", default="runs/recipes/data", help="where prepared text is kept")
+    parser.add_argument("--seeds", default="0", help="with commas")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--runs", default="runs/recipes", help="where prepared text and runs are kept")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
-    found: dict[str, Any] = read_json(options.out) if options.out.exists() else {}
-    source = PrepareConfig((options.source,), options.data, vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05)
+    options.runs = Path(options.runs) / Path(options.source).stem
+    source = PrepareConfig(
+        (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
+    )
     prepare(source)
     texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
-    if "bigram counts" not in found:
-        found["bigram counts"] = counting(options.data, texts)
-    for name in options.recipes or [name for name in RECIPES if name not in found]:
-        found[name] = run(recipe(RECIPES[name], options), texts)
-        write_json(options.out, found | {"tokens": options.tokens, **provenance()})
-        print(name, found[name], flush=True)
+    judge = configured("preset", 0, JUDGE_TOKENS, options)
+    pretrain(judge)
+    replaced = replaced_examples(load(judge.out), judge, REPLACED_EXAMPLES)
+    if not (options.out.exists() and "bigram counts" in read_json(options.out)):
+        add(options.out, "bigram counts", counting(source.out, texts))
+    for seed, name in product(map(int, options.seeds.split(",")), options.recipes or RECIPES):
+        config = configured(name, seed, options.tokens, options)
+        pretrain(config)
+        row = {"recipe": name, "seed": seed, "tokens": options.tokens} | measured(config, texts, replaced)
+        add(options.out, Path(config.out).name, row)
+        print(row, flush=True)
 
 
-def recipe(changes: dict[str, Any], options: argparse.Namespace) -> PretrainConfig:
-    """The tiny preset with changes to the model or the run."""
-    base = PRESETS["tiny"]
-    of_model = {name: value for name, value in changes.items() if hasattr(base.model, name)}
-    of_run = {name: value for name, value in changes.items() if name not in of_model}
+def add(file: Path, name: str, row: dict[str, Any]) -> None:
+    """Put a row into the file; others may be writing theirs."""
+    write_json(file, (read_json(file) if file.exists() else {}) | {name: row} | provenance())
+
+
+def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
+    """The tiny preset with a recipe's changes to the model or the run."""
+    base, changes = PRESETS["tiny"], RECIPES[name]
+    of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
+    of_run = {key: value for key, value in changes.items() if key not in of_model}
     return replace(
-        base, model=replace(base.model, **of_model), data=options.data, max_tokens=int(options.tokens),
-        train_steps=1_000_000, eval_steps=0, save_steps=0, log_steps=200, **of_run,
+        base, model=replace(base.model, **of_model), data=str(options.runs / "data"), max_tokens=int(tokens),
+        out=str(options.runs / f"{name}-{tokens / 1e6:g}M-{seed}"), threads=options.threads, seed=seed,
+        train_steps=1_000_000, eval_steps=200, save_steps=500, save_total_limit=1, log_steps=100, **of_run,
     )  # fmt: skip
 
 
-def run(config: PretrainConfig, texts: dict[str, list]) -> dict[str, Any]:
-    """Train and measure."""
-    with tempfile.TemporaryDirectory() as folder:
-        pretrain(replace(config, out=folder))
-        model = load(folder)
-        last = read_metrics(Path(folder))[-1]
-    row = {"seconds": round(last["seconds"]), "tokens_per_second": round(last["tokens"] / last["seconds"])}
-    row |= {name: round(last[name], 4) for name in ("gen_loss", "disc_loss", "disc_auc")}
+def measured(config: PretrainConfig, texts: dict[str, list], replaced: tuple[list, list]) -> dict[str, Any]:
+    """All figures of a run."""
+    model, last = load(config.out), read_metrics(Path(config.out))[-1]
+    row: dict[str, Any] = {name: round(last[name], 4) for name in ("gen_loss", "disc_loss", "disc_auc")}
+    labels, odds = np.concatenate(replaced[1]), np.concatenate(model_scores(model, replaced[0]))
+    row["judged_loss"] = round(float(np.logaddexp(0, np.where(labels, -odds, odds)).mean()), 4)
+    row["judged_auc"] = round(float(roc_auc_score(labels, odds)), 4)
     for kind, planted in texts.items():
         row[kind] = {rule: by_rule(planted, model, rule) for rule in WORD_RULES}
     return row

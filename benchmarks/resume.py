@@ -39,10 +39,12 @@ def main() -> None:
 
 def train(options: argparse.Namespace, folder: str, *more: str) -> subprocess.Popen:
     """The command, with a batch of 32 rows and a line of metrics a step."""
-    command = [sys.executable, "-m", "electra", "pretrain", "--preset", options.preset, "--data", options.data, "--out"]
     length = str(PRESETS[options.preset].train_steps)
-    return subprocess.Popen([*command, folder, "--train-batch-size", "32", "--log-steps", "1", "--eval-steps", "0",
-                             "--train-steps", length, *more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    settings = ["--train-batch-size", "32", "--log-steps", "1", "--eval-steps", "0", "--train-steps", length, *more]
+    command = [sys.executable, "-m", "electra", "pretrain", "--preset", options.preset, "--data", options.data]
+    return subprocess.Popen(
+        [*command, "--out", folder, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def move(folder: Path, step: int) -> None:

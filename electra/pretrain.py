@@ -16,22 +16,22 @@ import torch
 import electra
 from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say
-from electra.conversion.start import Start, fit_to_start, load_start, take_over
-from electra.convert import load_network, save_network
+from electra.conversion.start import Start, fit_to_start, load_frozen_generator, load_start, take_over
+from electra.convert import save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.model.encoder import compile_parts, compute_in
 from electra.model.generators import Unigram
-from electra.model.heads import Discriminator, MaskedLM
+from electra.model.heads import Discriminator
 from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.objectives.replacement import Replacement
 from electra.predict import load
 from electra.report import examples_html, write_report
-from electra.storage import masked_lm_folder, only_writer, read_json, write_json
+from electra.storage import only_writer, read_json, write_json
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.muon import OPTIMIZERS
@@ -196,25 +196,12 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
 def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
     """Give the objective a generator that is not trained: counts of the corpus, or a network from a folder."""
     if config.generator_kind != "unigram":
-        objective.generator = load_generator(Path(config.generator_kind), tokenizer, train.seq_length)
+        objective.generator = load_frozen_generator(Path(config.generator_kind), tokenizer, train.seq_length)
         return
     tokens = np.concatenate(train.tokens)[:MAX_TOKENS]
     unigram = unigram_probabilities(tokens, config.model.vocab_size, tokenizer.special_ids)
     assert isinstance(objective.generator, Unigram)
     objective.generator.log_probabilities.copy_(torch.from_numpy(unigram).clamp_min(1e-30).log())
-
-
-def load_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> MaskedLM:
-    """A trained masked language model, frozen; ValueError where it does not fit the text."""
-    folder = masked_lm_folder(path)
-    network = load_network(folder)
-    require(isinstance(network, MaskedLM), f"{folder} holds a discriminator, not a masked language model")
-    assert isinstance(network, MaskedLM)
-    same = load_tokenizer(folder).backend.get_vocab() == tokenizer.backend.get_vocab()
-    require(same, f"{folder}: its vocabulary is not that of the text; prepare the text with --tokenizer {folder}")
-    longest = network.encoder.config.max_position_embeddings
-    require(longest >= seq_length, f"{folder} reads {longest} tokens, the text has examples of {seq_length}")
-    return network.requires_grad_(False)
 
 
 def build_trainer(

@@ -1,4 +1,4 @@
-"""Where continued pre-training starts: a run, or a Hugging Face discriminator with its generator."""
+"""What pre-training starts from: a run, a Hugging Face pair, or a generator that stays as it is."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.predict import model_folder
+from electra.storage import masked_lm_folder
 
 
 class Start(NamedTuple):
@@ -56,13 +57,7 @@ def load_start(init: str) -> Start:
 
 def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
     """Take the sizes of the weights; dropout stays as configured. The vocabulary must be the prepared data's."""
-    mine, theirs = (t.backend.get_vocab(with_added_tokens=True) for t in (tokenizer, start.tokenizer))
-    differing = sorted(token for token in mine.keys() | theirs.keys() if mine.get(token) != theirs.get(token))
-    require(
-        not differing,
-        f"{config.data} was prepared with another vocabulary than {start.path} has ({len(differing)} tokens differ, "
-        f"{differing[:3]} among them); prepare the text again with --tokenizer {start.path.partition(',')[0]}",
-    )
+    require_same_vocabulary(start.tokenizer, start.path.partition(",")[0], tokenizer)
     model = replace(with_sizes(config.model, start.encoder.config), pad_token_id=tokenizer.pad_id)
     if not start.generator or config.objective == "mlm" or not start.discriminator:
         return replace(config, model=model)
@@ -75,6 +70,29 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
         f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
     )
     return fitting
+
+
+def require_same_vocabulary(theirs: Tokenizer, path: str | Path, of_text: Tokenizer) -> None:
+    """Refuse a model that reads other tokens than the text was prepared with."""
+    model, text = (t.backend.get_vocab(with_added_tokens=True) for t in (theirs, of_text))
+    differing = sorted(token for token in model.keys() | text.keys() if model.get(token) != text.get(token))
+    require(
+        not differing,
+        f"the text was prepared with another vocabulary than that of {path} ({len(differing)} tokens differ, "
+        f"{differing[:3]} among them); prepare it again with --tokenizer {path}",
+    )
+
+
+def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> MaskedLM:
+    """A trained masked language model that is not trained on; ValueError where it does not fit the text."""
+    folder = masked_lm_folder(path)
+    network = load_network(folder)
+    require(isinstance(network, MaskedLM), f"{folder} holds a discriminator, not a masked language model")
+    assert isinstance(network, MaskedLM)
+    require_same_vocabulary(load_tokenizer(folder), folder, tokenizer)
+    longest = network.encoder.config.max_position_embeddings
+    require(longest >= seq_length, f"{folder} reads {longest} tokens, the text has examples of {seq_length}")
+    return network.requires_grad_(False)
 
 
 def with_sizes(config: ElectraConfig, sizes: ElectraConfig) -> ElectraConfig:

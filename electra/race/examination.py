@@ -15,6 +15,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig, require
+from electra.conversion.start import load_frozen_generator
 from electra.convert import load_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities
 from electra.data.errors import Planted, plant_errors
@@ -28,7 +29,6 @@ from electra.detection.pretrained import Model
 from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
-from electra.pretrain import load_generator
 from electra.report import replaced_examples
 from electra.training.trainer import seed_all
 
@@ -95,7 +95,9 @@ def set_examination(config: PretrainConfig, generator: str) -> Examination:
     heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(config.data)
     require(len(heldout) > 0, f"{config.data} has no held-out text; run electra prepare with --heldout above 0")
     writer = (
-        load_generator(Path(generator), tokenizer, heldout.seq_length) if generator else Unigram(config.data, tokenizer)
+        load_frozen_generator(Path(generator), tokenizer, heldout.seq_length)
+        if generator
+        else Unigram(config.data, tokenizer)
     )
     # Only its generator and tokeniser are asked.
     model = Model(cast(Discriminator, None), cast(MaskedLM, writer), tokenizer, 0.5, heldout.seq_length)

@@ -101,7 +101,7 @@ def add(file: Path, name: str, row: dict[str, Any]) -> None:
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
     """The tiny preset with a recipe's changes to the model or the run."""
-    base, changes = PRESETS["tiny"], RECIPES[name]
+    base, changes = replace(PRESETS["tiny"], optimizer="adamw", learning_rate=1e-3), RECIPES[name]
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}
     return replace(

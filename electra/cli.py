@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 from electra.config import (
     PRESETS,
+    RECIPES,
+    SIZES,
     BenchConfig,
     CompareConfig,
     ConvertConfig,
@@ -90,9 +92,15 @@ def run(verb: str, words: list[str]) -> None:
     getattr(importlib.import_module(f"electra.{verb}"), verb)(config)
 
 
+STARTING_POINT = """
+
+--preset {tiny,small,small++,base,large} (default small) sets all that follows, and --recipe {paper,fast} how it is
+trained (default paper; tiny: fast). So does --config FILE, the config.json of an earlier run. Flags come after."""
+
+
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
-    """The configuration that flags change: --preset NAME (default small), or --config FILE of an earlier run."""
-    rest, named = [], {"--preset": "", "--config": ""}
+    """What flags change: --preset NAME (default small) by a --recipe, or --config FILE of an earlier run."""
+    rest, named = [], {"--preset": "", "--recipe": "", "--config": ""}
     words = [part for word in words for part in (word.split("=", 1) if word.split("=")[0] in named else [word])]
     stream = iter(words)
     for word in stream:
@@ -102,12 +110,18 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
                 raise ValueError(f"{word} needs a value")
         else:
             rest.append(word)
+    if named["--config"] and named["--recipe"]:
+        raise ValueError("--config says how that run was trained; leave --recipe out, or name a --preset instead")
     if named["--config"]:
         return config_of_file(named["--config"]), rest
     name = named["--preset"] or "small"
     if name not in PRESETS:
         raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name], rest
+    if not named["--recipe"]:
+        return PRESETS[name], rest
+    if named["--recipe"] not in RECIPES:
+        raise ValueError(f"unknown recipe {named['--recipe']!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[named["--recipe"]](SIZES[name]), rest
 
 
 def config_of_file(path: str) -> PretrainConfig:
@@ -124,10 +138,7 @@ def parse(kind: type, words: list[str], default: Any, program: str) -> Any:
     """An instance of `kind` from flags; unset flags keep the default's value."""
     import tyro
 
-    description = (kind.__doc__ or "") + (
-        "\n\n--preset {tiny,small,small++,base,large} (default small) sets all that follows; so does --config FILE, "
-        "the config.json of an earlier run. Flags come after." if kind is PretrainConfig else ""
-    )  # fmt: skip
+    description = (kind.__doc__ or "") + (STARTING_POINT if kind is PretrainConfig else "")
     flags = flags_of(kind, default)
     parsed: Any = tyro.cli(
         flags,

@@ -52,7 +52,7 @@ def test_help_of_a_verb_shows_the_presets_values_and_every_field(capsys):
     assert end.value.code == 0
     for name in ("--learning-rate", "--hidden-size", "--mask-prob", "--max-minutes", "--no-packed", "--config"):
         assert name in said
-    assert "0.001" in said
+    assert "0.002" in said
 
 
 def test_no_words_and_version(capsys):
@@ -72,6 +72,8 @@ REFUSED = {
     "pretrain --train-steps 0": "train_steps must be above 0, got 0",
     "pretrain --preset huge": "unknown preset 'huge'; there are tiny, small",
     "pretrain --preset": "--preset needs a value",
+    "pretrain --recipe slow": "unknown recipe 'slow'; there are paper, fast",
+    "pretrain --recipe fast --config c.json": "leave --recipe out",
     "pretrain --config none.json": "none.json: no such file",
     "pretrain --share some": "'none'",
     "pretrain --hidden-size 30": "num_attention_heads 4 does not divide hidden_size 30; 3 does",
@@ -188,6 +190,16 @@ def test_presets_are_what_the_flags_change(monkeypatch):
     base = PRESETS["base"]
     model = replace(base.model, hidden_size=96)
     assert got == replace(base, model=model, packed=False, learning_rate=1e-3, share="none")
+
+
+def test_a_recipe_changes_a_preset_before_flags_do(monkeypatch):
+    small = parsed("pretrain --recipe fast --seed 3", monkeypatch)
+    assert (small.optimizer, small.learning_rate, small.init) == ("muon", 1e-3, "corpus")
+    assert small.model == replace(PRESETS["small"].model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    assert parsed("pretrain --preset tiny --recipe fast", monkeypatch) == PRESETS["tiny"]
+    tiny = parsed("pretrain --preset tiny --recipe=paper --optimizer muon", monkeypatch)
+    assert (tiny.optimizer, tiny.init, tiny.adam_beta2) == ("muon", "random", 0.999)
+    assert tiny.model.num_hidden_layers == 4 and tiny.model.hidden_dropout_prob == 0.1
 
 
 def test_a_file_is_taken_before_flags_and_after_presets(tmp_path, monkeypatch):

@@ -10,14 +10,16 @@ from electra.config.export import ConvertConfig, ExportConfig
 from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
 from electra.config.model import ElectraConfig
 from electra.config.prepare import PrepareConfig
-from electra.config.presets import PRESETS, SEQ_LENGTHS
+from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
 from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 
 __all__ = [
     "PRESETS",
+    "RECIPES",
     "SEQ_LENGTHS",
+    "SIZES",
     "BenchConfig",
     "CompareConfig",
     "ConvertConfig",

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_detect import TEXTS, build
 
@@ -686,81 +686,6 @@ def test_a_taken_port_is_said(server):
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         ServeConfig(**wrong)
-
-
-# -- fuzz --------------------------------------------------------------------------------------------------------------
-
-RAW = st.one_of(
-    st.binary(max_size=60),
-    st.recursive(
-        st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(codec=None), max_size=20),
-        lambda inner: (
-            st.lists(inner, max_size=4)
-            | st.dictionaries(st.sampled_from(["inputs", "input", "threshold", "suggestions", "x"]), inner, max_size=4)
-        ),
-        max_leaves=8,
-    ).map(lambda value: json.dumps(value).encode()),
-)
-TYPES = st.sampled_from(
-    ["application/json", "application/x-www-form-urlencoded", "text/plain", "application/json; charset=x"]
-)
-
-
-def fuzz(running, count):
-    """Every working route with made-up bodies: never a 5xx, every error in the one form."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
-
-    @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(st.sampled_from(WORKING), RAW, TYPES)
-    def once(path, body, kind):
-        connection.request("POST", path, body, {"content-type": kind})
-        response = connection.getresponse()
-        content = json.loads(response.read())
-        assert response.status < 500
-        assert response.status == 200 or (
-            content["code"] == response.status and content.keys() == {"error", "error_type", "code"}
-        )
-
-    with contextlib.closing(connection):
-        once()
-
-
-def test_made_up_bodies_never_break_it(real):
-    fuzz(real, 300)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_twenty_thousand_made_up_bodies_never_break_it(real):
-    fuzz(real, 20_000)
-
-
-def by_schema(running, count):
-    """Requests that schemathesis makes from /openapi.json, valid and not."""
-    schemathesis = pytest.importorskip("schemathesis")
-    schema = schemathesis.openapi.from_dict(json.loads(running.get("/openapi.json")[1]))
-    schema.config.update(base_url=f"http://127.0.0.1:{running.port}")
-    for result in schema.get_all_operations():
-        operation = result.ok()
-
-        @settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(operation.as_strategy())
-        def once(case):
-            response = case.call()
-            assert response.status_code < 500
-            assert response.status_code == 200 or response.json()["code"] == response.status_code
-
-        once()
-
-
-def test_requests_made_from_the_schema_never_break_it(real):
-    by_schema(real, 15)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_two_thousand_requests_made_from_the_schema_never_break_it(real):
-    by_schema(real, 250)
 
 
 @pytest.mark.slow

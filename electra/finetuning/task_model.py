@@ -13,6 +13,7 @@ from electra.config import require
 from electra.convert import Network, load_network, save_network
 from electra.data.rows import by_length, lay_out
 from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.windows import require_texts
 from electra.storage import read_json
 from electra.tasks import TASKS, Example, Features, Task
 
@@ -43,6 +44,8 @@ class TaskModel:
     def predict(self, inputs: Sequence[Input]) -> list[dict[str, Any]]:
         """A JSON-able prediction for each input: a text, a pair of texts, or the words of a sentence for a tagger."""
         require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
+        if self.task.wanted:
+            require_texts(inputs, self.task.wanted)
         return self.answer([Example(str(n), as_texts(given, self.name), None) for n, given in enumerate(inputs)])
 
     def answer(self, examples: Sequence[Example]) -> list[dict[str, Any]]:

@@ -142,8 +142,8 @@ async def memory(target: Target, process: psutil.Process, requests: int) -> dict
     growth = sizes[-1] / sizes[1] - 1  # the first fifth warms up
     return {
         "requests": requests, "codes": {str(code): n for code, n in sorted(codes.items())},
-        "server_errors": sum(n for code, n in codes.items() if code >= 500), "resident_mb": sizes, "growth": round(growth, 4),
-        "growth_in_10000": round(growth * 10_000 / (0.8 * requests), 4),
+        "server_errors": sum(n for code, n in codes.items() if code >= 500), "resident_mb": sizes,
+        "growth": round(growth, 4), "growth_in_10000": round(growth * 10_000 / (0.8 * requests), 4),
     }  # fmt: skip
 
 

@@ -22,9 +22,14 @@ from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.server.app import FORM, WORKING
 
 QUIET = dict(deadline=None, suppress_health_check=list(HealthCheck), database=None)
+TAGS = ["O", "B-X", "I-X"]
 TASKS = {
     "labels": (Classifier, {"num_labels": 2, "head": "dense"}, {"id2label": {"0": "no", "1": "yes"}}),
-    "tags": (Tagger, {"num_labels": 3}, {"task": "tagging", "task_settings": {"labels": ["O", "B-X", "I-X"]}}),
+    "tags": (
+        Tagger,
+        {"num_labels": 3},
+        {"task": "tagging", "task_settings": {"labels": TAGS}, "id2label": {str(n): tag for n, tag in enumerate(TAGS)}},
+    ),
     "answers": (Answerer, {"head": "linear"}, {"task": "qa"}),
 }
 

@@ -66,8 +66,9 @@ def from_huggingface(state: Mapping[str, Tensor], names: Mapping[str, str]) -> t
         module, _, kind = name.rpartition(".")
         pattern, layer = without_layer(module, r"\.layer\.(\d+)\.", ".layer.{i}.")
         if pattern == QKV_PARTS[0]:
-            parts = [state.get(f"{part.format(i=layer)}.{kind}", tensor[:0]) for part in QKV_PARTS]
-            if any(part.shape[1:] != tensor.shape[1:] for part in parts):
+            named = [f"{part.format(i=layer)}.{kind}" for part in QKV_PARTS]
+            parts = [state[part] for part in named if part in state]  # one that is missing leaves too few rows
+            if any(part.ndim == 0 or part.shape[1:] != tensor.shape[1:] for part in parts):
                 raise ValueError(f"query, key and value of layer {layer} differ in width; the file was altered")
             ours[f"{QKV.format(i=layer)}.{kind}"] = torch.cat(parts)
         elif pattern in back:

@@ -1,4 +1,4 @@
-"""How well wrong words are found and mended in held-out text, beside counting and a spell checker.
+"""How well wrong words are found and mended in held-out text, beside counting, a spell checker and, if given, rules.
 
 Six kinds of errors, two in each text of 30 words: the generator's replacements, random words, confusable words,
 misspellings, dropped words (the word behind the gap counts as wrong) and doubled words. AUC, average precision, and
@@ -24,6 +24,8 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
+
+from grammar_checker import grammar_scores  # noqa: E402
 
 from electra.config import PrepareConfig  # noqa: E402
 from electra.data.chunks import is_heldout  # noqa: E402
@@ -51,17 +53,23 @@ def main() -> None:
     parser.add_argument("--data", default="", help="prepared training text, for counting; default: the run's")
     parser.add_argument("--texts", type=int, default=400, help="texts of each kind")
     parser.add_argument("--mended", type=int, default=100, help="texts of each kind whose suggestions are judged")
+    parser.add_argument("--grammar-checker", type=Path, help="a node_modules that holds harper.js: grammar_checker.py")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     model = load(options.model)
     scorers = {"model": lambda rows: model_scores(model, rows)} | counting(options, model)
     found: dict[str, Any] = {"model": options.model, "texts": options.texts}
+    if options.grammar_checker:
+        package = read_json(options.grammar_checker / "harper.js" / "package.json")
+        found["grammar_checker"] = f"{package['name']} {package['version']}"
     for name, path in (text.split("=", 1) for text in options.text):
         documents = list(heldout_documents(path, options.heldout))
         found[name] = {"clean": clean(model, documents[: options.texts])}
         for kind in KINDS:
             texts = planted(model, documents, kind, options.texts)
             found[name][kind] = judged(model, texts, scorers, options.mended if kind in MENDABLE else 0)
+            if options.grammar_checker and found[name][kind]["texts"]:
+                found[name][kind]["grammar_checker"] = ruled(options.grammar_checker, texts)
             print(name, kind, found[name][kind], flush=True)
             write_json(options.out, found | provenance("pyspellchecker"))
 
@@ -140,6 +148,15 @@ def judged(model: Model, texts: list[Planted], scorers: dict[str, Any], mended: 
     if mended:
         row["suggestions"] = rounded(ranks(model, texts[:mended], spelling))
     return row
+
+
+def ruled(node_modules: Path, texts: list[Planted]) -> dict[str, float]:
+    """A checker that says yes or no: beside the curves' figures the one place on them where it stands."""
+    texts = [text for text in texts if any(text.is_wrong)]
+    scores = np.array([s for row in grammar_scores(node_modules, [t.words for t in texts]) for s in row])
+    wrong = np.array([w for text in texts for w in text.is_wrong], float)
+    place = {"recall": scores[wrong == 1].mean(), "false_alarms_there": 100 * scores[wrong == 0].mean()}
+    return rounded(measure(scores, wrong)._asdict() | place)
 
 
 def rounded(row: dict[str, float]) -> dict[str, float]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
+import operator
 import random
 import re
 import subprocess
@@ -96,6 +96,8 @@ def summary(answers: list[Answer], seconds: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "requests": len(answers),
         "codes": {str(code): n for code, n in sorted(Counter(a.code for a in answers).items())},
+        "server_errors": sum(a.code >= 500 for a in answers),
+        "broken": sum(a.code == 0 for a in answers),  # connections, not answers
         "goodput_per_second": round(sum(a.code == 200 for a in answers) / seconds, 1),
     }
     for name, code in (("answered", 200), ("refused", 429)):
@@ -125,7 +127,7 @@ async def measure(process: psutil.Process, port: int, options: argparse.Namespac
 
 async def memory(target: Target, process: psutil.Process, requests: int) -> dict[str, Any]:
     """Resident megabytes after each tenth of the requests, of many lengths."""
-    sizes = []
+    sizes, codes = [], Counter()
     for _ in range(10):
         left = requests // 10
 
@@ -133,11 +135,16 @@ async def memory(target: Target, process: psutil.Process, requests: int) -> dict
             nonlocal left
             while left > 0:
                 left -= 1
-                await target.ask()
+                codes[(await target.ask()).code] += 1
 
         await asyncio.gather(*(client() for _ in range(CLIENTS)))
         sizes.append(round(process.memory_info().rss / 1e6, 1))
-    return {"requests": requests, "resident_mb": sizes, "growth": round(sizes[-1] / sizes[1] - 1, 4)}
+    growth = sizes[-1] / sizes[1] - 1  # the first fifth warms up
+    return {
+        "requests": requests, "codes": {str(code): n for code, n in sorted(codes.items())},
+        "server_errors": sum(n for code, n in codes.items() if code >= 500), "resident_mb": sizes,
+        "growth": round(growth, 4), "growth_in_10000": round(growth * 10_000 / (0.8 * requests), 4),
+    }  # fmt: skip
 
 
 async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
@@ -148,13 +155,16 @@ async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
     async def drip() -> None:
         while True:
             start = time.perf_counter()
-            with contextlib.suppress(OSError):
+            try:
                 _, writer = await asyncio.open_connection("127.0.0.1", target.port)
                 writer.write(b"POST /detect HTTP/1.1\r\nhost: a\r\nx: ")
                 while not writer.transport.is_closing():
                     writer.write(b"a")
                     await asyncio.sleep(1)
-            lives.append(time.perf_counter() - start)
+            except OSError:
+                await asyncio.sleep(0.1)  # it was cut at once
+            finally:
+                lives.append(time.perf_counter() - start)  # also of one that was never cut
 
     drips = [asyncio.create_task(drip()) for _ in range(options.sockets)]
     await asyncio.sleep(1)
@@ -162,12 +172,39 @@ async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
     beside = summary(await closed_loop(target, seconds, 1), seconds)
     for task in drips:
         task.cancel()
+    await asyncio.gather(*drips, return_exceptions=True)
     return {
         "sockets": options.sockets,
         "alone": before,
         "beside": beside,
         "longest_life_s": round(max(lives, default=0), 1),
     }
+
+
+def against_bars(found: dict[str, Any]) -> dict[str, Any]:
+    """What was measured beside what is asked for; None where nothing was refused, which an overload should do."""
+    over, slow_one = found["overload"], found["slow"]
+    parts = [found["one_client"], found["peak"], over, found["memory"], slow_one["alone"], slow_one["beside"]]
+    rows = {
+        "share_of_peak_at_overload": (over["share_of_peak"], ">=", 0.9),
+        "server_errors": (sum(part["server_errors"] for part in parts), "<=", 0),
+        "refused_p50_ms": (over.get("refused_ms", {}).get("p50"), "<=", 50),
+        "refused_p99_ms": (over.get("refused_ms", {}).get("p99"), "<=", 50),
+        "memory_growth_in_10000": (found["memory"]["growth_in_10000"], "<=", 0.01),
+        "slow_sockets_longest_life_s": (slow_one["longest_life_s"], "<=", 12),
+        "honest_p99_beside_them": (ratio(slow_one["beside"], slow_one["alone"]), "<=", 2),
+    }
+    passes = {">=": operator.ge, "<=": operator.le}
+    return {
+        name: {"measured": value, "bar": f"{sign} {bar}", "passed": value is not None and passes[sign](value, bar)}
+        for name, (value, sign, bar) in rows.items()
+    }
+
+
+def ratio(beside: dict[str, Any], alone: dict[str, Any]) -> float | None:
+    """How many times as long an answer takes, at p99."""
+    rows = [row.get("answered_ms", {}).get("p99") for row in (beside, alone)]
+    return round(rows[0] / rows[1], 2) if all(rows) else None
 
 
 def main() -> None:
@@ -187,6 +224,7 @@ def main() -> None:
             found = asyncio.run(measure(psutil.Process(server.pid), port, options))
         finally:
             server.terminate()
+    found["bars"] = against_bars(found)
     settings = {name: getattr(options, name) for name in ("model", "seconds", "words", "times")}
     write_json(options.out, found | settings | provenance("fastapi", "uvicorn", "torch"))
     print(json.dumps(found, indent=1))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -30,8 +30,9 @@ from electra.model.names import (
     to_huggingface,
 )
 from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, SpanHead, Tagger
-from electra.storage import read_json, write_json, write_tensors
+from electra.storage import read_json, read_object, write_json, write_tensors
 
+N = TypeVar("N", bound=torch.nn.Module)
 Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer | Headless
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
 WITHOUT_MEANING = {
@@ -131,15 +132,31 @@ def architecture(network: Network) -> str:
 
 def load_network(folder: Path) -> Network:
     """Read a Hugging Face ELECTRA directory, or a BertForMaskedLM; which network it is, its config.json says."""
-    content = read_json(folder / "config.json")
-    name = next(iter(content.get("architectures") or []), "")
+    content = read_object(folder / "config.json")
+    name = stated_architecture(content)
     if content.get("model_type") != "electra" and name != "BertForMaskedLM":
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
     kind = ARCHITECTURES.get(name, ARCHITECTURES["ElectraForPreTraining"])
-    network = kind.build(Encoder(shape(content, folder)), num_labels(content))
+    config, C = shape(content, folder), num_labels(content)
     weights = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
+    ours, unknown = from_huggingface(weights, kind.names)
+    network = build_to_fit(lambda: kind.build(Encoder(config), C), config, ours, unknown, folder)
     fill(network, weights, kind.names, folder)
     return network
+
+
+def build_to_fit(
+    build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, torch.Tensor], unknown: list[str], folder: Path
+) -> N:
+    """Build a network; a shape that the weights do not have is refused before it takes memory or a million layers."""
+    require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
+    try:
+        with torch.device("meta"):
+            sketch = build()
+    except (RuntimeError, OverflowError, TypeError):  # beyond what 64 bits count
+        raise ValueError(f"{folder}: config.json names a shape that no network has") from None
+    require_fit(sketch, weights, unknown, folder)
+    return build()
 
 
 def fill(network: Network, weights: Mapping[str, torch.Tensor], names: Mapping[str, str], where: Path) -> None:
@@ -154,13 +171,15 @@ def fill(network: Network, weights: Mapping[str, torch.Tensor], names: Mapping[s
 
 def load_encoder(folder: Path) -> Encoder:
     """The body of any ELECTRA or BERT directory, whatever head it has."""
-    content = read_json(folder / "config.json")
+    content = read_object(folder / "config.json")
     if content.get("model_type") not in ("electra", "bert"):
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, neither an ELECTRA nor a BERT")
-    encoder = Encoder(shape(content, folder))
+    config = shape(content, folder)
     theirs = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
-    ours, unknown = from_huggingface(theirs, NAMES)
-    take_weights(encoder, {name.removeprefix("encoder."): tensor for name, tensor in ours.items()}, unknown, folder)
+    found, unknown = from_huggingface(theirs, NAMES)
+    ours = {name.removeprefix("encoder."): tensor for name, tensor in found.items()}
+    encoder = build_to_fit(lambda: Encoder(config), config, ours, unknown, folder)
+    take_weights(encoder, ours, unknown, folder)
     return encoder
 
 
@@ -171,9 +190,15 @@ def is_masked_lm(folder: Path) -> bool:
 
 def is_finetuned(folder: Path) -> bool:
     """Whether a directory holds a network that answers a task."""
-    content = read_json(folder / "config.json")
-    name = next(iter(content.get("architectures") or []), "")
+    content = read_object(folder / "config.json")
+    name = stated_architecture(content)
     return content.get("model_type") == "electra" and name in ARCHITECTURES and name not in WITHOUT_TASK
+
+
+def stated_architecture(content: Mapping[str, Any]) -> str:
+    """The class that a config.json names first; '' where it names none."""
+    named = content.get("architectures")
+    return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
 def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
@@ -182,6 +207,10 @@ def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
         if content.get(name, known) != known:
             raise ValueError(f"{folder} has {name} {content[name]!r}; only {known!r} is known here")
     given = {f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content}
+    whole = {f.name for f in fields(ElectraConfig) if f.type == "int"}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int if name in whole else int | float):
+            raise ValueError(f"{folder}: {name} in config.json must be a {'whole ' * (name in whole)}number")
     if content.get("model_type") == "bert":
         given["embedding_size"] = content["hidden_size"]
     return ElectraConfig(**given)
@@ -189,7 +218,10 @@ def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
 
 def num_labels(content: Mapping[str, Any]) -> int:
     """How many labels a config.json names; transformers' default is two."""
-    return len(content.get("id2label") or {}) or int(content.get("num_labels", 2))
+    names, count = content.get("id2label"), content.get("num_labels", 2)
+    count = len(names) if isinstance(names, dict) and names else count
+    require(isinstance(count, int) and count > 0, "num_labels in config.json must be a whole number above 0")
+    return int(count)
 
 
 def electra_name(name: str) -> str:
@@ -202,7 +234,16 @@ def electra_name(name: str) -> str:
 
 
 def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
-    """Fill a network, or raise ValueError where tensors are missing or of another shape."""
+    """Fill a network, or raise ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
+    require_fit(network, ours, unknown, folder)
+    wanted = network.state_dict().keys()
+    broken = sorted(name for name in wanted if not ours[name].isfinite().all())
+    require(not broken, f"{folder}: NaN or infinity in {', '.join(broken)}; training diverged, or the file was altered")
+    network.load_state_dict({name: ours[name] for name in wanted})
+
+
+def require_fit(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
+    """Raise ValueError where tensors are missing or of another shape."""
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
@@ -211,19 +252,18 @@ def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unk
             f"{folder}: the weights do not fit config.json; missing {missing}, "
             f"of another shape {wrong}, unknown {unknown}"
         )
-    network.load_state_dict({name: ours[name] for name in wanted})
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of a model folder; safetensors only, as loading a pickle runs what is in it."""
     path = folder / "model.safetensors"
-    if not path.exists():
+    if not path.is_file():  # a pipe would be waited for
         other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
         hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
         raise ValueError(f"{folder} has no model.safetensors{hint}")
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} was cut short or altered ({error})") from None
 
 

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class WrongInput(ValueError):
+    """An input that a model does not answer. The message repeats nothing of it, so a server may send it."""
+
+    def __init__(self, number: int, needed: str) -> None:
+        super().__init__(f"input {number}: give {needed}")
+        self.needed = needed
+
+
 class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
 

@@ -78,8 +78,8 @@ def load(path: str | Path, device: str = "cpu", threads: int = 0) -> Any:
 def model_folder(path: Path) -> Path:
     """The folder of the model: the path itself, or a run's model/."""
     for folder in (path / "model", path):
-        weights = any((folder / name).exists() for name in ("model.safetensors", "pytorch_model.bin"))
-        if weights and (folder / "config.json").exists():  # written last
+        weights = any((folder / name).is_file() for name in ("model.safetensors", "pytorch_model.bin"))
+        if weights and (folder / "config.json").is_file():  # written last
             return folder
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")

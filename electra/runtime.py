@@ -18,7 +18,7 @@ from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.exported.answers import answer_at, labelled, tagged
 from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
-from electra.storage import read_json
+from electra.storage import read_json, read_object
 
 
 def is_exported(path: str | Path) -> bool:
@@ -42,14 +42,19 @@ def load(path: str | Path, format: str = "auto", threads: int = 0) -> Any:
     usable = [f for f in dict.fromkeys((plain, "openvino", "onnx")) if (generator / FORMATS[f].file).exists()]
     usable = [f for f in usable if installed(FORMATS[f].library)]
     fill = open_session(generator, usable[0], threads) if usable else None
-    config = read_json(folder / "config.json")
-    kind = RUNNERS[config["architectures"][0]]
+    config = read_object(folder / "config.json")
+    name = next(iter(config.get("architectures") or []), "")
+    require(name in RUNNERS, f"{folder}: config.json names no architecture that is exported here, but {name!r}")
+    kind = RUNNERS[name]
     return kind(session, fill, load_tokenizer(folder), config, stated_length(folder), chosen)
 
 
 def choose_format(folder: Path) -> str:
     """The fastest format that export kept and this machine can run."""
-    kept = [f["format"] for f in read_json(folder / "export.json")["formats"] if f["kept"]]
+    try:
+        kept = [f["format"] for f in read_json(folder / "export.json")["formats"] if f["kept"]]
+    except (KeyError, TypeError):
+        raise ValueError(f"{folder / 'export.json'} is not what electra export writes; it was altered") from None
     usable = [name for name, f in FORMATS.items() if name in kept and installed(f.library)]
     if not usable:
         raise ValueError(f"{folder} holds {', '.join(kept) or 'no format'}; install onnxruntime or openvino to run it")

@@ -55,8 +55,16 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; ValueError where something else is in it."""
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds no JSON object; it was altered")
+    return content
 
 
 def sha256(path: Path) -> str:

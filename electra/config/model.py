@@ -32,7 +32,7 @@ class ElectraConfig:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
-            fitting = [n for n in range(1, self.hidden_size + 1) if self.hidden_size % n == 0]
+            fitting = [n for n in range(1, min(self.hidden_size, 4096) + 1) if self.hidden_size % n == 0]
             nearest = min(fitting, key=lambda n: abs(n - self.num_attention_heads))
             raise ValueError(
                 f"num_attention_heads {self.num_attention_heads} does not divide hidden_size {self.hidden_size}; "

@@ -12,7 +12,7 @@ from typing import Any
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from electra.storage import read_json, write_atomically, write_json
+from electra.storage import read_object, write_atomically, write_json
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"),
@@ -161,7 +161,7 @@ def roles_beside(file: Path) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if file.with_name(name).is_file():
-            said.update(read_json(file.with_name(name)))
+            said.update(read_object(file.with_name(name)))
     return said
 
 
@@ -170,8 +170,8 @@ def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path
     roles = {}
     for role, spellings in SPELLINGS.items():
         said = beside.get(role)
-        said = said["content"] if isinstance(said, dict) else said
-        candidates = (said, *spellings) if said else spellings
+        said = said.get("content") if isinstance(said, dict) else said
+        candidates = (said, *spellings) if said and isinstance(said, str) else spellings
         found = next((token for token in candidates if backend.token_to_id(token) is not None), None)
         if found is not None:
             roles[role] = found
@@ -201,7 +201,10 @@ def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.To
 def stated_length(folder: Path) -> int:
     """The length the model was trained at: positions beyond it exist but have learned nothing."""
     path = folder / "tokenizer_config.json"
-    return int(min(read_json(path).get("model_max_length", 512), 1 << 20)) if path.exists() else 512
+    length = read_object(path).get("model_max_length", 512) if path.exists() else 512
+    if isinstance(length, bool) or not isinstance(length, int | float) or not length >= 3:
+        raise ValueError(f"{path}: model_max_length must be a number of tokens, 3 or more")
+    return int(min(length, 1 << 20))  # 1e30 stands for no limit
 
 
 # -- training ----------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from electra.data.tokenizer import Tokenizer
+from electra.interface import WrongInput
 
 ROWS = 32  # rows of one forward pass
 MAX_QUESTION = 64  # tokens of a question
@@ -25,6 +26,24 @@ class Window(NamedTuple):
     places: list[Any]
     first: int
     end: int
+
+
+class Wanted(NamedTuple):
+    """What an input must be."""
+
+    counts: tuple[int, ...]  # of texts
+    said: str
+
+
+TEXT_OR_PAIR = Wanted((1, 2), "a text or a pair of texts")
+QUESTION_AND_CONTEXT = Wanted((2,), "a question and a context")
+
+
+def require_texts(inputs: Sequence[str | Sequence[str]], wanted: Wanted) -> None:
+    """Raise WrongInput at the first input of another number of texts."""
+    for number, each in enumerate(inputs, 1):
+        if (1 if isinstance(each, str) else len(each)) not in wanted.counts:
+            raise WrongInput(number, wanted.said)
 
 
 def batched(rows: list[list[int]]) -> list[list[list[int]]]:

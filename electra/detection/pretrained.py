@@ -37,6 +37,8 @@ def load_pretrained(folder: Path, device: str = "cpu") -> Model:
     generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
     assert generator is None or isinstance(generator, MaskedLM)
     threshold = read_json(folder / "config.json").get("detection_threshold", 0.5)
+    if not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1")
     longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
     return Model(network.to(device), generator.to(device) if generator else None, tokenizer, threshold, longest)
 

@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.config import require
 from electra.data.spans import Guess, best_answer, best_spans
 from electra.data.tags import entities, spans_are_tagged
-from electra.data.windows import ROWS, Window, join, question_windows, word_windows
+from electra.data.windows import (
+    QUESTION_AND_CONTEXT,
+    ROWS,
+    TEXT_OR_PAIR,
+    Window,
+    join,
+    question_windows,
+    require_texts,
+    word_windows,
+)
 
 if TYPE_CHECKING:
     from electra.runtime import Runner
@@ -30,8 +38,7 @@ Array = NDArray[Any]
 def labelled(model: Runner, inputs: Sequence[str | Sequence[str]]) -> list[dict[str, Any]]:
     """The label of each text or pair with probabilities, or all labels that fit; for a regression the number."""
     pairs = [(each,) if isinstance(each, str) else tuple(each) for each in inputs]
-    wrong = next((n for n, pair in enumerate(pairs, 1) if len(pair) not in (1, 2)), 0)
-    require(not wrong, f"input {wrong}: give a text or a pair of texts")
+    require_texts(pairs, TEXT_OR_PAIR)
     found = outputs(model, [rows_of(model, pair) for pair in pairs], ["logits"])
     logits = np.array([np.mean([row for (row,) in orders], axis=0) for orders in found])
     kind, settings = model.config.get("problem_type"), model.config.get("task_settings", {})
@@ -101,8 +108,7 @@ def sentence_tags(
 
 def answer_at(model: Runner, inputs: Sequence[Sequence[str]]) -> list[dict[str, Any]]:
     """The likeliest answer to each (question, context), '' if none is likelier; a long context is read in windows."""
-    wrong = next((n for n, each in enumerate(inputs, 1) if isinstance(each, str) or len(each) != 2), 0)
-    require(not wrong, f"input {wrong}: give a question and a context")
+    require_texts(inputs, QUESTION_AND_CONTEXT)
     rows = [windows for _, windows in question_windows(model.tokenizer, inputs, model.longest)]
     found = outputs(model, rows, ["start_logits", "end_logits"])
     settings = model.config.get("task_settings", {})

@@ -50,7 +50,10 @@ def open_session(folder: Path, format: str, threads: int = 0) -> Session:
     if not installed(library):
         raise ValueError(f"the format {format} needs {library}: pip install {library}")
     threads = threads or len(os.sched_getaffinity(0))
-    return (open_onnx if library == "onnxruntime" else open_openvino)(folder / file, precision, threads)
+    try:
+        return (open_onnx if library == "onnxruntime" else open_openvino)(folder / file, precision, threads)
+    except Exception as error:  # each library has errors of its own for a file that is none
+        raise ValueError(f"{folder / file} cannot be opened: it was cut short or altered ({error})") from None
 
 
 def open_onnx(file: Path, precision: str, threads: int) -> Session:

@@ -12,8 +12,9 @@ from torch import nn
 from electra.config import require
 from electra.convert import Network, load_network, save_network
 from electra.data.rows import by_length, lay_out
-from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.storage import read_json
+from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.windows import require_texts
+from electra.storage import read_object
 from electra.tasks import TASKS, Example, Features, Task
 
 TOKENS = 4096  # of one forward pass
@@ -43,6 +44,8 @@ class TaskModel:
     def predict(self, inputs: Sequence[Input]) -> list[dict[str, Any]]:
         """A JSON-able prediction for each input: a text, a pair of texts, or the words of a sentence for a tagger."""
         require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
+        if self.task.wanted:
+            require_texts(inputs, self.task.wanted)
         return self.answer([Example(str(n), as_texts(given, self.name), None) for n, given in enumerate(inputs)])
 
     def answer(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
@@ -67,14 +70,13 @@ class TaskModel:
 
 def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
     """Read a directory that `electra finetune` wrote."""
-    content = read_json(folder / "config.json")
+    content = read_object(folder / "config.json")
     name = content.get("task") or guess_task(content)
     require(name in TASKS, f"{folder}: unknown task {name!r}; there are {', '.join(TASKS)}")
     settings = content.get("task_settings") or {"labels": list((content.get("id2label") or UNNAMED).values())}
     tokenizer = load_tokenizer(folder)
     network = load_network(folder).to(device)
-    stated = read_json(folder / "tokenizer_config.json").get("model_max_length", 512)
-    longest = min(network.encoder.config.max_position_embeddings, int(min(stated, 1 << 20)))
+    longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
     return TaskModel(network, TASKS[name](**settings), name, tokenizer, longest)
 
 

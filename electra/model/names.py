@@ -63,10 +63,13 @@ def from_huggingface(state: Mapping[str, Tensor], names: Mapping[str, str]) -> t
     ours: dict[str, Tensor] = {}
     unknown: list[str] = []
     for name, tensor in state.items():
-        module, kind = name.rsplit(".", 1)
+        module, _, kind = name.rpartition(".")
         pattern, layer = without_layer(module, r"\.layer\.(\d+)\.", ".layer.{i}.")
         if pattern == QKV_PARTS[0]:
-            parts = [state[f"{part.format(i=layer)}.{kind}"] for part in QKV_PARTS]
+            named = [f"{part.format(i=layer)}.{kind}" for part in QKV_PARTS]
+            parts = [state[part] for part in named if part in state]  # one that is missing leaves too few rows
+            if any(part.ndim == 0 or part.shape[1:] != tensor.shape[1:] for part in parts):
+                raise ValueError(f"query, key and value of layer {layer} differ in width; the file was altered")
             ours[f"{QKV.format(i=layer)}.{kind}"] = torch.cat(parts)
         elif pattern in back:
             ours[f"{back[pattern].format(i=layer)}.{kind}"] = tensor

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from electra.interface import WrongInput
 from electra.server.batching import Expired, Overloaded
 
 TYPES = {
@@ -58,6 +59,11 @@ def answer_errors(app: FastAPI) -> None:
     async def expired(_: Request, error: Exception) -> Response:
         return error_response(504, "the deadline passed before the model had time for this; send less, or later")
 
+    async def unfit(_: Request, error: Exception) -> Response:
+        assert isinstance(error, WrongInput)
+        return error_response(422, f"an input is not what this model answers; give {error.needed}")
+
+    app.add_exception_handler(WrongInput, unfit)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(Overloaded, overloaded)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from electra.console import say
 from electra.data.tokenizer import Tokenizer
-from electra.data.windows import join
+from electra.data.windows import TEXT_OR_PAIR, Wanted, join
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -60,6 +60,8 @@ class Task:
     )  # fmt: skip
     pair_names: ClassVar[tuple[str, ...]] = ("text2", "sentence2", "hypothesis", "question2", "sentence")
     label_names: ClassVar[tuple[str, ...]] = ("label", "labels", "class", "category", "intent", "target")
+
+    wanted: ClassVar[Wanted | None] = TEXT_OR_PAIR  # None: as many texts as there are
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from electra.console import say
 from electra.data.sources import file_format
 from electra.data.spans import Guess, best_answer, best_spans
 from electra.data.tokenizer import Tokenizer
-from electra.data.windows import Span, question_windows
+from electra.data.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
@@ -31,6 +31,7 @@ class QuestionAnswering(Task):
     """Find the answer to a question in a context; long contexts are read in windows (spec: finetune/qa)."""
 
     main_metric: ClassVar[str] = "f1"
+    wanted: ClassVar[Wanted | None] = QUESTION_AND_CONTEXT
     heads: ClassVar[tuple[str, ...]] = ("linear", "joint")
     text_names: ClassVar[tuple[str, ...]] = ("question", "query", "text")
     pair_names: ClassVar[tuple[str, ...]] = ("context", "passage", "paragraph", "text2")

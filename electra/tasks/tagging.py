@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from electra.console import warn
 from electra.data.tags import begun, entities, spans_are_tagged
 from electra.data.tokenizer import Tokenizer
-from electra.data.windows import word_windows
+from electra.data.windows import Wanted, word_windows
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
@@ -23,6 +23,7 @@ class Tagging(Task):
     """A tag a word, read off the word's first piece. A sentence that is too long is shown in parts."""
 
     main_metric: ClassVar[str] = "f1"
+    wanted: ClassVar[Wanted | None] = None
     heads: ClassVar[tuple[str, ...]] = ("linear",)
     text_names: ClassVar[tuple[str, ...]] = ("tokens", "words", "text", "sentence")
     pair_names: ClassVar[tuple[str, ...]] = ()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import tempfile
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -46,6 +47,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "batch-16": {"train_batch_size": 16},
     "batch-8": {"train_batch_size": 8},
     "muon-2e-3-batch-16": MUON | {"train_batch_size": 16},
+    "muon-1e-3-batch-16": {"optimizer": "muon", "train_batch_size": 16},
+    "muon-15e-4-batch-8": {"optimizer": "muon", "learning_rate": 1.5e-3, "train_batch_size": 8},
     "lr-2e-3": {"learning_rate": 2e-3},
     "lr-5e-4": {"learning_rate": 5e-4},
     "lambda-10": {"disc_weight": 10.0},
@@ -72,6 +75,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=float, default=6e6)
     parser.add_argument("--seeds", default="0", help="with commas")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--speed", action="store_true", help="only time the recipes' steps, in turn")
     parser.add_argument("--runs", default="runs/recipes", help="where prepared text and runs are kept")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
@@ -80,6 +84,8 @@ def main() -> None:
         (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
     )
     prepare(source)
+    if options.speed:
+        return add(options.out, "seconds_per_step", speed(options))
     texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
     judge = configured("preset", 0, JUDGE_TOKENS, options)
     pretrain(judge)
@@ -109,6 +115,20 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
         out=str(options.runs / f"{name}-{tokens / 1e6:g}M-{seed}"), threads=options.threads, seed=seed,
         train_steps=1_000_000, eval_steps=200, save_steps=500, save_total_limit=1, log_steps=100, **of_run,
     )  # fmt: skip
+
+
+def speed(options: argparse.Namespace) -> dict[str, Any]:
+    """The median time of a step of each recipe, without the first ten, over three runs in turn."""
+    steps: dict[str, list[float]] = {name: [] for name in options.recipes or RECIPES}
+    for _, name in product(range(3), steps):
+        times: list[float] = []
+        with tempfile.TemporaryDirectory() as folder:
+            config = replace(configured(name, 0, options.tokens, options), out=folder, max_tokens=0, train_steps=40)
+            pretrain(
+                replace(config, compile="on", eval_steps=0), lambda trainer, times=times: times.append(trainer.seconds)
+            )
+        steps[name] += np.diff(times[9:]).tolist()
+    return {name: round(float(np.median(each)), 4) for name, each in steps.items()}
 
 
 def measured(config: PretrainConfig, texts: dict[str, list], replaced: tuple[list, list]) -> dict[str, Any]:

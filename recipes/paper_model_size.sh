@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Whether the gain shrinks with size (paper, section 3.4, Figure 4): there, ELECTRA is ahead most where it is smallest, and
+# Whether the gain shrinks with size (paper, section 3.5, Figure 4): there, ELECTRA is ahead most where it is smallest, and
 # is ahead too when both are trained until they learn no more, for which times=4 stands here.
 . recipes/settings.sh
 

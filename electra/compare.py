@@ -138,12 +138,13 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
     if not (folder / "report.html").exists():  # what a run writes last
         say(f"{c.name}, seed {seed}: {run.train_steps:,} steps")
         pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
-    per_token = flops_per_token(run, open_examples(run.data, "train", verify=False).seq_length)["total"]
+    seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
         scores = scores_of(config, point, examination, run)
+        per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
         results.append(Result(c.name, seed, number, step, tokens, tokens * per_token, scores))
     return results
 

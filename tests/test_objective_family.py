@@ -507,6 +507,23 @@ def test_operations_are_those_that_torch_counts(name):
     assert flops_per_token(objective.config, 32)["total"] == pytest.approx(cost, rel=0.05)
 
 
+def test_what_two_stages_have_cost_on_the_way():
+    """The first stage has no discriminator, the second does not train the generator."""
+    batch, costs = make_batch([32] * 4, L=32), []
+    objective = make_objective("two_stage", mask_prob=0.25)
+    for done in (0.0, 0.9):
+        objective.begin_step(0, done)
+        objective.zero_grad()
+        costs.append(products(objective, batch) / (4 * 32))
+    for done, expected in (
+        (0.25, costs[0]),
+        (0.5, costs[0]),
+        (0.75, (2 * costs[0] + costs[1]) / 3),
+        (1.0, sum(costs) / 2),
+    ):
+        assert flops_per_token(objective.config, 32, done=done)["total"] == pytest.approx(expected, rel=0.05)
+
+
 def test_a_generator_that_is_not_trained_costs_a_forward_pass_or_nothing(tmp_path):
     config = make_config(share="none")
     full = flops_per_token(config, 128)

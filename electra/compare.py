@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -107,6 +108,9 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
         times: list[tuple[float, int]] = []
         say(f"measuring the speed of {first.name}")
         pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
+        if not times:  # killed between its last step and the file below: its times are lost
+            shutil.rmtree(pilot)
+            return tokens_per_second(config, first, minutes)
         half = times[len(times) // 2 :]  # without compiling and warming up
         (start, before), (end, after) = half[0] if len(half) > 1 else (0.0, 0), times[-1]
         write_json(pilot / "speed.json", {"tokens_per_second": (after - before) / (end - start)})

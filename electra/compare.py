@@ -137,7 +137,7 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
     seeded = c._replace(config=replace(c.config, seed=seed))
     run = budgeted(seeded, loader_of(seeded.config), flops, config.points)
     key = key_of(run, config.points)
-    folder = runs_of(config) / f"{re.sub('[^a-z0-9_.]+', '-', c.name.lower())[:60]}-{seed}-{key}"
+    folder = folder_of(runs_of(config), c.name, seed, key)
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # what a run writes last
         say(f"{c.name}, seed {seed}: {run.train_steps:,} steps")
@@ -151,6 +151,11 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
         per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
         results.append(Result(c.name, seed, number, step, tokens, tokens * per_token, scores))
     return results
+
+
+def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
+    """Where a run lies, or shall lie; one that was written otherwise but is the same is found too."""
+    return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
 def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:

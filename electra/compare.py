@@ -177,8 +177,8 @@ def scores_of(config: CompareConfig, point: Path, examination: Examination, run:
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
     asked: dict[str, Callable[[], dict[str, float]]] = {
-        f"held-out text, {config.generator or 'unigram'}": partial(examine_point, point, examination, run),
-        **{f"task {task}": partial(fine_tune, point, task, run.seed) for task in config.task},
+        f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
+        **{f"task {task} {files_of(task)}": partial(fine_tune, point, task, run.seed) for task in config.task},
     }
     scores: dict[str, float] = {}
     for name, ask in asked.items():
@@ -190,18 +190,26 @@ def scores_of(config: CompareConfig, point: Path, examination: Examination, run:
 
 
 def require_tasks(config: CompareConfig) -> None:
-    """Refuse tasks without data, before anything is trained."""
+    """Refuse tasks without data, or of one name, before anything is trained."""
+    names = [Path(task).name for task in config.task]
     for task in config.task:
+        require(names.count(Path(task).name) == 1, f"two tasks are called {Path(task).name}: rename a folder")
         for split in ("train", "dev"):
             require(
                 len(list(Path(task).glob(f"{split}.*"))) == 1, f"{task} must hold one file {split}.* (jsonl, tsv ...)"
             )
 
 
+def files_of(task: str) -> str:
+    """What a task is known by: changed files are another task."""
+    files = (sha256(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
+    return hashlib.sha256(" ".join(files).encode()).hexdigest()[:12]
+
+
 def fine_tune(point: Path, task: str, seed: int) -> dict[str, float]:
     """The dev score of a saved point fine-tuned on a task."""
     train, dev = (str(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
-    out = str(point / "tasks" / Path(task).name)
+    out = str(point / "tasks" / f"{Path(task).name}-{files_of(task)}")
     found = finetune(FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
     metric = found["main_metric"]
     return {f"{Path(task).name} {metric}": float(found["scores"][metric]["median"])}

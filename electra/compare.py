@@ -35,7 +35,7 @@ from electra.pretrain import (
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
-from electra.race.results import Result, describe, figures, standings, table, table_html
+from electra.race.results import Result, describe, figures, standings, table, table_html, title_of
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
 from electra.show import page
@@ -230,7 +230,7 @@ def publish(
     """Print the table; write summary.json, the figures and report.html."""
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
-    title = f"{flops:.3g} FLOPs each, {len({r.seed for r in results})} seeds, paired tests against {names[0]}"
+    title = title_of(contestants, flops, len({r.seed for r in results}))
     Console(highlight=False).print(table(found, names, title))
     summary = {
         "budget": config.budget,

@@ -5,8 +5,9 @@
 
 contestants=()
 for width in 0.25 0.5 1; do
-  for objective in electra mlm; do
-    contestants+=("$objective:width=$width,generator_width=1" "$objective:width=$width,generator_width=1,times=4")
+  # The generator is a quarter of the discriminator by its layers: a quarter of a narrow network's width fits no heads.
+  for contestant in "electra:width=$width,generator_width=1,generator_depth=0.25" "$BERT,width=$width"; do
+    contestants+=("$contestant" "$contestant,times=4")
   done
 done
 race model_size "${contestants[@]}"

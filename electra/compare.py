@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -34,7 +35,7 @@ from electra.pretrain import (
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
-from electra.race.results import Result, describe, figures, standings, table, table_html
+from electra.race.results import Result, describe, figures, standings, table, table_html, title_of
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
 from electra.show import page
@@ -107,6 +108,9 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
         times: list[tuple[float, int]] = []
         say(f"measuring the speed of {first.name}")
         pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
+        if not times:  # killed between its last step and the file below: its times are lost
+            shutil.rmtree(pilot)
+            return tokens_per_second(config, first, minutes)
         half = times[len(times) // 2 :]  # without compiling and warming up
         (start, before), (end, after) = half[0] if len(half) > 1 else (0.0, 0), times[-1]
         write_json(pilot / "speed.json", {"tokens_per_second": (after - before) / (end - start)})
@@ -133,19 +137,25 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
     seeded = c._replace(config=replace(c.config, seed=seed))
     run = budgeted(seeded, loader_of(seeded.config), flops, config.points)
     key = key_of(run, config.points)
-    folder = runs_of(config) / f"{re.sub('[^a-z0-9_.]+', '-', c.name.lower())[:60]}-{seed}-{key}"
+    folder = folder_of(runs_of(config), c.name, seed, key)
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # what a run writes last
         say(f"{c.name}, seed {seed}: {run.train_steps:,} steps")
         pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
-    per_token = flops_per_token(run, open_examples(run.data, "train", verify=False).seq_length)["total"]
+    seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
         scores = scores_of(config, point, examination, run)
+        per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
         results.append(Result(c.name, seed, number, step, tokens, tokens * per_token, scores))
     return results
+
+
+def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
+    """Where a run lies, or shall lie; one that was written otherwise but is the same is found too."""
+    return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
 def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
@@ -167,8 +177,8 @@ def scores_of(config: CompareConfig, point: Path, examination: Examination, run:
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
     asked: dict[str, Callable[[], dict[str, float]]] = {
-        f"held-out text, {config.generator or 'unigram'}": partial(examine_point, point, examination, run),
-        **{f"task {task}": partial(fine_tune, point, task, run.seed) for task in config.task},
+        f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
+        **{f"task {task} {files_of(task)}": partial(fine_tune, point, task, run.seed) for task in config.task},
     }
     scores: dict[str, float] = {}
     for name, ask in asked.items():
@@ -180,18 +190,26 @@ def scores_of(config: CompareConfig, point: Path, examination: Examination, run:
 
 
 def require_tasks(config: CompareConfig) -> None:
-    """Refuse tasks without data, before anything is trained."""
+    """Refuse tasks without data, or of one name, before anything is trained."""
+    names = [Path(task).name for task in config.task]
     for task in config.task:
+        require(names.count(Path(task).name) == 1, f"two tasks are called {Path(task).name}: rename a folder")
         for split in ("train", "dev"):
             require(
                 len(list(Path(task).glob(f"{split}.*"))) == 1, f"{task} must hold one file {split}.* (jsonl, tsv ...)"
             )
 
 
+def files_of(task: str) -> str:
+    """What a task is known by: changed files are another task."""
+    files = (sha256(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
+    return hashlib.sha256(" ".join(files).encode()).hexdigest()[:12]
+
+
 def fine_tune(point: Path, task: str, seed: int) -> dict[str, float]:
     """The dev score of a saved point fine-tuned on a task."""
     train, dev = (str(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
-    out = str(point / "tasks" / Path(task).name)
+    out = str(point / "tasks" / f"{Path(task).name}-{files_of(task)}")
     found = finetune(FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
     metric = found["main_metric"]
     return {f"{Path(task).name} {metric}": float(found["scores"][metric]["median"])}
@@ -212,7 +230,7 @@ def publish(
     """Print the table; write summary.json, the figures and report.html."""
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
-    title = f"{flops:.3g} FLOPs each, {len({r.seed for r in results})} seeds, paired tests against {names[0]}"
+    title = title_of(contestants, flops, len({r.seed for r in results}))
     Console(highlight=False).print(table(found, names, title))
     summary = {
         "budget": config.budget,

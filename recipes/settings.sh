@@ -12,6 +12,9 @@ if [ ! -e "$DATA/manifest.json" ]; then
   $ELECTRA prepare python-docs --vocab-size 4096 --heldout 0.05 --out "$DATA"
 fi
 
+# The paper's own BERT keeps a tenth of the masked tokens and replaces a tenth by random ones (section 3.5).
+BERT=mlm:mask_token_prob=0.8,random_token_prob=0.1
+
 race() { # NAME CONTESTANT...
   local name="$1"
   shift

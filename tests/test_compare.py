@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import os
 import random
 import subprocess
 import sys
@@ -28,10 +29,12 @@ from electra.pretrain import build_objective
 from electra.race.compute import budgeted, examined_steps, steps_of
 from electra.race.contestants import read_contestants
 from electra.race.examination import ClozeModel, set_examination
+from electra.race.results import title_of
 from electra.race.statistics import paired_p, standing
 from electra.race.words import Occurrences, neighbour_purity
 from electra.storage import read_json
 from electra.training.cost import flops_per_token
+from electra.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = ("hidden_size=32", "num_attention_heads=4", "intermediate_size=64", "num_hidden_layers=2",
@@ -208,6 +211,40 @@ def test_a_time_becomes_operations_once(data, tmp_path):
     assert compare(config)["flops"] == compare(config)["flops"] > 0
 
 
+def test_a_time_is_measured_anew_where_the_measurement_was_killed_at_its_end(data, tmp_path):
+    config = config_for(data, tmp_path, contestants=("mlm",), budget="1s", points=1)
+    compare(config)
+    (speed,) = tmp_path.glob("runs/pilots/*/speed.json")
+    speed.unlink()
+    assert compare(config)["flops"] > 0 and speed.exists()
+
+
+def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
+    config, _ = raced
+    verb = importlib.import_module("electra.compare")
+    monkeypatch.setattr(verb, "pretrain", lambda run, hook: pytest.fail("trained again"))
+    summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
+    assert len(summary["results"]) == 2 * 2 * 2
+
+
+def test_a_kill_between_a_checkpoint_and_its_examination_loses_no_point(data, tmp_path, monkeypatch):
+    config = config_for(data, tmp_path, contestants=("mlm",), settings=(*SETTINGS, "save_steps=1"))
+    save = Trainer.save
+
+    def killed(trainer):
+        save(trainer)
+        raise KeyboardInterrupt
+
+    for _ in range(20):
+        monkeypatch.setattr(Trainer, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            compare(config)
+        if list(tmp_path.glob("runs/*/points/*/point.json")):
+            break
+    monkeypatch.setattr(Trainer, "save", save)
+    assert [r["point"] for r in compare(config)["results"]] == [1, 2]
+
+
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +254,16 @@ def test_everyone_is_examined_on_the_same_text(data):
     assert one.rows == two.rows and one.is_replaced == two.is_replaced and one.planted == two.planted
     replaced = np.mean([yes for row in one.is_replaced for yes in row])
     assert 0.05 < replaced < 0.16 and {len(texts) > 10 for texts in one.planted.values()} == {True}
+
+
+def test_another_examination_is_asked_anew(raced):
+    """The first contestant says how much is masked; scores of one examination do not stand beside another's."""
+    config, before = raced
+    summary = compare(replace(config, contestants=("mlm", "electra:mask_prob=0.3"), seeds=1))
+    other = compare(replace(config, contestants=("electra:mask_prob=0.3", "mlm"), seeds=1))
+    loss = [s["standings"]["mlm_loss"]["mlm"]["mean"] for s in (summary, other)]
+    assert loss[0] != loss[1]
+    assert loss[0] == [r for r in before["results"] if r["contestant"] == "mlm"][1]["scores"]["mlm_loss"]
 
 
 def test_a_masked_model_is_asked_with_the_token_masked(data):
@@ -316,6 +363,13 @@ def test_statistics_by_hand():
     assert roc_auc_score([0, 1], [0.1, 0.2]) == 1
 
 
+def test_a_title_says_what_the_table_cannot_show(data):
+    one, four = read_contestants(config_for(data, "x", contestants=("mlm", "mlm:times=4")))
+    assert title_of([one], 3e9, 1) == "3e+09 FLOPs each; one seed: no spread, no test"
+    assert "5 seeds, p of paired tests against the first in a row" in title_of([one], 3e9, 5)
+    assert "more where it says times" in title_of([one, four], 3e9, 2)
+
+
 # -- what is written on the command line -------------------------------------------------------------------------------
 
 
@@ -382,6 +436,15 @@ def test_refusals(line, data, tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.glob("runs/*/runs/*"))  # nothing was trained
 
 
+@pytest.mark.parametrize("recipe", sorted(path.name for path in ROOT.glob("recipes/paper_*.sh")))
+def test_the_papers_recipes_name_contestants_that_every_preset_can_have(recipe):
+    said = subprocess.run(["bash", f"recipes/{recipe}"], cwd=ROOT, env={**os.environ, "ELECTRA": "echo"}, text=True,
+                          capture_output=True, check=True).stdout  # fmt: skip
+    contestants = tuple(said.split("--contestants ")[1].split())
+    for preset in ("tiny", "small", "base", "large"):
+        assert len(read_contestants(CompareConfig(preset=preset, contestants=contestants))) == len(contestants) > 3
+
+
 def test_points_lie_evenly_and_end_at_the_end():
     assert examined_steps(10, 4) == [3, 5, 8, 10] and examined_steps(4, 4) == [1, 2, 3, 4]
 
@@ -407,6 +470,12 @@ def test_fine_tuning_is_a_score_of_every_point(raced, tmp_path):
     summary = compare(with_task)
     (score,) = [name for name in summary["standings"] if name.startswith(tmp_path.name)]
     assert all(0 <= r["scores"][score] <= 1 for r in summary["results"]) and len(summary["results"]) == 4
+    dev = [{"text": row["text"], "label": "a"} for row in rows]
+    (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, dev)))
+    again = compare(with_task)  # another dev file, other scores
+    assert [r["scores"][score] for r in again["results"]] != [r["scores"][score] for r in summary["results"]]
+    with pytest.raises(ValueError, match="two tasks are called"):
+        compare(replace(with_task, task=(str(tmp_path), f"{tmp_path}/../{tmp_path.name}")))
     (tmp_path / "dev.jsonl").unlink()
     with pytest.raises(ValueError, match=r"must hold one file dev\.\*"):
         compare(with_task)

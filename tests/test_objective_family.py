@@ -21,6 +21,7 @@ from test_objectives import (
     make_config,
     make_objective,
     settings_for,
+    toy_batch,
 )
 from tiny import tiny_config, tiny_tokenizer, write_data
 from torch import nn
@@ -323,6 +324,43 @@ def test_electrics_score_is_minus_the_sum_of_energies():
 # -- two stages --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("share", ["none", "gdes"])
+def test_the_loss_falls_in_both_stages(share):
+    """The generator's, then the discriminator's from the generator's weights, while the generator stays as it is."""
+    objective = make_objective("two_stage", std=0.05, share=share, mask_token_prob=1.0)
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
+    losses = {"gen_loss": [], "disc_loss": []}
+    for step in range(300):
+        objective.begin_step(step, step / 300)
+        objective.train()
+        if step == 150:
+            mine, theirs = objective.discriminator.encoder.state_dict(), objective.generator.encoder.state_dict()
+            assert all(torch.equal(mine[n], theirs[n]) for n in theirs)
+            learned = {n: p.clone() for n, p in objective.generator.named_parameters()}
+        seed_all(0, step)
+        output = objective(toy_batch(step))
+        output.loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        name = "gen_loss" if step < 150 else "disc_loss"
+        assert ("disc_loss" in output.metrics) == (step >= 150)
+        losses[name].append(float(output.metrics[name]))
+    for name, of in losses.items():
+        assert sum(of[-10:]) < 0.7 * sum(of[:10]), name
+    assert all(torch.equal(p, learned[n]) for n, p in objective.generator.named_parameters())
+
+
+def test_in_stage_1_the_generator_is_what_there_is_to_keep():
+    """An untrained discriminator is not saved; the first weights of an MLM are those of stage 1."""
+    objective = make_objective("two_stage")
+    objective.begin_step(0, 0.0)
+    assert list(objective.networks()) == ["generator"] and objective.encoder is objective.generator.encoder
+    objective.begin_step(5, 0.5)
+    assert list(objective.networks()) == ["discriminator", "generator"]
+    objective.stage = 1  # a new process that has loaded these weights and has no step left to take
+    assert objective.encoder is objective.discriminator.encoder
+
+
 def test_two_stages_one_after_the_other():
     objective, batch = make_objective("two_stage"), make_batch()
     objective.begin_step(0, 0.0)
@@ -467,6 +505,23 @@ def test_operations_are_those_that_torch_counts(name):
         objective.zero_grad()
         cost += products(objective, batch) / len(stages) / (4 * 32)
     assert flops_per_token(objective.config, 32)["total"] == pytest.approx(cost, rel=0.05)
+
+
+def test_what_two_stages_have_cost_on_the_way():
+    """The first stage has no discriminator, the second does not train the generator."""
+    batch, costs = make_batch([32] * 4, L=32), []
+    objective = make_objective("two_stage", mask_prob=0.25)
+    for done in (0.0, 0.9):
+        objective.begin_step(0, done)
+        objective.zero_grad()
+        costs.append(products(objective, batch) / (4 * 32))
+    for done, expected in (
+        (0.25, costs[0]),
+        (0.5, costs[0]),
+        (0.75, (2 * costs[0] + costs[1]) / 3),
+        (1.0, sum(costs) / 2),
+    ):
+        assert flops_per_token(objective.config, 32, done=done)["total"] == pytest.approx(expected, rel=0.05)
 
 
 def test_a_generator_that_is_not_trained_costs_a_forward_pass_or_nothing(tmp_path):

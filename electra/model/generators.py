@@ -60,7 +60,7 @@ class Tower(Encoder):
 
 
 class TwoTower(nn.Module):
-    """Foretell every token from all others, with no [MASK] (Electric, section 2.3): ids [B, L] -> logits [B * L, V].
+    """Foretell every token from all others, with no [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
 
     Token t is foretold from what one tower has read up to t - 1 and the other from t + 1 on. The first and the last
     token of an example see what they must not; they are special tokens, which are never masked.

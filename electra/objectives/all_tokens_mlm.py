@@ -1,4 +1,4 @@
-"""All-Tokens MLM (paper, section 3.4): predict every original token, by copying the one that is there or by softmax.
+"""All-Tokens MLM (paper, section 3.5): predict every original token, by copying the one that is there or by softmax.
 
 p(x_t) = D_t [x_t is the input token] + (1 - D_t) softmax(x_t), where D_t is the probability of copying. The softmax is
 over the vocabulary at every token: B * L * V logits are held at once.

@@ -1,4 +1,4 @@
-"""From a batch of text to the inputs and labels of the two networks (paper, section 3.1).
+"""From a batch of text to the inputs and labels of the two networks (paper, section 2).
 
 Pure functions on tensors. B rows, L slots, K positions chosen for masking, V vocabulary, N = B * K.
 """

@@ -1,4 +1,4 @@
-"""Replaced token detection (paper, section 3.1): a generator fills in masked tokens, the discriminator says which.
+"""Replaced token detection (paper, section 2): a generator fills in masked tokens, the discriminator says which.
 
 B rows, L slots, K masked positions, V vocabulary.
 """

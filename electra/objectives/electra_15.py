@@ -1,4 +1,4 @@
-"""ELECTRA 15 % (paper, section 3.4): as ELECTRA, but the discriminator learns from the masked positions only."""
+"""ELECTRA 15 % (paper, section 3.5): as ELECTRA, but the discriminator learns from the masked positions only."""
 
 from __future__ import annotations
 

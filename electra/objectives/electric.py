@@ -59,7 +59,7 @@ class Electric(Replacement):
         return Output(sums / counts.masked.clamp_min(1), metrics | found)
 
     def score(self, batch: Batch) -> Tensor:
-        """The pseudo-log-likelihood of each row up to a constant for each token, [B] (section 2.4)."""
+        """The pseudo-log-likelihood of each row up to a constant for each token, [B] (section 3.2)."""
         energy: Tensor = self.discriminator(*batch[:4])
         return -(energy * batch.maskable).sum(1)
 

@@ -1,4 +1,4 @@
-"""Replace MLM (paper, section 3.4): masked language modelling that reads a generator's samples, never [MASK]."""
+"""Replace MLM (paper, section 3.5): masked language modelling that reads a generator's samples, never [MASK]."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Replacement(Objective):
         self.register_buffer("temperature", torch.tensor(config.temperature), persistent=False)
 
     def begin_step(self, step: int, done: float) -> None:
-        """Let the temperature fall (Fast-ELECTRA, section 3)."""
+        """Let the temperature fall (Dong et al., 2023, Fast-ELECTRA)."""
         c = self.config
         if c.temperature_start:
             excess = (c.temperature_start - c.temperature) * math.exp(-done / c.temperature_decay)

@@ -7,7 +7,7 @@ from torch import nn
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.heads import MaskedLM
+from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.electra import Electra
 
 
@@ -30,6 +30,13 @@ class TwoStage(Electra):
             if not self.copied:
                 self.discriminator.encoder.load_state_dict(self.generator.encoder.state_dict())
                 self.copied.fill_(1)
+
+    def networks(self) -> dict[str, Discriminator | MaskedLM]:
+        """In stage 1 the generator alone: the discriminator will start from its weights."""
+        kept = super().networks()
+        if not self.copied:
+            del kept["discriminator"]
+        return kept
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         if self.stage == 2:

@@ -6,6 +6,7 @@ probability it gives to the token with that token masked.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -44,6 +45,12 @@ class Examination(NamedTuple):
     rows: list[list[int]]  # held-out examples with replaced tokens
     is_replaced: list[list[bool]]
     planted: dict[str, list[Planted]]  # texts with wrong words, by kind
+
+    @property
+    def fingerprint(self) -> str:
+        """What an examination is known by: scores of another one are not to be compared with its."""
+        asked = repr((self.config.mask_prob, self.rows, self.is_replaced, self.planted))
+        return hashlib.sha256(asked.encode()).hexdigest()[:12]
 
 
 class Unigram:

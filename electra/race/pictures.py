@@ -25,7 +25,7 @@ def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
     figure, axes = blank(title, "training FLOPs")
     for number, (name, (places, scores)) in enumerate(curves.items()):
         draw(axes, places, scores, name, f"C{number}")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", fontsize="small")  # names are long: on the axes they hide the lines
     return figure
 
 
@@ -35,7 +35,7 @@ def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
     for number, method in enumerate(dict.fromkeys(c.method for c in contestants)):
         ordered = sorted((c for c in contestants if c.method == method), key=lambda c: c.size)
         draw(axes, [c.size for c in ordered], [c.scores for c in ordered], method, f"C{number}")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside lower center", fontsize="small")  # names are long: on the axes they hide the lines
     return figure
 
 

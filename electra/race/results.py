@@ -42,6 +42,14 @@ def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict
     return found
 
 
+def title_of(contestants: Sequence[Contestant], flops: float, seeds: int) -> str:
+    """What the table shows, and what it cannot show."""
+    more = ", more where it says times" if any(c.times != 1 for c in contestants) else ""
+    if seeds == 1:
+        return f"{flops:.3g} FLOPs each{more}; one seed: no spread, no test"
+    return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first in a row"
+
+
 def at(result: Result, name: str, point: int) -> bool:
     """Whether a result is this contestant's at that point."""
     return result.contestant == name and result.point == point

@@ -15,8 +15,10 @@ from electra.storage import masked_lm_folder, read_json
 PREDICTS = ("mlm", "replace_mlm", "all_tokens_mlm")
 
 
-def flops_per_token(config: PretrainConfig, seq_length: int, mean_attended: float | None = None) -> dict[str, float]:
-    """Training operations per token and part, with their total; for two_stage, the mean over both stages.
+def flops_per_token(
+    config: PretrainConfig, seq_length: int, mean_attended: float | None = None, done: float = 1.0
+) -> dict[str, float]:
+    """Training operations per token and part, with their total; for two_stage, the mean until `done` of the training.
 
     Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
     by the share of the tokens it is made for) and 12 x layers x hidden size x attended length; look-ups are free.
@@ -24,7 +26,7 @@ def flops_per_token(config: PretrainConfig, seq_length: int, mean_attended: floa
     """
     attended = seq_length if mean_attended is None else mean_attended
     encoder, generator = config.model, generator_shape(config)
-    main, proposing = shares_of_training(config)
+    main, proposing = shares_of_training(config, done)
     towers = 2 if config.objective == "electric" else 1
     predicts = config.objective in PREDICTS
     everywhere = config.objective == "all_tokens_mlm"
@@ -40,13 +42,14 @@ def flops_per_token(config: PretrainConfig, seq_length: int, mean_attended: floa
     return {**parts, "total": sum(parts.values())}
 
 
-def shares_of_training(config: PretrainConfig) -> tuple[float, float]:
-    """How much of a full training pass the main network and the generator take at a token, on average.
+def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float, float]:
+    """How much of a full training pass the main network and the generator take at a token, on average until `done`.
 
     A forward pass alone is a third of it.
     """
     if config.objective == "two_stage":
-        return 1 - config.generator_stage, config.generator_stage + (1 - config.generator_stage) / 3
+        alone = min(1.0, config.generator_stage / done)
+        return 1 - alone, alone + (1 - alone) / 3
     return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
 
 

@@ -134,9 +134,9 @@ class Trainer:
             self.write_line()
         if c.eval_steps and self.step % c.eval_steps == 0 and self.done() < 1:
             self.evaluate()
+        self.on_step(self)  # before the checkpoint: a run killed between both takes the step, and its hook, again
         if c.save_steps and self.step % c.save_steps == 0 and self.done() < 1:
             self.save()
-        self.on_step(self)
 
     def write_line(self) -> None:
         """One line of metrics: the means since the last."""

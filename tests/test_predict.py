@@ -1,6 +1,7 @@
 """Asking a model: from the command line, without training, and its evaluation beside baselines."""
 
 import json
+import sys
 
 import pytest
 import torch
@@ -99,7 +100,8 @@ def test_zero_shot_from_the_command_line(folder, tmp_path, capsys):  # noqa: F81
 
 
 @pytest.mark.parametrize("kind", ["classification", "tagging"])
-def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsys):  # noqa: F811
+def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsys, monkeypatch, drawn):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
     c = config(folder, tmp_path / "out", epochs=2.0)
     files = (c.train, c.dev) if kind == "classification" else (folder / "tags.jsonl", folder / "tags_dev.jsonl")
     settings = {f: getattr(c, f) for f in c.__dataclass_fields__} | dict(train=str(files[0]), dev="", seeds=2)

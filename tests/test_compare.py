@@ -168,8 +168,10 @@ def test_a_race_writes_what_it_promises(raced):
 def test_the_figures_of_a_race_are_drawn(raced, drawn):
     config, summary = raced
     made = figures([Result(**result) for result in summary["results"]], read_contestants(config))
-    for name in ("auc_random_against_flops", "auc_random_against_hidden_size"):
-        assert svg_of(made[name]).count('id="line2d_') > 10
+    for name, lines in {"flops": CONTESTANTS, "hidden_size": ("electra", "mlm", "electra:share=none")}.items():
+        figure = made[f"auc_random_against_{name}"]
+        assert sorted(line.get_label() for line in figure.axes[0].lines) == sorted(lines)
+        assert svg_of(figure).count("stroke: #1f77b4") > 1  # the first line's colour
 
 
 def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):

@@ -25,6 +25,12 @@ def learned(folder):  # noqa: F811
     return out
 
 
+@pytest.fixture
+def few_rounds(monkeypatch):
+    """Intervals of a hundred bootstrap rounds."""
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
+
+
 def test_predict_reads_texts_and_json_and_prints_json_lines(learned, tmp_path, capsys):
     file = tmp_path / "in.txt"
     file.write_text('the dog\n\n{"text": "the fox"}\n["a dog", "a fox"]\n[not json\n', encoding="utf-8")
@@ -100,8 +106,7 @@ def test_zero_shot_from_the_command_line(folder, tmp_path, capsys):  # noqa: F81
 
 
 @pytest.mark.parametrize("kind", ["classification", "tagging"])
-def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsys, monkeypatch, drawn):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
+def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsys, few_rounds, drawn):  # noqa: F811
     c = config(folder, tmp_path / "out", epochs=2.0)
     files = (c.train, c.dev) if kind == "classification" else (folder / "tags.jsonl", folder / "tags_dev.jsonl")
     settings = {f: getattr(c, f) for f in c.__dataclass_fields__} | dict(train=str(files[0]), dev="", seeds=2)
@@ -119,7 +124,7 @@ def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsy
     assert "majority" in capsys.readouterr().out
 
 
-def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path):  # noqa: F811
+def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path, few_rounds):  # noqa: F811
     c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(tmp_path))
     (result,) = evaluate(c)["results"]
     assert len(result["seeds"]) == 1 and result["median"] > 0.9 and result["baselines"] == []

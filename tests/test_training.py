@@ -61,7 +61,7 @@ def halted(data, tmp_path_factory):
 def children():
     """Processes that start within milliseconds: they fork from one that has imported torch and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny", "electra.pretrain"])
+    context.set_forkserver_preload(["tiny", "electra.pretrain", "matplotlib.figure"])
     return context
 
 

@@ -26,10 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	$(BIN)/electra demo
 
-# Export's tests run alone: after them, in one process, the tests that send SIGTERM end in a segmentation fault.
 test: $(INSTALLED)
-	$(BIN)/pytest --ignore=tests/test_export.py
-	$(BIN)/pytest tests/test_export.py
+	$(BIN)/pytest
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

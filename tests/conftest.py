@@ -2,6 +2,26 @@
 
 import os
 
+import pytest
+from matplotlib.figure import Figure
+
 # Two test processes on two cores would otherwise fight for them.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+SAVEFIG = Figure.savefig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sketches():
+    """Half of a tiny run's seconds are matplotlib's: its figures are made, and drawn where a test asks for `drawn`."""
+    from tiny import sketch
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", sketch)
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures are drawn by matplotlib, as outside of tests."""
+    monkeypatch.setattr(Figure, "savefig", SAVEFIG)

@@ -21,27 +21,27 @@ def run(*words, code=None):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
 
 
-def quickest(*words, code=None):
-    """The answer and its shortest time of three: a busy machine is not what is tested."""
+def quickly(limit, *words, code=None):
+    """The answer, which comes within `limit` seconds once in three times: a busy machine is not what is tested."""
     times = []
-    for _ in range(3):
+    while len(times) < 3:
         start = time.perf_counter()
         process = run(*words, code=code)
         times.append(time.perf_counter() - start)
-    return process, min(times)
+        if times[-1] < limit:
+            return process
+    raise AssertionError(f"never within {limit} seconds: {times}")
 
 
 @pytest.mark.parametrize("verb", [None, *VERBS])
 def test_help_comes_at_once(verb):
-    process, seconds = quickest(*([verb] if verb else []), "--help")
+    process = quickly(1.5, *([verb] if verb else []), "--help")
     assert process.returncode == 0 and process.stderr == ""
     assert f"usage: electra {verb or 'VERB'}" in process.stdout
-    assert seconds < 1.5
 
 
 def test_import_is_instant_and_loads_nothing_heavy():
-    process, seconds = quickest(code="import sys, electra, electra.cli; print(*sys.modules)")
-    assert seconds < 0.5
+    process = quickly(0.5, code="import sys, electra, electra.cli; print(*sys.modules)")
     assert not {"torch", "numpy", "tyro", "transformers", "tokenizers", "rich"} & set(process.stdout.split())
 
 

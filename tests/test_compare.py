@@ -29,9 +29,10 @@ from electra.pretrain import build_objective
 from electra.race.compute import budgeted, examined_steps, steps_of
 from electra.race.contestants import read_contestants
 from electra.race.examination import ClozeModel, set_examination
-from electra.race.results import title_of
+from electra.race.results import Result, figures, title_of
 from electra.race.statistics import paired_p, standing
 from electra.race.words import Occurrences, neighbour_purity
+from electra.report import svg_of
 from electra.storage import read_json
 from electra.training.cost import flops_per_token
 from electra.training.trainer import Trainer
@@ -131,6 +132,7 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
         return masked
 
     monkeypatch.setattr(Objective, "mask", noted)
+    unexamined(monkeypatch)
     compare(
         config_for(
             data, tmp_path, budget="3ktok", points=1, contestants=("mlm", "electra:share=none", *EVERY_OBJECTIVE)
@@ -143,10 +145,15 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
     assert len(set(first)) == shortest
 
 
+def unexamined(monkeypatch):
+    """A race whose contestants all get the same marks: its examinations are not what is tested."""
+    monkeypatch.setattr(importlib.import_module("electra.compare"), "examine_point", lambda *asked: {"auc_random": 0.5})
+
+
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_race_writes_what_it_promises(raced, capsys):
+def test_a_race_writes_what_it_promises(raced):
     config, summary = raced
     out = Path(config.out)
     assert read_json(out / "summary.json") == json.loads(json.dumps(summary))
@@ -158,6 +165,15 @@ def test_a_race_writes_what_it_promises(raced, capsys):
     assert (out / "auc_random_against_hidden_size.svg").exists()
     report = (out / "report.html").read_text()
     assert report.count("<svg") == len(list(out.glob("*.svg"))) and "electra:share=none,width=2" in report
+
+
+def test_the_figures_of_a_race_are_drawn(raced, drawn):
+    config, summary = raced
+    made = figures([Result(**result) for result in summary["results"]], read_contestants(config))
+    for name, lines in {"flops": CONTESTANTS, "hidden_size": ("electra", "mlm", "electra:share=none")}.items():
+        figure = made[f"auc_random_against_{name}"]
+        assert sorted(line.get_label() for line in figure.axes[0].lines) == sorted(lines)
+        assert svg_of(figure).count("stroke: #1f77b4") > 1  # the first line's colour
 
 
 def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
@@ -206,8 +222,9 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
     assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:6]]
 
 
-def test_a_time_becomes_operations_once(data, tmp_path):
-    config = config_for(data, tmp_path, contestants=("mlm",), budget="1s", points=1)
+def test_a_time_becomes_operations_once(data, tmp_path, monkeypatch):
+    unexamined(monkeypatch)
+    config = config_for(data, tmp_path, contestants=("mlm",), budget="0.3s", points=1)
     assert compare(config)["flops"] == compare(config)["flops"] > 0
 
 
@@ -304,7 +321,7 @@ def test_purity_by_hand():
     assert neighbour_purity(Occurrences(np.ones((4, 2)), ["a"] * 4)) == 1
 
 
-def test_the_picture_of_words(raced, tmp_path, capsys):
+def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
     config, _ = raced
     runs = sorted((Path(config.out) / "runs").iterdir())
     models = [str(next(r for r in runs if r.name.startswith(name))) for name in ("electra-0", "mlm-0")]
@@ -427,10 +444,15 @@ REFUSED = {
 }
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory):
+    """Prepared text of which nothing is held out."""
+    return write_data(tmp_path_factory.mktemp("bare") / "data", heldout=0)
+
+
 @pytest.mark.parametrize("line", REFUSED)
-def test_refusals(line, data, tmp_path, monkeypatch, capsys):
+def test_refusals(line, data, bare, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    bare = write_data(tmp_path / "bare", heldout=0)
     words = [{"DATA": str(data), "BARE": str(bare)}.get(word, word) for word in line.split()]
     with pytest.raises(SystemExit) as end:
         main(["compare", *words])

@@ -70,7 +70,8 @@ def squad(path, count, impossible=False):
     return str(path)
 
 
-def test_questions_with_the_original_head_from_training_to_an_answer(folder, tmp_path, capsys):  # noqa: F811
+def test_questions_with_the_original_head_from_training_to_an_answer(folder, tmp_path, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
     train, dev = squad(tmp_path / "train.json", 90), squad(tmp_path / "dev.json", 18)
     settings = vars(config(folder, tmp_path / "out", epochs=4.0)) | dict(train=train, dev=dev, task="qa", head="joint")
     (result,) = evaluate(EvaluateConfig(**settings | {"seeds": 1}))["results"]

@@ -388,14 +388,14 @@ def test_two_stages_one_after_the_other():
 )  # fmt: skip
 def test_a_run_stopped_after_every_step_is_the_run_that_never_stopped(data, tmp_path, name, share):
     """And what it leaves is a Hugging Face directory with nothing missing and nothing more."""
-    changes = dict(objective=name, **settings_for(name, share), train_steps=6, eval_steps=4, log_steps=5)
+    changes = dict(objective=name, **settings_for(name, share), train_steps=4, eval_steps=2, log_steps=3)
     pretrain(tiny_config(data, tmp_path / "straight", **changes))
     config = tiny_config(data, tmp_path / "stopped", **changes)
-    for _ in range(5):
+    for _ in range(3):
         with pytest.raises(Interrupted):
             pretrain(config, on_step=lambda trainer: setattr(trainer, "stop_requested", True))
     pretrain(config)
-    for path in ("checkpoints/step-00000006/weights.safetensors", "checkpoints/step-00000006/optimizer.safetensors",
+    for path in ("checkpoints/step-00000004/weights.safetensors", "checkpoints/step-00000004/optimizer.safetensors",
                  "model/model.safetensors"):  # fmt: skip
         assert (tmp_path / "straight" / path).read_bytes() == (tmp_path / "stopped" / path).read_bytes(), path
     mine, theirs = (metrics(tmp_path / out) for out in ("stopped", "straight"))

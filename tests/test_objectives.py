@@ -1,6 +1,7 @@
 """The objectives against the released algorithm and against the facts of the paper."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import released_algorithm as released
@@ -58,10 +59,13 @@ def settings_for(name, share="embeddings"):
 
 # An adversarial generator is not made to guess right: what it plays against must learn.
 FALLS = {"adversarial": "disc_loss", "electra_15": "gen_loss"}
-STEPS = 200
+STEPS = {"adversarial": 40}  # then its generator has learned to deceive
 SHARES = ("none", "embeddings", "all", "gdes")
 COMBINATIONS = [(name, share) for name in OBJECTIVES for share in SHARES if settings_for(name, share)]
 DEFAULTS = {name: settings_for(name) or settings_for(name, "none") for name in OBJECTIVES}
+# Every objective and every way of sharing, not every pair of them: the others are tried where there is time.
+USUAL = {(name, settings["share"]) for name, settings in DEFAULTS.items()} | {("electra", share) for share in SHARES}
+PAIRS = [pair if pair in USUAL else pytest.param(*pair, marks=pytest.mark.slow) for pair in COMBINATIONS]
 
 
 def make_objective(name="electra", std=0.1, **changes):
@@ -275,19 +279,20 @@ def fixed_mask(objective, batch):
 
 
 def toy_batch(step):
-    """Every word follows its predecessor by one: easy to fill in, easy to find out."""
-    start = torch.randint(5, 30, (16, 1), generator=torch.Generator().manual_seed(step))
-    ids = torch.cat([torch.full((16, 1), CLS), start + torch.arange(14), torch.full((16, 1), SEP)], 1)
-    return make_batch([16] * 16)._replace(input_ids=ids)
+    """Every word follows its predecessor by one, after one of four: easy to fill in, easy to find out."""
+    start = torch.randint(5, 9, (8, 1), generator=torch.Generator().manual_seed(step))
+    ids = torch.cat([torch.full((8, 1), CLS), start + torch.arange(14), torch.full((8, 1), SEP)], 1)
+    return make_batch([16] * 8)._replace(input_ids=ids)
 
 
 @pytest.mark.parametrize(("name", "share"), COMBINATIONS)
 def test_loss_falls_on_a_toy_language(name, share):
     weight = 2.0 if name == "electra_15" else 10.0  # its loss is that of the hard tokens alone
-    objective = make_objective(name, std=0.05, disc_weight=weight, mask_token_prob=1.0, **settings_for(name, share))
-    optimizer = torch.optim.AdamW(objective.parameters(), lr=3e-3)
+    changes = dict(disc_weight=weight, mask_token_prob=1.0, model=replace(make_config().model, num_hidden_layers=1))
+    objective = make_objective(name, std=0.05, **changes, **settings_for(name, share))
+    optimizer = torch.optim.AdamW(objective.parameters(), lr=5e-3)
     losses = []
-    for step in range(STEPS):
+    for step in range(STEPS.get(name, 80)):
         objective.begin_step(step, 0.0)
         batch = toy_batch(step)
         seed_all(0, step)
@@ -296,14 +301,13 @@ def test_loss_falls_on_a_toy_language(name, share):
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float((output.metrics | {"loss": output.loss.detach()})[FALLS.get(name, "loss")]))
-    # Under `all` this one is still on the plateau of single-word frequencies by then.
-    share_left = 0.9 if (name, share) == ("electra_15", "all") else 0.7
-    assert sum(losses[-10:]) < share_left * sum(losses[:10])
+    assert sum(losses[-10:]) < 0.7 * sum(losses[:10])
 
 
-@pytest.mark.parametrize(("name", "share"), COMBINATIONS)
+@pytest.mark.parametrize(("name", "share"), PAIRS)
 def test_compiles_without_graph_break(name, share):
-    objective, batch = make_objective(name, **settings_for(name, share)), make_batch()
+    shape = replace(make_config().model, num_hidden_layers=1)
+    objective, batch = make_objective(name, model=shape, **settings_for(name, share)), make_batch()
     objective.begin_step(99, 0.9)  # two_stage: the second stage, which does all that the first does
     torch.compiler.reset()
     step = torch.compile(objective, fullgraph=True, backend="eager")

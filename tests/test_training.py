@@ -43,10 +43,25 @@ def straight(data, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def halted(data, tmp_path_factory):
+    """A run that was asked to stop after ten steps; to be copied."""
+    out, step = tmp_path_factory.mktemp("halted") / "run", Trainer.train_step
+
+    def step_and_ask(self):
+        step(self)
+        self.stop_requested = self.step == 10
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        patch.setattr(Trainer, "train_step", step_and_ask)
+        pretrain(tiny_config(data, out))
+    return out
+
+
+@pytest.fixture(scope="session")
 def children():
     """Processes that start within milliseconds: they fork from one that has imported torch and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny", "electra.pretrain"])
+    context.set_forkserver_preload(["tiny", "electra.pretrain", "matplotlib.figure"])
     return context
 
 
@@ -90,6 +105,15 @@ def test_two_runs_of_one_configuration_are_equal_and_another_seed_is_not(data, s
     assert {"kind": "eval"} | {k: v for k, v in result.items() if k not in TIMES} == metrics(straight)[-1]
     pretrain(tiny_config(data, tmp_path / "other", seed=1))
     assert metrics(tmp_path / "other")[0]["gen_loss"] != metrics(straight)[0]["gen_loss"]
+
+
+def test_the_page_of_a_run_shows_its_curves(data, tmp_path, drawn):
+    pretrain(tiny_config(data, tmp_path, train_steps=4, eval_steps=2, log_steps=2))
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<svg") == page.count("</svg>") == 2
+    for colour in ("#1f77b4", "#ff7f0e"):  # of the first curve and the second: gen_loss and disc_loss, disc_auc ...
+        assert page.count(f"stroke: {colour}") >= 4
+    assert "generator's replacements" in page
 
 
 def test_it_learns(straight):
@@ -170,13 +194,11 @@ def test_a_run_killed_again_and_again_ends_as_if_nothing_had_been(data, straight
     assert_same_run(tmp_path / "run", straight)
 
 
-def test_every_moment_of_a_save_may_be_the_last(data, straight, tmp_path, children):
+def test_every_moment_of_a_save_may_be_the_last(data, straight, halted, tmp_path, children):
     """Die before the 1st, 2nd, 3rd ... change to the disk: each leaves a folder that the same command continues."""
-    base = tmp_path / "base"
-    stop_after(base, data, 10)
     for calls in range(1, 200, 13):
         out = tmp_path / f"run{calls}"
-        shutil.copytree(base, out)
+        shutil.copytree(halted, out)
         config = tiny_config(data, out, save_total_limit=1)
         child = children.Process(target=train_and_die, args=(config, calls))
         child.start()
@@ -189,19 +211,6 @@ def test_every_moment_of_a_save_may_be_the_last(data, straight, tmp_path, childr
         assert_same_run(out, straight)
         shutil.rmtree(out)
     assert calls > 60
-
-
-def stop_after(out, data, steps):
-    """A run that was asked to stop after a number of steps."""
-    step = Trainer.train_step
-
-    def step_and_ask(self):
-        step(self)
-        self.stop_requested = self.step == steps
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Trainer, "train_step", step_and_ask)
-        pretrain(tiny_config(data, out))
 
 
 def test_kill_9_at_any_time(data, straight, tmp_path, children):
@@ -246,9 +255,9 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(data, straight, tmp_path,
     assert_same_run(out, straight)
 
 
-def test_damaged_checkpoints_do_not_push_out_whole_ones(data, straight, tmp_path):
+def test_damaged_checkpoints_do_not_push_out_whole_ones(data, straight, halted, tmp_path):
     out = tmp_path / "run"
-    stop_after(out, data, 10)
+    shutil.copytree(halted, out)
     for step in (23, 24):
         shutil.copytree(newest(out), out / f"checkpoints/step-{step:08d}")
         damage(newest(out) / "weights.safetensors", "torn")
@@ -276,9 +285,9 @@ def test_a_torn_last_line_of_metrics_is_dropped(tmp_path):
 
 
 @pytest.mark.parametrize("call", range(1, 9))
-def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_half_written(data, tmp_path, monkeypatch, call):
+def test_a_full_disk_leaves_the_last_checkpoint_and_nothing_half_written(data, halted, tmp_path, monkeypatch, call):
     out, calls = tmp_path / "run", 0
-    stop_after(out, data, 10)
+    shutil.copytree(halted, out)
     before = {p.name for p in (out / "checkpoints").iterdir()}
     fsync = os.fsync
 
@@ -319,9 +328,9 @@ def test_no_room_is_said_before_anything_is_written(data, tmp_path, monkeypatch)
 # -- a loss that is not finite -----------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(data, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(data, halted, tmp_path):
     out = tmp_path / "run"
-    stop_after(out, data, 10)
+    shutil.copytree(halted, out)
     kept = {}
     step = Trainer.train_step
 
@@ -369,9 +378,9 @@ def test_rows_of_a_forward_pass_are_part_of_what_a_run_is(data, straight):
         pretrain(tiny_config(data, straight, micro_batch_size=8))
 
 
-def test_how_often_to_log_and_save_may_change(data, straight, tmp_path):
+def test_how_often_to_log_and_save_may_change(data, straight, halted, tmp_path):
     out = tmp_path / "run"
-    stop_after(out, data, 10)
+    shutil.copytree(halted, out)
     pretrain(tiny_config(data, out, save_steps=7, save_total_limit=5))
     assert (newest(out) / "weights.safetensors").read_bytes() == (newest(straight) / "weights.safetensors").read_bytes()
     assert [int(p.name[5:]) for p in checkpoints(out / "checkpoints")] == [5, 10, 14, 21, 24]
@@ -536,7 +545,7 @@ def test_the_last_steps_are_logged_though_no_line_is_due(data, tmp_path):
     assert kinds == [("train", 4), ("train", 6), ("eval", 6)]
 
 
-def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path):
+def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path, drawn):
     data = write_data(tmp_path / "data", heldout=0)
     assert pretrain(tiny_config(data, tmp_path / "run", train_steps=2)) == {}
     assert (tmp_path / "run/model/model.safetensors").exists()

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from electra.exported.sessions import without_telemetry
+from electra.exported.sessions import openvino_core, without_telemetry
 from electra.model.graph import Graph
 from electra.storage import write_atomically
 
@@ -73,7 +73,7 @@ def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]
 
     with quiet():
         model = nncf.quantize(
-            openvino.Core().read_model(file),
+            openvino_core().read_model(file),
             nncf.Dataset(batches),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,

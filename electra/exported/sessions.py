@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
@@ -69,17 +70,27 @@ def open_onnx(file: Path, precision: str, threads: int) -> Session:
 
 def open_openvino(file: Path, precision: str, threads: int) -> Session:
     """An OpenVINO file; where the machine has no bf16, that precision is run as f32."""
-    without_telemetry()
-    import openvino
-
     settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
-    request = openvino.Core().compile_model(str(file), "CPU", settings).create_infer_request()
+    request = openvino_core().compile_model(str(file), "CPU", settings).create_infer_request()
 
     def run(inputs: dict[str, Array], names: Sequence[str]) -> list[Array]:
         found = request.infer(inputs, share_inputs=True, share_outputs=True)
         return [np.array(found[name]) for name in names]
 
     return run
+
+
+@functools.cache
+def openvino_core() -> Any:
+    """OpenVINO, once for the process.
+
+    A second core that outlives the first puts back the first one's stack for signals, which is freed by then: the next
+    signal, a SIGTERM as a rule, would end in a segmentation fault.
+    """
+    without_telemetry()
+    import openvino
+
+    return openvino.Core()
 
 
 def without_telemetry() -> None:

@@ -1,11 +1,11 @@
-"""What makes a tiny ELECTRA learn: the tiny preset with one change at a time.
+"""What makes a tiny ELECTRA learn: the tiny preset as it was under AdamW, with one change at a time.
 
-    python benchmarks/tiny_recipes.py --out results/tiny_recipes.json preset muon-2e-3 --tokens 3e6 --seeds 2
+    python benchmarks/tiny_recipes.py --out results/tiny_recipes.json adamw muon-2e-3 --tokens 2e6 --seeds 0,1
     python benchmarks/tiny_recipes.py --out results/tiny_recipes.json --source wiki.txt
 
 Each recipe is trained from the start and measured on held-out text: the generator's loss, the discriminator's against
-the replacements of one generator (the judge: the preset after two million tokens), and planted wrong words as `electra
-demo` measures them. Its row is added to the file, which makes the command resumable, as are the runs themselves.
+the replacements of one generator (the judge: that of AdamW after two million tokens), and planted wrong words as
+`electra demo` measures them. Its row is added to the file, which makes the command resumable, as are the runs.
 Without names all recipes are run.
 """
 
@@ -40,8 +40,8 @@ from electra.training.log import read_metrics
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
 RECIPES: dict[str, dict[str, Any]] = {
-    "preset": {},
-    "muon-1e-3": {"optimizer": "muon"},
+    "adamw": {},
+    "muon-1e-3": {"optimizer": "muon"},  # the tiny preset has muon-2e-3
     "muon-2e-3": MUON,
     "muon-4e-3": MUON | {"learning_rate": 4e-3},
     "batch-16": {"train_batch_size": 16},
@@ -87,7 +87,7 @@ def main() -> None:
     if options.speed:
         return add(options.out, "seconds_per_step", speed(options))
     texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
-    judge = configured("preset", 0, JUDGE_TOKENS, options)
+    judge = configured("adamw", 0, JUDGE_TOKENS, options)
     pretrain(judge)
     replaced = replaced_examples(load(judge.out), judge, REPLACED_EXAMPLES)
     if not (options.out.exists() and "bigram counts" in read_json(options.out)):
@@ -106,7 +106,7 @@ def add(file: Path, name: str, row: dict[str, Any]) -> None:
 
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
-    """The tiny preset with a recipe's changes to the model or the run."""
+    """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
     base, changes = replace(PRESETS["tiny"], optimizer="adamw", learning_rate=1e-3), RECIPES[name]
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}

@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=32, help="a step")
     parser.add_argument("--every", type=int, default=25)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--emulate", action="store_true", help="bf16 uncompiled, on a machine without bf16 products")
@@ -61,7 +62,7 @@ def main() -> None:
     for name in (name for name in names if name not in curves):
         with Products() if options.emulate and name == "bf16" else nullcontext():
             curves[name] = curve(options, **PATHS[name])
-        settings = {"steps": options.steps, "every": options.every, "emulated": options.emulate}
+        settings = {"steps": options.steps, "rows": options.rows, "every": options.every, "emulated": options.emulate}
         found = {"differences": differences(curves), "curves": curves, "settings": settings}
         write_json(options.out, found | provenance())
     print(json.dumps(differences(curves), indent=1))
@@ -89,7 +90,7 @@ def curve(options: argparse.Namespace, **path: object) -> dict[str, list[float]]
     with tempfile.TemporaryDirectory() as folder:
         config = replace(
             PRESETS["tiny"], data=options.data, out=folder, train_steps=options.steps, log_steps=options.every,
-            eval_steps=0, save_steps=0, threads=options.threads, **path,
+            eval_steps=0, save_steps=0, threads=options.threads, train_batch_size=options.rows, **path,
         )  # fmt: skip
         pretrain(config)
         lines = [line for line in read_metrics(Path(folder)) if line["kind"] == "train"]

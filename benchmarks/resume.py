@@ -16,7 +16,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from electra.config import PRESETS
 from electra.machine import provenance
 from electra.storage import read_json, sha256, write_json
 
@@ -39,8 +38,7 @@ def main() -> None:
 
 def train(options: argparse.Namespace, folder: str, *more: str) -> subprocess.Popen:
     """The command, with a batch of 32 rows and a line of metrics a step."""
-    length = str(PRESETS[options.preset].train_steps)
-    settings = ["--train-batch-size", "32", "--log-steps", "1", "--eval-steps", "0", "--train-steps", length, *more]
+    settings = ["--train-batch-size", "32", "--log-steps", "1", "--eval-steps", "0", "--train-steps", "10000000", *more]
     command = [sys.executable, "-m", "electra", "pretrain", "--preset", options.preset, "--data", options.data]
     return subprocess.Popen(
         [*command, "--out", folder, *settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -29,6 +29,7 @@ from electra.pretrain import build_objective
 from electra.race.compute import budgeted, examined_steps, steps_of
 from electra.race.contestants import read_contestants
 from electra.race.examination import ClozeModel, set_examination
+from electra.race.pictures import against_flops
 from electra.race.results import Result, figures, title_of
 from electra.race.statistics import paired_p, standing
 from electra.race.words import Occurrences, neighbour_purity
@@ -381,6 +382,13 @@ def test_statistics_by_hand():
     assert standing([0.5], [0.4]) == (0.5, None, pytest.approx(0.1), None)
     assert paired_p([1.0, 2.0], [1.0, 2.0]) is None
     assert roc_auc_score([0, 1], [0.1, 0.2]) == 1
+
+
+def test_twelve_curves_can_be_told_apart():
+    figure = against_flops("score", {str(n): ([1.0, 2.0], [[float(n)], [float(n)]]) for n in range(12)})
+    looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+    figure.draw_without_rendering()
+    assert len(looks) == 12 and figure.axes[0].get_window_extent().height > 0.4 * figure.bbox.height
 
 
 def test_a_title_says_what_the_table_cannot_show(data):

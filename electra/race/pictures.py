@@ -24,8 +24,8 @@ def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
     """A score on the way, with its spread over seeds: the picture that shows what learns most from the same compute."""
     figure, axes = blank(title, "training FLOPs")
     for number, (name, (places, scores)) in enumerate(curves.items()):
-        draw(axes, places, scores, name, f"C{number}")
-    figure.legend(loc="outside lower center", fontsize="small")  # names are long: on the axes they hide the lines
+        draw(axes, places, scores, name, number)
+    name_lines(figure, axes)
     return figure
 
 
@@ -34,18 +34,25 @@ def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
     figure, axes = blank(title, axis)
     for number, method in enumerate(dict.fromkeys(c.method for c in contestants)):
         ordered = sorted((c for c in contestants if c.method == method), key=lambda c: c.size)
-        draw(axes, [c.size for c in ordered], [c.scores for c in ordered], method, f"C{number}")
-    figure.legend(loc="outside lower center", fontsize="small")  # names are long: on the axes they hide the lines
+        draw(axes, [c.size for c in ordered], [c.scores for c in ordered], method, number)
+    name_lines(figure, axes)
     return figure
 
 
-def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, colour: str) -> None:
+def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, number: int) -> None:
     """Means as a line, and a band of one standard deviation."""
     means = np.array([np.mean(s) for s in scores])
-    axes.plot(places, means, "o-", label=name, color=colour, markersize=4)
+    colour, style = f"C{number % 10}", ("o-", "s--", "^:")[number // 10 % 3]  # there are ten colours
+    axes.plot(places, means, style, label=name, color=colour, markersize=4)
     if min(map(len, scores)) > 1:
         spreads = np.array([np.std(s, ddof=1) for s in scores])
         axes.fill_between(places, means - spreads, means + spreads, color=colour, alpha=0.15)
+
+
+def name_lines(figure: Figure, axes: Axes) -> None:
+    """A legend below the axes, and room for it: names are long, on the axes they would hide the lines."""
+    figure.legend(loc="outside lower center", fontsize="small")
+    figure.set_figheight(4 + 0.2 * len(axes.lines))
 
 
 def blank(title: str, axis: str) -> tuple[Figure, Axes]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from electra.config import PRESETS, PrepareConfig, PretrainConfig
+from electra.config import PRESETS, SIZES, PrepareConfig, PretrainConfig
 from electra.data.errors import plant_errors
 from electra.data.ngrams import Ngrams
 from electra.data.shards import open_examples
@@ -107,7 +107,8 @@ def add(file: Path, name: str, row: dict[str, Any]) -> None:
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
     """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
-    base, changes = replace(PRESETS["tiny"], optimizer="adamw", learning_rate=1e-3), RECIPES[name]
+    paper, changes = SIZES["tiny"], RECIPES[name]
+    base = replace(PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate)
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}
     return replace(

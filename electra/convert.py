@@ -6,15 +6,12 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from typing import Any, NamedTuple
 
 from electra.config import ConvertConfig, ElectraConfig, require
-from electra.console import say, warn
+from electra.console import say
 from electra.conversion.card import write_card
+from electra.conversion.weights import build_to_fit, fill, read_weights, take_weights
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, Headless, MaskedLM
@@ -30,21 +27,9 @@ from electra.model.names import (
     to_huggingface,
 )
 from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, SpanHead, Tagger
-from electra.storage import read_json, read_object, write_json, write_tensors
+from electra.storage import read_json, read_object, stated_architecture, write_json, write_tensors
 
-N = TypeVar("N", bound=torch.nn.Module)
 Network = Discriminator | MaskedLM | Classifier | Tagger | Answerer | Headless
-OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
-WITHOUT_MEANING = {
-    "electra.embeddings.position_ids",
-    "generator_lm_head.weight",
-}  # a counter; the word embeddings again
-
-BERT_HEAD = {
-    "cls.predictions.transform": "generator_predictions",
-    "cls.predictions.decoder": "generator_lm_head",
-    "cls.predictions.bias": "generator_lm_head.bias",
-}
 
 
 class Kind(NamedTuple):
@@ -138,35 +123,10 @@ def load_network(folder: Path) -> Network:
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, not an ELECTRA")
     kind = ARCHITECTURES.get(name, ARCHITECTURES["ElectraForPreTraining"])
     config, C = shape(content, folder), num_labels(content)
-    weights = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
-    ours, unknown = from_huggingface(weights, kind.names)
+    ours, unknown = from_huggingface(read_weights(folder), kind.names)
     network = build_to_fit(lambda: kind.build(Encoder(config), C), config, ours, unknown, folder)
-    fill(network, weights, kind.names, folder)
+    fill(network, ours, unknown, folder)
     return network
-
-
-def build_to_fit(
-    build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, torch.Tensor], unknown: list[str], folder: Path
-) -> N:
-    """Build a network; a shape that the weights do not have is refused before it takes memory or a million layers."""
-    require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
-    try:
-        with torch.device("meta"):
-            sketch = build()
-    except (RuntimeError, OverflowError, TypeError):  # beyond what 64 bits count
-        raise ValueError(f"{folder}: config.json names a shape that no network has") from None
-    require_fit(sketch, weights, unknown, folder)
-    return build()
-
-
-def fill(network: Network, weights: Mapping[str, torch.Tensor], names: Mapping[str, str], where: Path) -> None:
-    """Put tensors under Hugging Face's names into a network; say which have no place in it."""
-    ours, unknown = from_huggingface(weights, names)
-    take_weights(network, ours, unknown, where)
-    left_out = sorted((ours.keys() - network.state_dict().keys()) | (set(unknown) - WITHOUT_MEANING))
-    if left_out:
-        warn(f"{where}: left out, as the model has no place for them: {', '.join(left_out)}")
-    network.eval()
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -175,8 +135,7 @@ def load_encoder(folder: Path) -> Encoder:
     if content.get("model_type") not in ("electra", "bert"):
         raise ValueError(f"{folder} holds a {content.get('model_type')!r} model, neither an ELECTRA nor a BERT")
     config = shape(content, folder)
-    theirs = {electra_name(name): tensor for name, tensor in read_weights(folder).items()}
-    found, unknown = from_huggingface(theirs, NAMES)
+    found, unknown = from_huggingface(read_weights(folder), NAMES)
     ours = {name.removeprefix("encoder."): tensor for name, tensor in found.items()}
     encoder = build_to_fit(lambda: Encoder(config), config, ours, unknown, folder)
     take_weights(encoder, ours, unknown, folder)
@@ -185,7 +144,7 @@ def load_encoder(folder: Path) -> Encoder:
 
 def is_masked_lm(folder: Path) -> bool:
     """Whether a directory holds a masked language model."""
-    return "MaskedLM" in " ".join(read_json(folder / "config.json").get("architectures") or [])
+    return "MaskedLM" in stated_architecture(read_object(folder / "config.json"))
 
 
 def is_finetuned(folder: Path) -> bool:
@@ -193,12 +152,6 @@ def is_finetuned(folder: Path) -> bool:
     content = read_object(folder / "config.json")
     name = stated_architecture(content)
     return content.get("model_type") == "electra" and name in ARCHITECTURES and name not in WITHOUT_TASK
-
-
-def stated_architecture(content: Mapping[str, Any]) -> str:
-    """The class that a config.json names first; '' where it names none."""
-    named = content.get("architectures")
-    return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
 def shape(content: Mapping[str, Any], folder: Path) -> ElectraConfig:
@@ -222,49 +175,6 @@ def num_labels(content: Mapping[str, Any]) -> int:
     count = len(names) if isinstance(names, dict) and names else count
     require(isinstance(count, int) and count > 0, "num_labels in config.json must be a whole number above 0")
     return int(count)
-
-
-def electra_name(name: str) -> str:
-    """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
-    name = name.removeprefix("bert.").removeprefix("electra.")
-    name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
-    for theirs, ours in BERT_HEAD.items():
-        name = name.replace(theirs, ours)
-    return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
-
-
-def take_weights(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
-    """Fill a network, or raise ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
-    require_fit(network, ours, unknown, folder)
-    wanted = network.state_dict().keys()
-    broken = sorted(name for name in wanted if not ours[name].isfinite().all())
-    require(not broken, f"{folder}: NaN or infinity in {', '.join(broken)}; training diverged, or the file was altered")
-    network.load_state_dict({name: ours[name] for name in wanted})
-
-
-def require_fit(network: torch.nn.Module, ours: Mapping[str, torch.Tensor], unknown: list[str], folder: Path) -> None:
-    """Raise ValueError where tensors are missing or of another shape."""
-    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    missing = sorted(wanted.keys() - ours.keys())
-    wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
-    if missing or wrong:
-        raise ValueError(
-            f"{folder}: the weights do not fit config.json; missing {missing}, "
-            f"of another shape {wrong}, unknown {unknown}"
-        )
-
-
-def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a model folder; safetensors only, as loading a pickle runs what is in it."""
-    path = folder / "model.safetensors"
-    if not path.is_file():  # a pipe would be waited for
-        other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
-        hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
-        raise ValueError(f"{folder} has no model.safetensors{hint}")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path} was cut short or altered ({error})") from None
 
 
 # -- the verb ----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.exported.answers import answer_at, labelled, tagged
 from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
-from electra.storage import read_json, read_object
+from electra.storage import read_json, read_object, stated_architecture
 
 
 def is_exported(path: str | Path) -> bool:
@@ -43,7 +43,7 @@ def load(path: str | Path, format: str = "auto", threads: int = 0) -> Any:
     usable = [f for f in usable if installed(FORMATS[f].library)]
     fill = open_session(generator, usable[0], threads) if usable else None
     config = read_object(folder / "config.json")
-    name = next(iter(config.get("architectures") or []), "")
+    name = stated_architecture(config)
     require(name in RUNNERS, f"{folder}: config.json names no architecture that is exported here, but {name!r}")
     kind = RUNNERS[name]
     return kind(session, fill, load_tokenizer(folder), config, stated_length(folder), chosen)

@@ -120,6 +120,12 @@ def explained(error: OSError, path: Path) -> OSError:
     return error
 
 
+def stated_architecture(content: Mapping[str, Any]) -> str:
+    """The class that a config.json names first; '' where it names none."""
+    named = content.get("architectures")
+    return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
+
+
 def masked_lm_folder(path: Path) -> Path:
     """The folder of the masked language model of a run or a model: the generator's where there is one."""
     for folder in (path / "model" / "generator", path / "generator", path / "model", path):

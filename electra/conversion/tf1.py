@@ -9,12 +9,13 @@ import torch
 
 from electra.config import ConvertConfig, require
 from electra.console import say, warn
-from electra.convert import Network, Pair, fill
+from electra.conversion.weights import fill
+from electra.convert import Network, Pair
 from electra.data.tensor_bundle import TensorBundle
 from electra.data.tokenizer import load_tokenizer
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
-from electra.model.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES
+from electra.model.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES, from_huggingface
 from electra.model.tf1_names import HEADS, NOT_WEIGHTS, shape_of, size_name, weights_of
 
 
@@ -69,7 +70,8 @@ def build(kind: type[Discriminator | MaskedLM], weights: dict[str, torch.Tensor]
     except KeyError as error:
         raise ValueError(f"{where}: the tensor {error} is missing") from None
     network = kind(Encoder(shape))
-    fill(network, weights, DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES, where)
+    names = DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES
+    fill(network, *from_huggingface(weights, names), where)
     return network
 
 

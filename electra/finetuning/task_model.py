@@ -14,7 +14,7 @@ from electra.convert import Network, load_network, save_network
 from electra.data.rows import by_length, lay_out
 from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.data.windows import require_texts
-from electra.storage import read_object
+from electra.storage import read_object, stated_architecture
 from electra.tasks import TASKS, Example, Features, Task
 
 TOKENS = 4096  # of one forward pass
@@ -82,7 +82,7 @@ def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
 
 def guess_task(content: dict[str, Any]) -> str:
     """The task of a directory that others wrote, from its architecture."""
-    architecture = next(iter(content.get("architectures") or [""]))
+    architecture = stated_architecture(content)
     if architecture == "ElectraForTokenClassification":
         return "tagging"
     if architecture == "ElectraForQuestionAnswering":

@@ -1,0 +1,93 @@
+"""The tensors of a model folder: read without running anything, and put into a network only where they fit it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from electra.config import ElectraConfig, require
+from electra.console import warn
+
+N = TypeVar("N", bound=nn.Module)
+OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
+WITHOUT_MEANING = {
+    "electra.embeddings.position_ids",
+    "generator_lm_head.weight",
+}  # a counter; the word embeddings again
+BERT_HEAD = {
+    "cls.predictions.transform": "generator_predictions",
+    "cls.predictions.decoder": "generator_lm_head",
+    "cls.predictions.bias": "generator_lm_head.bias",
+}
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a model folder under ELECTRA's names; safetensors only, as loading a pickle runs what is in it."""
+    path = folder / "model.safetensors"
+    if not path.is_file():  # a pipe would be waited for
+        other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
+        hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
+        raise ValueError(f"{folder} has no model.safetensors{hint}")
+    try:
+        return {electra_name(name): tensor for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path} was cut short or altered ({error})") from None
+
+
+def electra_name(name: str) -> str:
+    """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
+    name = name.removeprefix("bert.").removeprefix("electra.")
+    name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
+    for theirs, ours in BERT_HEAD.items():
+        name = name.replace(theirs, ours)
+    return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
+
+
+def build_to_fit(
+    build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
+) -> N:
+    """Build a network; a shape that the weights do not have is refused before it takes memory or a million layers."""
+    require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
+    try:
+        with torch.device("meta"):
+            sketch = build()
+    except (RuntimeError, OverflowError, TypeError):  # beyond what 64 bits count
+        raise ValueError(f"{folder}: config.json names a shape that no network has") from None
+    require_fit(sketch, weights, unknown, folder)
+    return build()
+
+
+def fill(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], where: Path) -> None:
+    """Put tensors into a network; say which have no place in it."""
+    take_weights(network, ours, unknown, where)
+    left_out = sorted((ours.keys() - network.state_dict().keys()) | (set(unknown) - WITHOUT_MEANING))
+    if left_out:
+        warn(f"{where}: left out, as the model has no place for them: {', '.join(left_out)}")
+    network.eval()
+
+
+def take_weights(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], folder: Path) -> None:
+    """Fill a network, or raise ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
+    require_fit(network, ours, unknown, folder)
+    wanted = network.state_dict().keys()
+    broken = sorted(name for name in wanted if not ours[name].isfinite().all())
+    require(not broken, f"{folder}: NaN or infinity in {', '.join(broken)}; training diverged, or the file was altered")
+    network.load_state_dict({name: ours[name] for name in wanted})
+
+
+def require_fit(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], folder: Path) -> None:
+    """Raise ValueError where tensors are missing or of another shape."""
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    missing = sorted(wanted.keys() - ours.keys())
+    wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
+    if missing or wrong:
+        raise ValueError(
+            f"{folder}: the weights do not fit config.json; missing {missing}, "
+            f"of another shape {wrong}, unknown {unknown}"
+        )

@@ -15,7 +15,7 @@ def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
 
 
 def fast(paper: PretrainConfig) -> PretrainConfig:
-    """What learns in a half of the time or less, at the size where it was measured (docs/tiny.md).
+    """What needs some two fifths fewer tokens, at tiny's size, the only one measured (docs/tiny.md).
 
     Muon, at twice AdamW's rate; first weights from the corpus; no dropout, as little text is read twice.
     """

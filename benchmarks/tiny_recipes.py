@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import argparse
 import math
-import tempfile
+import statistics
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.metrics import roc_auc_score
 
+from electra.bench import random_rows, training_step, windows
 from electra.config import PRESETS, SIZES, PrepareConfig, PretrainConfig
 from electra.data.errors import plant_errors
 from electra.data.ngrams import Ngrams
@@ -63,6 +66,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dropout": {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
 }
 JUDGE_TOKENS = 2e6
+ROUNDS = 7  # of ten steps each, when steps are timed
 WORD_RULES = {  # from the scores of the pieces to that of the word
     "maximum": max, "mean": np.mean, "mean + 0.5 ln n": lambda p: np.mean(p) + 0.5 * math.log(len(p)),
 }  # fmt: skip
@@ -83,9 +87,9 @@ def main() -> None:
     source = PrepareConfig(
         (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
     )
-    prepare(source)
     if options.speed:
         return add(options.out, "seconds_per_step", speed(options))
+    prepare(source)
     texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
     judge = configured("adamw", 0, JUDGE_TOKENS, options)
     pretrain(judge)
@@ -118,18 +122,17 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
     )  # fmt: skip
 
 
-def speed(options: argparse.Namespace) -> dict[str, Any]:
-    """The median time of a step of each recipe, without the first ten, over three runs in turn."""
-    steps: dict[str, list[float]] = {name: [] for name in options.recipes or RECIPES}
-    for _, name in product(range(3), steps):
-        times: list[float] = []
-        with tempfile.TemporaryDirectory() as folder:
-            config = replace(configured(name, 0, options.tokens, options), out=folder, max_tokens=0, train_steps=40)
-            pretrain(
-                replace(config, compile="on", eval_steps=0), lambda trainer, times=times: times.append(trainer.seconds)
-            )
-        steps[name] += np.diff(times[9:]).tolist()
-    return {name: round(float(np.median(each)), 4) for name, each in steps.items()}
+def speed(options: argparse.Namespace) -> dict[str, float]:
+    """The median seconds of a compiled step of each recipe, full rows, in turn."""
+    steps: dict[str, Callable[[], None]] = {}
+    times: dict[str, list[float]] = {name: [] for name in options.recipes or RECIPES}
+    for name in times:
+        config = replace(configured(name, 0, options.tokens, options), compile="on")
+        batches = random_rows(config.model.vocab_size, config.train_batch_size, config.model.max_position_embeddings)
+        steps[name], _ = training_step(config, batches)
+    for _, name in product(range(ROUNDS), times):
+        times[name] += windows(steps[name], 1, 10, torch.device("cpu"))
+    return {name: round(statistics.median(each), 4) for name, each in times.items()}
 
 
 def measured(config: PretrainConfig, texts: dict[str, list], replaced: tuple[list, list]) -> dict[str, Any]:

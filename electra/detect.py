@@ -156,8 +156,8 @@ def encode(model: Detector, text: str) -> Encoding:
 
 def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
     """The words of a text with their probabilities, without suggestions."""
-    unknown = model.tokenizer.unk_id
-    known = [s.first == s.last and encoding.ids[s.first] != unknown for s in spans]
+    ids, unknown = encoding.ids, model.tokenizer.unk_id
+    known = [s.first == s.last and ids[s.first] != unknown for s in spans]
     free = exempt(query.text, [(s.start, s.end, k) for s, k in zip(spans, known, strict=True)])
     return [
         Word(query.text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), (), f)
@@ -233,8 +233,9 @@ def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
 def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
     """Where the words stand: without the space that some tokenisers count to them, with the accents that some strip."""
     spans: list[Span] = []
+    offsets = encoding.offsets  # made anew each time it is asked for
     for first, last in word_spans(encoding.word_ids):
-        start, end = encoding.offsets[first][0], encoding.offsets[last][1]
+        start, end = offsets[first][0], offsets[last][1]
         while start < end and text[start].isspace():
             start += 1
         while start < end < len(text) and is_mark(text[end]):

@@ -19,7 +19,7 @@ from electra.cli import main
 from electra.config import DetectConfig
 from electra.convert import save_network
 from electra.data.words import exempt, fit_case
-from electra.detect import Query, detect, detect_texts, token_scores
+from electra.detect import Query, detect, detect_texts, spans_in_text, token_scores, words_of
 from electra.detection.pretrained import Model
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
@@ -439,3 +439,23 @@ def test_calibration_stores_the_threshold_that_marks_so_many_words(folders, tmp_
     (tmp_path / "clean.txt").write_text("the fox")
     with pytest.raises(ValueError, match="too little text"):
         detect(DetectConfig(str(folder), calibrate=str(tmp_path / "clean.txt")))
+
+
+def test_a_long_text_is_read_in_time_that_grows_with_it(models):
+    """An encoding makes its lists anew each time they are asked for: asked for at each word, the time is quadratic."""
+    asked: list[str] = []
+
+    class Counting:
+        def __init__(self, encoding):
+            self.encoding = encoding
+
+        def __getattr__(self, name):
+            asked.append(name)
+            return getattr(self.encoding, name)
+
+    model, text = models["wordpiece"], "the cat sat on the mat " * 50
+    encoding = Counting(model.tokenizer.encode(text))
+    spans = spans_in_text(text, encoding)
+    words_of(model, Query(text, 0.5, 0), encoding, spans, [0.5] * len(encoding.ids))
+    assert len(spans) > 100
+    assert len(asked) < 10

@@ -62,10 +62,10 @@ def places(
     if not any(word in line.lower() for word in words):
         return []
     encoding = tokenizer.encode(line)
-    ids = [tokenizer.cls_id, *encoding.ids[: longest - 2], tokenizer.sep_id]
+    ids, offsets = [tokenizer.cls_id, *encoding.ids[: longest - 2], tokenizer.sep_id], encoding.offsets
     found = []
     for first, last in word_spans(encoding.word_ids):
-        word = line[encoding.offsets[first][0] : encoding.offsets[last][1]].strip().lower()
+        word = line[offsets[first][0] : offsets[last][1]].strip().lower()
         if word in words and last < longest - 2:
             found.append((word, ids, (first + 1, last + 1)))
     return found

@@ -17,7 +17,7 @@ from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
 from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.exported.answers import answer_at, labelled, tagged
-from electra.exported.sessions import FORMATS, Array, Session, installed, open_session
+from electra.exported.sessions import FORMATS, Array, Session, fastest_first, installed, open_session
 from electra.storage import read_json, read_object, stated_architecture
 
 
@@ -55,7 +55,7 @@ def choose_format(folder: Path) -> str:
         kept = [f["format"] for f in read_json(folder / "export.json")["formats"] if f["kept"]]
     except (KeyError, TypeError):
         raise ValueError(f"{folder / 'export.json'} is not what electra export writes; it was altered") from None
-    usable = [name for name, f in FORMATS.items() if name in kept and installed(f.library)]
+    usable = [name for name in fastest_first() if name in kept and installed(FORMATS[name].library)]
     if not usable:
         raise ValueError(f"{folder} holds {', '.join(kept) or 'no format'}; install onnxruntime or openvino to run it")
     return usable[0]

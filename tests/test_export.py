@@ -142,6 +142,9 @@ def test_nothing_is_reported_over_the_network(exported):
 @needs_openvino
 def test_the_fastest_format_is_taken(exported, monkeypatch):
     _, out, _ = exported
+    monkeypatch.setattr(sessions, "instructions", lambda: ["avx2"])
+    assert runtime.load(out).format == "onnx-int8"
+    monkeypatch.setattr(sessions, "instructions", lambda: ["avx2", "avx512_vnni"])
     assert runtime.load(out).format == electra.load(out).format == "openvino-int8"
     installed = {"onnxruntime"}
     for module in (runtime, sessions):

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,9 +58,10 @@ class Target:
     async def ask(self) -> Answer:
         """One request on a connection that is free, or on a new one; code 0 where the connection broke."""
         data, start = self.request(), time.perf_counter()
-        for _ in range(2):  # an idle connection may have been closed meanwhile
+        for fresh in (False, True):  # an idle connection may have been closed meanwhile
             try:
-                reader, writer = self.free.pop() if self.free else await asyncio.open_connection("127.0.0.1", self.port)
+                known = self.free and not fresh
+                reader, writer = self.free.pop() if known else await asyncio.open_connection("127.0.0.1", self.port)
                 writer.write(data)
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(re.search(rb"content-length: (\d+)", head)[1]))
@@ -91,6 +93,23 @@ async def open_loop(target: Target, seconds: float, rate: float) -> list[Answer]
     return list(await asyncio.gather(*tasks))
 
 
+async def observed(load: Awaitable[list[Answer]], process: psutil.Process) -> dict[str, Any]:
+    """What came of a load, and the cores that server and sender kept busy meanwhile."""
+    both = {"server_cores": process, "sender_cores": psutil.Process()}
+    start, before = time.perf_counter(), {name: busy(each) for name, each in both.items()}
+    answers = await load
+    seconds = time.perf_counter() - start
+    return summary(answers, seconds) | {
+        name: round((busy(each) - before[name]) / seconds, 2) for name, each in both.items()
+    }
+
+
+def busy(process: psutil.Process) -> float:
+    """Seconds of a core that a process has used."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 def summary(answers: list[Answer], seconds: float) -> dict[str, Any]:
     """Codes, goodput, and times of what was answered and of what was refused, in milliseconds."""
     row: dict[str, Any] = {
@@ -111,17 +130,15 @@ async def measure(process: psutil.Process, port: int, options: argparse.Namespac
     """All four."""
     target = Target(port, options.words)
     await closed_loop(target, 2, CLIENTS)
-    alone = summary(await closed_loop(target, options.seconds, 1), options.seconds)
-    start = time.perf_counter()
-    peak = summary(answers := await closed_loop(target, options.seconds, CLIENTS), time.perf_counter() - start)
+    alone = await observed(closed_loop(target, options.seconds, 1), process)
+    peak = await observed(closed_loop(target, options.seconds, CLIENTS), process)
     rate = options.times * peak["goodput_per_second"]
-    start = time.perf_counter()
-    answers = await open_loop(target, options.seconds, rate)
-    over = summary(answers, time.perf_counter() - start) | {"rate_per_second": round(rate, 1)}
+    over = await observed(open_loop(target, options.seconds, rate), process)
+    over["rate_per_second"] = round(rate, 1)
     over["share_of_peak"] = round(over["goodput_per_second"] / peak["goodput_per_second"], 3)
     return {
         "one_client": alone, "peak": peak, "overload": over,
-        "memory": await memory(target, process, options.requests), "slow": await slow(target, options),
+        "memory": await memory(target, process, options.requests), "slow": await slow(target, process, options),
     }  # fmt: skip
 
 
@@ -147,20 +164,21 @@ async def memory(target: Target, process: psutil.Process, requests: int) -> dict
     }  # fmt: skip
 
 
-async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
+async def slow(target: Target, process: psutil.Process, options: argparse.Namespace) -> dict[str, Any]:
     """An honest client alone, then beside sockets that never finish their request, which come again when cut."""
-    before = summary(await closed_loop(target, options.seconds, 1), options.seconds)
+    before = await observed(closed_loop(target, options.seconds, 1), process)
     lives: list[float] = []
 
     async def drip() -> None:
         while True:
             start = time.perf_counter()
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", target.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", target.port)
                 writer.write(b"POST /detect HTTP/1.1\r\nhost: a\r\nx: ")
-                while not writer.transport.is_closing():
+                ended = asyncio.ensure_future(reader.read())
+                while not (await asyncio.wait((ended,), timeout=1))[0]:
                     writer.write(b"a")
-                    await asyncio.sleep(1)
+                ended.exception()  # cut off as it is
             except OSError:
                 await asyncio.sleep(0.1)  # it was cut at once
             finally:
@@ -169,7 +187,7 @@ async def slow(target: Target, options: argparse.Namespace) -> dict[str, Any]:
     drips = [asyncio.create_task(drip()) for _ in range(options.sockets)]
     await asyncio.sleep(1)
     seconds = max(15.0, options.seconds)  # longer than one of them may live
-    beside = summary(await closed_loop(target, seconds, 1), seconds)
+    beside = await observed(closed_loop(target, seconds, 1), process)
     for task in drips:
         task.cancel()
     await asyncio.gather(*drips, return_exceptions=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -35,6 +36,8 @@ def serve(config: ServeConfig) -> None:
     from electra.predict import load
 
     engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
+    # The model's thread else keeps the lock for 5 ms at a time, and a request that need only be refused waits for it.
+    sys.setswitchinterval(0.0005)
     with listen(config) as listener:
         say(f"serving {engine.name} at {address(listener)}")
         create_server(create_app(engine, config, key), config).run(sockets=[listener])

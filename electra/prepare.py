@@ -23,6 +23,7 @@ from electra.data.chunks import SPLITS, Chunk, Recipe, cut_chunks, finished, sta
 from electra.data.corpus import Corpus
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
 from electra.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from electra.data.word_cache import WordCache
 from electra.storage import explained, only_writer, read_json, require_space, sync_folder, write_atomically, write_json
 
 TRAINABLE = ("wordpiece", "bpe", "unigram")
@@ -174,8 +175,9 @@ def in_processes(
 ) -> Iterator[dict[str, Any]]:
     """Write chunks in processes, two more in flight than there are processes; yield their notes in order."""
     if workers == 1:
+        cache = WordCache(tokenizer)
         for chunk in chunks:
-            yield finished(recipe.folder, chunk) or write_chunk(chunk, tokenizer, recipe)
+            yield finished(recipe.folder, chunk) or write_chunk(chunk, cache, recipe)
         return
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, spawn, start_worker, (recipe,))

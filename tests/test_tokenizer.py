@@ -3,8 +3,12 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from electra.data import word_cache
 from electra.data.tokenizer import load_tokenizer, train_tokenizer
+from electra.data.word_cache import WordCache
 
 LINES = [
     f"The {adjective} {noun} doesn't {verb} {number} cafés, naïve as it is."
@@ -118,3 +122,45 @@ def test_no_tokenizer_there(tmp_path):
 def test_unigram_that_cannot_fit_says_so():
     with pytest.raises(ValueError, match="raise vocab_size"):
         train_tokenizer("unigram", ["".join(map(chr, range(0x4E00, 0x4F00)))], 100, lowercase=True)
+
+
+# -- words remembered --------------------------------------------------------------------------------------------------
+
+CACHES = [WordCache(train_tokenizer("wordpiece", LINES, 200, lowercase)) for lowercase in (True, False)]
+ODD = st.sampled_from(
+    ["\t", "\xa0", "\u2028", "\x1c", "\x00", "\u0301", "Σ", "ς", "İ", "ﬁ", "東", "[MASK]", "[", "—", "'", "\ufffd"]
+)
+WORD = st.one_of(st.sampled_from(" ".join(LINES).split()), ODD, st.text(max_size=5))
+
+
+@given(st.lists(st.lists(st.one_of(WORD, st.just(" ")), max_size=12).map("".join), max_size=6))
+def test_remembered_words_have_the_ids_that_they_have_in_their_line(lines):
+    for cache in CACHES:
+        whole = cache.tokenizer.encode_lines(lines)
+        assert cache.encode_lines(lines) == whole
+        assert cache.encode_lines(lines) == whole  # now that all are known
+
+
+def test_what_is_forgotten_is_encoded_anew(monkeypatch):
+    monkeypatch.setattr(word_cache, "MOST", 20)
+    cache = WordCache(CACHES[0].tokenizer)
+    long = "generator" * 10
+    for line in (*LINES[:30], f"a {long} {long}"):
+        assert cache.encode_lines([line]) == cache.tokenizer.encode_lines([line])
+        assert len(cache.known) <= 20
+    assert long not in cache.known
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_where_words_do_not_stand_alone_lines_are_encoded_whole(kind):
+    tokenizer = train_tokenizer(kind, LINES, 400 if kind == "bpe" else 200, lowercase=True)
+    cache = WordCache(tokenizer)
+    assert cache.encode_lines([TEXT]) == tokenizer.encode_lines([TEXT])
+    assert not cache.known
+
+
+def test_an_added_token_may_hold_a_space():
+    tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase=True)
+    tokenizer.backend.add_tokens(["quick fox"])
+    assert WordCache(tokenizer).encode_lines(["the quick fox"]) == tokenizer.encode_lines(["the quick fox"])
+    assert tokenizer.backend.token_to_id("quick fox") in tokenizer.encode_lines(["the quick fox"])[0]

@@ -17,7 +17,8 @@ import numpy as np
 
 from electra.data.packing import Packer
 from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
-from electra.data.tokenizer import BATCH_CHARACTERS, Tokenizer, load_tokenizer
+from electra.data.tokenizer import BATCH_CHARACTERS, load_tokenizer
+from electra.data.word_cache import WordCache
 from electra.storage import read_json, write_json
 
 CHUNK_BYTES = 2 << 20
@@ -81,15 +82,16 @@ def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
     return note if note["text"] == chunk.hash and all(file.is_file() for file in files) else None
 
 
-def write_chunk(chunk: Chunk, tokenizer: Tokenizer, recipe: Recipe) -> dict[str, Any]:
+def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any]:
     """Tokenise, pack and write a chunk; return what its note says."""
+    tokenizer = cache.tokenizer
     rng = random.Random(f"{recipe.seed} {chunk.index}")
     packer = Packer(recipe.seq_length, tokenizer.cls_id, tokenizer.sep_id, rng, carry=recipe.packing != "paper")
     dtype = token_dtype(tokenizer.vocab_size)
     tokens: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
     lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
     counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "kept_tokens": 0, "unknown": 0}
-    for document, lines in encoded(chunk.documents, tokenizer):
+    for document, lines in encoded(chunk.documents, cache):
         split = "heldout" if is_heldout(document, recipe.heldout) else "train"
         examples = packer.pack(lines)
         lengths[split].extend(map(len, examples))
@@ -110,7 +112,7 @@ def write_chunk(chunk: Chunk, tokenizer: Tokenizer, recipe: Recipe) -> dict[str,
     return note
 
 
-def encoded(documents: list[bytes], tokenizer: Tokenizer) -> Iterator[tuple[bytes, list[list[int]]]]:
+def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, list[list[int]]]]:
     """Documents with the ids of their lines, tokenised a good many at a time."""
     gathered: list[bytes] = []
     size = 0
@@ -119,7 +121,7 @@ def encoded(documents: list[bytes], tokenizer: Tokenizer) -> Iterator[tuple[byte
         size += len(document)
         if size >= BATCH_CHARACTERS or index == len(documents) - 1:
             lines = [text.decode().split("\n") for text in gathered]
-            ids = iter(tokenizer.encode_lines([line for text in lines for line in text]))
+            ids = iter(cache.encode_lines([line for text in lines for line in text]))
             yield from ((text, list(islice(ids, len(part)))) for text, part in zip(gathered, lines, strict=True))
             gathered, size = [], 0
 
@@ -137,7 +139,7 @@ _worker: dict[str, Any] = {}
 def start_worker(recipe: Recipe) -> None:
     """Make a new process ready: it loads the tokeniser once, and ends when the process that started it does."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _worker.update(recipe=recipe, tokenizer=load_tokenizer(recipe.folder))
+    _worker.update(recipe=recipe, cache=WordCache(load_tokenizer(recipe.folder)))
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
@@ -151,4 +153,4 @@ def end_with_parent() -> None:
 
 def work(chunk: Chunk) -> dict[str, Any]:
     """Write a chunk in a worker."""
-    return write_chunk(chunk, _worker["tokenizer"], _worker["recipe"])
+    return write_chunk(chunk, _worker["cache"], _worker["recipe"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, pairwise
 
+import numpy as np
 from tokenizers import models, normalizers, pre_tokenizers
 
 from electra.data.tokenizer import Tokenizer
 
 LONGEST = 32  # characters of a word that is remembered
+TOGETHER = 1000  # words in a line
 MOST = 1 << 19  # words, some 100 MB; then it begins anew
 
 
@@ -26,10 +29,21 @@ class WordCache:
             return self.tokenizer.encode_lines(lines)
         rows = [line.split(" ") for line in lines]
         new = [word for word in dict.fromkeys(chain.from_iterable(rows)) if word not in self.known]
-        self.known.update(zip(new, self.tokenizer.encode_lines(new), strict=True))
+        self.known.update(zip(new, self.encode_words(new), strict=True))
         ids = [list(chain.from_iterable(map(self.known.__getitem__, words))) for words in rows]
         self.forget(new)
         return ids
+
+    def encode_words(self, words: list[str]) -> Iterator[list[int]]:
+        """The ids of each word, encoded many in a line: a line for each would take longer than the word."""
+        backend = self.tokenizer.backend
+        backend.encode_special_tokens = True
+        for first in range(0, len(words), TOGETHER):
+            some = words[first : first + TOGETHER]
+            encoding = backend.encode(" ".join(some), add_special_tokens=False)
+            ids, starts = encoding.ids, [start for start, _ in encoding.offsets]
+            ends = np.searchsorted(starts, np.cumsum([len(word) + 1 for word in some])).tolist()
+            yield from (ids[start:end] for start, end in pairwise([0, *ends]))
 
     def forget(self, new: list[str]) -> None:
         """Drop what is not worth its memory."""

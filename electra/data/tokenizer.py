@@ -86,12 +86,12 @@ class Tokenizer:
         }
 
 
-def batches(lines: list[str]) -> Iterator[list[str]]:
-    """Cut a list of lines where BATCH_CHARACTERS are full."""
+def batches(lines: list[str], characters: int = BATCH_CHARACTERS) -> Iterator[list[str]]:
+    """Cut a list of lines where so many characters are full."""
     start = size = 0
     for index, line in enumerate(lines):
         size += len(line)
-        if size >= BATCH_CHARACTERS:
+        if size >= characters:
             yield lines[start : index + 1]
             start, size = index + 1, 0
     if start < len(lines):

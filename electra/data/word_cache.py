@@ -8,11 +8,11 @@ from itertools import chain, pairwise
 import numpy as np
 from tokenizers import models, normalizers, pre_tokenizers
 
-from electra.data.tokenizer import Tokenizer
+from electra.data.tokenizer import Tokenizer, batches
 
+LINE = 1 << 13  # characters of new words that are encoded together
 LONGEST = 32  # characters of a word that is remembered
-TOGETHER = 1000  # words in a line
-MOST = 1 << 19  # words, some 100 MB; then it begins anew
+MOST = 1 << 19  # words, some 200 MB; then it begins anew
 
 
 class WordCache:
@@ -38,8 +38,7 @@ class WordCache:
         """The ids of each word, encoded many in a line: a line for each would take longer than the word."""
         backend = self.tokenizer.backend
         backend.encode_special_tokens = True
-        for first in range(0, len(words), TOGETHER):
-            some = words[first : first + TOGETHER]
+        for some in batches(words, LINE):
             encoding = backend.encode(" ".join(some), add_special_tokens=False)
             ids, starts = encoding.ids, [start for start, _ in encoding.offsets]
             ends = np.searchsorted(starts, np.cumsum([len(word) + 1 for word in some])).tolist()

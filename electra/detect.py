@@ -130,7 +130,8 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
     """The words of several texts, each as if it were alone, in common forward passes."""
     encodings = [encode(model, query.text) for query in queries]
     spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
-    scores = token_scores(model, [e.ids for e in encodings])
+    rows = [e.ids for e in encodings]  # a list made anew each time it is asked for
+    scores = token_scores(model, rows)
     words = [words_of(model, *each) for each in zip(queries, encodings, spans, scores, strict=True)]
     if model.generator is None:
         return words
@@ -140,7 +141,7 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
         for i, word in enumerate(words[n])
         if query.suggestions and word.is_marked(query.threshold)
     ]
-    found = suggest(model, [(encodings[n].ids, spans[n][i]) for n, i in marked])
+    found = suggest(model, [(rows[n], spans[n][i]) for n, i in marked])
     for (n, i), fitting in zip(marked, found, strict=True):
         others = other_words(model, words[n][i].text, fitting)[: queries[n].suggestions]
         words[n][i] = words[n][i]._replace(suggestions=others)

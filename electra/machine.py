@@ -26,8 +26,7 @@ def provenance(*packages: str) -> dict[str, Any]:
 
 def hardware() -> dict[str, Any]:
     """The machine, in words."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    models = [line.split(":", 1)[1].strip() for line in cpuinfo() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     found = {
         "cpu": models[0] if models else platform.processor(),
@@ -39,12 +38,17 @@ def hardware() -> dict[str, Any]:
     return found | ({"gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else {})
 
 
-@functools.cache
 def instructions() -> list[str]:
     """Those of INSTRUCTIONS that the processor has; none where the system does not tell."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    flags = next((line.split() for line in lines if line.startswith(("flags", "Features"))), [])
+    flags = next((line.split() for line in cpuinfo() if line.startswith(("flags", "Features"))), [])
     return [name for name in INSTRUCTIONS if name in flags]
+
+
+@functools.cache
+def cpuinfo() -> list[str]:
+    """The lines in which Linux tells of its processors; elsewhere none."""
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import argparse
 import resource
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+from result_file import add
 from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
-from electra.bench import as_benchmarked, random_rows, training_step
+from electra.bench import as_benchmarked, random_rows, training_step, windows
 from electra.config import BenchConfig
-from electra.machine import provenance
-from electra.storage import read_json, write_json
 from electra.training.memory import keep_freed_memory
 
 PARTS = {  # the first whose words occur in an operation's name takes its time
@@ -38,6 +37,7 @@ PARTS = {  # the first whose words occur in an operation's name takes its time
     "copies, casts and fills": ("copy_", "fill_", "aten::eq"),
     "calls of compiled graphs": ("CompiledF", "Torch-Compiled", "TorchDynamo"),
 }
+CPU = torch.device("cpu")
 SETTLED = 100  # page faults a step; the profiler's own blocks disturb the heap at first
 
 
@@ -52,14 +52,14 @@ def main() -> None:
     for preset in options.presets:
         row = profiled(preset, options.steps)
         print(row, flush=True)
-        write_json(options.out, (read_json(options.out) if options.out.exists() else {}) | {preset: row} | provenance())
+        add(options.out, preset, row)
 
 
 def profiled(preset: str, steps: int) -> dict[str, Any]:
     """Seconds of a step, those under the profiler, and their shares by part, largest first."""
-    run, length, rows = as_benchmarked(BenchConfig(preset=preset))
+    run, length, rows = as_benchmarked(BenchConfig(preset=preset, device="cpu"))
     step, _ = training_step(run, random_rows(run.model.vocab_size, rows, length))
-    without = timed(step, steps)
+    (without,) = windows(step, 1, steps, CPU)
     seconds, faults, found = under_profiler(step, steps)
     parts = by_part({e.key: e.self_cpu_time_total / 1e6 / steps for e in found.key_averages()})
     parts["the rest"] = seconds - sum(parts.values())
@@ -71,20 +71,12 @@ def profiled(preset: str, steps: int) -> dict[str, Any]:
     }
 
 
-def timed(step: Callable[[], None], steps: int) -> float:
-    """Seconds of a step, on average."""
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return (time.perf_counter() - start) / steps
-
-
 def under_profiler(step: Callable[[], None], steps: int) -> tuple[float, float, profile]:
     """Seconds of a step, its page faults and what was found, once the heap has settled or after ten tries."""
     for _ in range(10):
         before = page_faults()
         with profile(activities=[ProfilerActivity.CPU]) as found:
-            seconds = timed(step, steps)
+            (seconds,) = windows(step, 1, steps, CPU)
         faults = (page_faults() - before) / steps
         if faults < SETTLED:
             break

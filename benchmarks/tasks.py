@@ -103,7 +103,8 @@ def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> di
         )
     )  # fmt: skip
     (result,) = summary["results"]
-    return result | {"model": model, "minutes": round((time.perf_counter() - began) / 60, 2)}
+    file = str(Path(result["file"]).relative_to(folder))
+    return result | {"model": model, "file": file, "minutes": round((time.perf_counter() - began) / 60, 2)}
 
 
 def split(folder: Path, name: str, wanted: tuple[str, ...]) -> Path:

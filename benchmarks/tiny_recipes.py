@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from result_file import add
 from sklearn.metrics import roc_auc_score
 
 from electra.bench import random_rows, training_step, windows
@@ -33,12 +34,11 @@ from electra.data.tokenizer import load_tokenizer
 from electra.demo import KINDS, REPLACED_EXAMPLES, TEXTS, heldout_documents, measure, model_scores, word_scores
 from electra.detect import word_spans
 from electra.detection.pretrained import Model
-from electra.machine import provenance
 from electra.predict import load
 from electra.prepare import prepare
 from electra.pretrain import pretrain
 from electra.report import replaced_examples
-from electra.storage import read_json, write_json
+from electra.storage import read_json
 from electra.training.log import read_metrics
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
@@ -102,11 +102,6 @@ def main() -> None:
         row = {"recipe": name, "seed": seed, "tokens": options.tokens} | measured(config, texts, replaced)
         add(options.out, Path(config.out).name, row)
         print(row, flush=True)
-
-
-def add(file: Path, name: str, row: dict[str, Any]) -> None:
-    """Put a row into the file; others may be writing theirs."""
-    write_json(file, (read_json(file) if file.exists() else {}) | {name: row} | provenance())
 
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:

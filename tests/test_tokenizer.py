@@ -126,7 +126,12 @@ def test_unigram_that_cannot_fit_says_so():
 
 # -- words remembered --------------------------------------------------------------------------------------------------
 
-CACHES = [WordCache(train_tokenizer("wordpiece", LINES, 200, lowercase)) for lowercase in (True, False)]
+
+@pytest.fixture(scope="module")
+def caches():
+    return [WordCache(train_tokenizer("wordpiece", LINES, 200, lowercase)) for lowercase in (True, False)]
+
+
 ODD = st.sampled_from(
     ["\t", "\xa0", "\u2028", "\x1c", "\x00", "\u0301", "Σ", "ς", "İ", "ﬁ", "東", "[MASK]", "[", "—", "'", "\ufffd"]
 )
@@ -134,16 +139,16 @@ WORD = st.one_of(st.sampled_from(" ".join(LINES).split()), ODD, st.text(max_size
 
 
 @given(st.lists(st.lists(st.one_of(WORD, st.just(" ")), max_size=12).map("".join), max_size=6))
-def test_remembered_words_have_the_ids_that_they_have_in_their_line(lines):
-    for cache in CACHES:
+def test_remembered_words_have_the_ids_that_they_have_in_their_line(caches, lines):
+    for cache in caches:
         whole = cache.tokenizer.encode_lines(lines)
         assert cache.encode_lines(lines) == whole
         assert cache.encode_lines(lines) == whole  # now that all are known
 
 
-def test_what_is_forgotten_is_encoded_anew(monkeypatch):
+def test_what_is_forgotten_is_encoded_anew(caches, monkeypatch):
     monkeypatch.setattr(word_cache, "MOST", 20)
-    cache = WordCache(CACHES[0].tokenizer)
+    cache = WordCache(caches[0].tokenizer)
     long = "generator" * 10
     for line in (*LINES[:30], f"a {long} {long}"):
         assert cache.encode_lines([line]) == cache.tokenizer.encode_lines([line])

@@ -16,7 +16,7 @@ MOST = 1 << 19  # words, some 200 MB; then it begins anew
 
 
 class WordCache:
-    """Encodes lines as its tokeniser does, but each new word once; a corpus takes a third to a half of the time."""
+    """Encodes lines as its tokeniser does, but each new word once (docs/speed.md)."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

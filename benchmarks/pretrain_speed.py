@@ -31,7 +31,7 @@ from electra.machine import peak_memory, provenance  # noqa: E402
 
 PAD, CLS, SEP, MASK, FIRST_WORD = 0, 101, 102, 103, 1000  # as in BERT's vocabulary
 BATCHES = 8
-PEERS = ("hf", "hf-bf16", "hf-compiled", "google")
+PEERS = ("hf", "hf-bf16", "hf-compiled", "hf-bf16-compiled", "google")
 
 
 class Case(NamedTuple):
@@ -70,6 +70,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--peers", default="hf", help=f"some of {', '.join(PEERS)}, with commas")
     parser.add_argument("--google", help="a clone of google-research/electra")
     parser.add_argument("--google-python", help="a Python with TensorFlow 2.15")
+    parser.add_argument("--rows", type=int, default=0, help="rows of a batch; 0: the case's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=2, help="steps a round")
     parser.add_argument("--threads", type=int, default=2)
@@ -82,9 +83,15 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def chosen_case(options: argparse.Namespace) -> Case:
+    """The case, with as many rows as asked for."""
+    case = CASES[options.case]
+    return case._replace(rows=options.rows or case.rows)
+
+
 def configuration(options: argparse.Namespace, dropout: float) -> PretrainConfig:
     """The run of a case, as all implementations train it."""
-    case = CASES[options.case]
+    case = chosen_case(options)
     run = PRESETS[case.preset]
     model = replace(run.model, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     if case.preset == "tiny":  # as the reference figures have it: a vocabulary of 8,192, half as wide a generator
@@ -164,7 +171,7 @@ def compare(options: argparse.Namespace) -> None:
             "how": {w.name: w.about["how"] for w in workers},
             "parameters": {w.name: w.about["parameters"] for w in workers},
             "tokens_per_step": {w.name: w.about["tokens"] for w in workers},
-            "settings": CASES[options.case]._asdict() | {"rounds": options.rounds, "steps": options.steps,
+            "settings": chosen_case(options)._asdict() | {"rounds": options.rounds, "steps": options.steps,
                                                          "threads": options.threads},
             **provenance("tensorflow"),
         }  # fmt: skip
@@ -177,7 +184,7 @@ def make_batches(options: argparse.Namespace, path: str) -> None:
 
     from electra.data.loader import Loader
 
-    case = CASES[options.case]
+    case = chosen_case(options)
     examples = Texts(texts(options, case), case.seq_length)
     arrays = {}
     for name, packed in (("packed", True), ("padded", False)):
@@ -288,7 +295,7 @@ def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]
     from electra.training.memory import keep_freed_memory
 
     keep_freed_memory()
-    config = configuration(options, CASES[options.case].dropout)
+    config = configuration(options, chosen_case(options).dropout)
     arrays = read_batches(options, "packed")
     batches = [Batch(*(arrays[field][i] for field in Batch._fields)) for i in range(BATCHES)]
     step, _ = training_step(config, batches)
@@ -320,11 +327,11 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, eps=config.adam_epsilon, weight_decay=0.01)
     generator.train()
     discriminator.train()
-    if options.worker == "hf-compiled":
+    if options.worker.endswith("compiled"):
         generator.compile()
         discriminator.compile()
     arrays = read_batches(options, "padded")
-    autocast = options.worker == "hf-bf16"
+    autocast = "bf16" in options.worker
     steps = 0
 
     def step() -> None:
@@ -351,9 +358,10 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
         optimizer.step()
         optimizer.zero_grad()
 
-    how = {"hf": "float32, eager", "hf-bf16": "bfloat16 autocast, eager", "hf-compiled": "float32, compiled"}
+    precision = "bfloat16 autocast" if autocast else "float32"
+    how = f"{precision}, {'compiled' if options.worker.endswith('compiled') else 'eager'}"
     about = {
-        "how": f"{how[options.worker]}, {discriminator.config._attn_implementation} attention, padded",
+        "how": f"{how}, {discriminator.config._attn_implementation} attention, padded",
         "parameters": sum(p.numel() for p in parameters),
         "tokens": int(arrays["attention_mask"].sum()) / BATCHES,
     }

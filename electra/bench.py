@@ -29,6 +29,7 @@ from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import max_masked
 from electra.pretrain import choose_device, choose_dtype, should_compile
 from electra.storage import write_json
+from electra.training.captured import WARM_UP
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
 from electra.training.trainer import Trainer
@@ -107,11 +108,13 @@ def training_step(config: PretrainConfig, batches: list[Batch]) -> tuple[Callabl
     if should_compile(config):
         compile_parts(objective)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
-    trainer = Trainer(objective, build_optimizer(objective, config), loader, None, config, Path(), device, rows)
+    optimizer, captured = build_optimizer(objective, config), device.type == "cuda" and should_compile(config)
+    trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
     start = time.perf_counter()
     trainer.train_step()
     first = time.perf_counter() - start
-    trainer.train_step()
+    for _ in range(WARM_UP):
+        trainer.train_step()
     return trainer.train_step, first
 
 

@@ -224,7 +224,8 @@ def build_trainer(
     require(loaders[0] is not None, f"{config.data} holds no examples to train on")
     assert loaders[0] is not None
     optimizer = OPTIMIZERS[config.optimizer](objective, config)
-    return Trainer(objective, optimizer, loaders[0], loaders[1], config, folder, device, micro)
+    captured = device.type == "cuda" and should_compile(config)
+    return Trainer(objective, optimizer, loaders[0], loaders[1], config, folder, device, micro, captured)
 
 
 def largest_divisor(number: int, at_most: int) -> int:
@@ -233,6 +234,7 @@ def largest_divisor(number: int, at_most: int) -> int:
 
 
 @torch.no_grad()
+@torch.compiler.set_stance("force_eager")  # rows of another shape than in training would be compiled for
 def threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
     """The probability above which one clean token in a hundred lies."""
     discriminator.eval()

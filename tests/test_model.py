@@ -132,10 +132,10 @@ def test_sharing_is_by_construction(share):
 def test_dropout_keeps_the_mean_and_the_share():
     torch.manual_seed(0)
     x = torch.ones(1000, 1000)
-    dropped = drop(x, random_bytes(0.1, 1000, 1000, device=x.device), 0.1)
+    dropped = drop(x, random_bytes(0.1, 1000, 1000, device=x.device), 0.1, True)
     assert dropped.mean() == pytest.approx(1.0, abs=0.002)
     assert (dropped == 0).float().mean() == pytest.approx(26 / 256, abs=0.001)
-    assert torch.equal(drop(x, None, 0.1), x)
+    assert torch.equal(drop(x, None, 0.1, False), x)
 
 
 def test_noise_differs_from_step_to_step():

@@ -328,24 +328,20 @@ def test_no_room_is_said_before_anything_is_written(data, tmp_path, monkeypatch)
 # -- a loss that is not finite -----------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(data, halted, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(data, halted, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(halted, out)
-    kept = {}
     step = Trainer.train_step
 
     def poisoned(self):
         if self.step == 12:
             self.module.generator.head.bias.data[7] = float("inf")
-            kept.update({name: p.clone() for name, p in self.module.named_parameters()}, module=self.module)
         step(self)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "train_step", poisoned)
-        with pytest.raises(FloatingPointError, match=r"step 12: .*Nothing was updated.*--learning-rate"):
+        with pytest.raises(FloatingPointError, match=r"step 12: .*Nothing of it was saved.*--learning-rate"):
             pretrain(tiny_config(data, out))
-    module = kept.pop("module")
-    assert all(torch.equal(p, kept[name]) for name, p in module.named_parameters())
     assert step_of_newest(out) == 10 and fault_of(newest(out)) is None
 
 

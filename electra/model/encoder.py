@@ -23,7 +23,7 @@ class Linear(nn.Linear):
 
 
 class Noise(NamedTuple):
-    """Random bytes that decide one layer's dropout."""
+    """Random bytes that decide one layer's dropout; None where torch draws its own."""
 
     attention: Tensor | None  # [B, H, L, L]
     attention_out: Tensor | None  # [B, L, D]
@@ -42,10 +42,10 @@ def random_bytes(p: float, *shape: int, device: torch.device) -> Tensor | None:
     return words.view(torch.uint8)[:count].view(shape)
 
 
-def drop(x: Tensor, noise: Tensor | None, p: float) -> Tensor:
-    """Zero each element with probability `p`, in steps of 1/256, and scale up the rest by the exact inverse."""
+def drop(x: Tensor, noise: Tensor | None, p: float, training: bool) -> Tensor:
+    """Zero each element with probability `p` (by bytes: in steps of 1/256), and scale up the rest by the inverse."""
     if noise is None:
-        return x
+        return F.dropout(x, p, training)
     dropped = max(1, round(256 * p))
     return torch.where(noise >= dropped, x * (256 / (256 - dropped)), torch.zeros((), dtype=x.dtype, device=x.device))
 
@@ -62,10 +62,12 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor, noise: Tensor | None) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H]
-        # Written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md).
-        scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
-        probabilities = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout)
-        out: Tensor = self.out((probabilities @ v).transpose(1, 2).flatten(2))
+        if x.is_cuda:
+            attended = F.scaled_dot_product_attention(q, k, v, bias, self.dropout if self.training else 0.0)
+        else:  # written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md)
+            scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
+            attended = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout, self.training) @ v
+        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 
 
@@ -84,9 +86,10 @@ class Layer(nn.Module):
         self.dropout = config.hidden_dropout_prob
 
     def forward(self, x: Tensor, bias: Tensor, noise: Noise) -> Tensor:
-        x = self.attention_norm(x + drop(self.attention(x, bias, noise.attention), noise.attention_out, self.dropout))
+        attended = self.attention(x, bias, noise.attention)
+        x = self.attention_norm(x + drop(attended, noise.attention_out, self.dropout, self.training))
         mlp: Tensor = self.output(F.gelu(self.intermediate(x)))
-        out: Tensor = self.output_norm(x + drop(mlp, noise.mlp_out, self.dropout))
+        out: Tensor = self.output_norm(x + drop(mlp, noise.mlp_out, self.dropout, self.training))
         return out
 
 
@@ -122,11 +125,12 @@ class Encoder(nn.Module):
         if position_ids is None:
             position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
-        p = self.config.hidden_dropout_prob if self.training else 0.0
-        x = self.project(drop(x, random_bytes(p, *x.shape, device=x.device), p))
+        by_bytes = self.training and not x.is_cuda
+        p = self.config.hidden_dropout_prob
+        x = self.project(drop(x, random_bytes(p, *x.shape, device=x.device) if by_bytes else None, p, self.training))
         bias = self.attention_bias(attention_mask)
         for layer in self.layers:
-            x = layer(x, bias, self.noise(x) if self.training else NO_NOISE)
+            x = layer(x, bias, self.noise(x) if by_bytes else NO_NOISE)
         return x
 
     def attention_bias(self, attention_mask: Tensor) -> Tensor:
@@ -134,7 +138,7 @@ class Encoder(nn.Module):
         return attention_bias(attention_mask, self.compute_dtype)
 
     def noise(self, x: Tensor) -> Noise:
-        """The random bytes of one layer, drawn outside the compiled part: in it they would be slow on a CPU."""
+        """The random bytes of one layer on a CPU, drawn outside the compiled part: in it they would be slow."""
         B, L, _ = x.shape
         p, p_attention = self.config.hidden_dropout_prob, self.config.attention_probs_dropout_prob
         return Noise(

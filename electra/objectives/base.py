@@ -19,6 +19,8 @@ class Objective(nn.Module):
     `networks()` says what is saved: the first is the one that survives pre-training.
     """
 
+    stage = 1  # another number where a step does something else than before
+
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__()
         self.config = config

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig
-from electra.training.optimizer import build_optimizer
+from electra.training.optimizer import build_optimizer, initial_rate
 
 MOMENTUM = 0.95
 # The quintic of Jordan et al.: it takes every singular value above 0.01 to between 0.7 and 1.2 in five rounds.
@@ -22,9 +22,10 @@ COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 class Muon(torch.optim.Optimizer):
     """Two optimizers in one: orthogonal momentum for `matrices`, and `adamw` for its own parameters."""
 
-    def __init__(self, matrices: list[nn.Parameter], adamw: torch.optim.AdamW, weight_decay: float) -> None:
-        group = {"params": matrices, "weight_decay": weight_decay, "lr_scale": 1.0}
-        super().__init__([group], {"lr": adamw.defaults["lr"]})
+    def __init__(self, matrices: list[nn.Parameter], adamw: torch.optim.AdamW, config: PretrainConfig) -> None:
+        rate = initial_rate(config, matrices)
+        group = {"params": matrices, "weight_decay": config.weight_decay, "lr_scale": 1.0, "lr": rate}
+        super().__init__([group], {})
         for p in matrices:
             self.state[p] = {"momentum": torch.zeros_like(p)}
         self.adamw = adamw
@@ -47,7 +48,7 @@ class Muon(torch.optim.Optimizer):
             size = 0.2 * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
-                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(u, alpha=group["lr"] * size)
+                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(u * (group["lr"] * size))
 
 
 def square_parts(stacked: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def build_muon(module: nn.Module, config: PretrainConfig) -> Muon:
     """Muon for the matrices of the layers; AdamW, as ever, for embeddings, heads, biases and LayerNorms."""
     matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
     adamw = build_optimizer(module, config, leave=matrices)
-    return Muon(list(matrices.values()), adamw, config.weight_decay)
+    return Muon(list(matrices.values()), adamw, config)
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, PretrainConfig], Any]] = {"adamw": build_optimizer, "muon": build_muon}

@@ -25,15 +25,19 @@ def build_optimizer(
     The parameters named in `leave` are left to another optimizer.
     """
     parameters = {n: p for n, p in module.named_parameters() if n not in leave}  # a shared tensor comes once
+    on_gpu = any(p.is_cuda for p in parameters.values())
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, p in parameters.items():
         groups.setdefault((lr_scale(name), config.weight_decay if takes_decay(name) else 0.0), []).append(p)
     optimizer = torch.optim.AdamW(
-        [{"params": ps, "weight_decay": decay, "lr_scale": scale} for (scale, decay), ps in groups.items()],
-        lr=config.learning_rate,
+        [
+            {"params": ps, "weight_decay": decay, "lr_scale": scale, "lr": initial_rate(config, ps)}
+            for (scale, decay), ps in groups.items()
+        ],
         betas=(config.adam_beta1, config.adam_beta2),
         eps=config.adam_epsilon,
         fused=True,
+        capturable=on_gpu,
     )
     for p in parameters.values():
         optimizer.state[p] = {
@@ -42,6 +46,12 @@ def build_optimizer(
             "exp_avg_sq": torch.zeros_like(p),
         }
     return optimizer
+
+
+def initial_rate(config: PretrainConfig | FinetuneConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:
+    """A group's learning rate: on a GPU in a tensor, where a captured step finds the one of the day."""
+    rate = config.learning_rate
+    return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
 
 
 def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], float]:

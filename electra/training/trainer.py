@@ -5,13 +5,14 @@ A step is a pure function of (seed, step): weights, optimizer and step are the w
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from electra.config import FinetuneConfig, PretrainConfig
 from electra.console import say
 from electra.data.loader import Loader
 from electra.interface import Output
+from electra.training.captured import Captured
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.log import Log, Window
 from electra.training.schedule import learning_rate, progress
@@ -35,6 +37,8 @@ class Interrupted(RuntimeError):
 class Trainable(Protocol):
     """All that the loop knows of what it trains."""
 
+    stage: int  # what is done in a step stays the same while this does
+
     def begin_step(self, step: int, done: float) -> None: ...
     def count(self, batch: Any) -> Any: ...  # a tuple of scalars, `tokens` among them
     def __call__(self, batch: Any, counts: Any = None) -> Output: ...
@@ -47,7 +51,10 @@ class Source(Protocol):
 
 
 class Trainer:
-    """Trains `module` on `loader`, saving to `folder`; continues from the newest whole checkpoint there."""
+    """Trains `module` on `loader`, saving to `folder`; continues from the newest whole checkpoint there.
+
+    captured: a step runs as a CUDA graph; every batch then has the same shape.
+    """
 
     def __init__(
         self,
@@ -59,10 +66,15 @@ class Trainer:
         folder: Path,
         device: torch.device,
         micro_batch_size: int,
+        captured: bool = False,
     ) -> None:
         self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
         self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
+        self.captured, self.stage = captured, -1
+        self.backward: Callable[[Any, Any], Output] = self.take_gradient
+        self.update: Callable[[], torch.Tensor] = self.move_weights
         self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.unchecked: list[Unchecked] = []
         self.saved_step = -1
         self.window = Window()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
@@ -98,34 +110,55 @@ class Trainer:
         start = time.perf_counter()
         self.module.begin_step(self.step, self.done())  # type: ignore[operator]
         self.module.train()
+        if self.captured and self.stage != self.module.stage:
+            self.capture()
         self.rate = learning_rate(self.config, self.step, self.done())
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * group["lr_scale"]
-        batches = [to_device(b, self.device) for b in self.loader.micro_batches(self.step, self.micro_batch_size)]
+        set_rate(self.optimizer, self.rate)
+        batches = self.loader.micro_batches(self.step, self.micro_batch_size)
         counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
+        self.tokens += int(counts.tokens)
+        counts = to_device(counts, self.device)
         losses = []
         for number, batch in enumerate(batches):
             seed_all(self.config.seed, 0, self.step, number)
-            output: Output = self.module(batch, counts)
-            output.loss.backward()
+            output = self.backward(to_device(batch, self.device), counts)
             self.window.add(output.metrics)
-            losses.append(output.loss.detach())
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
-        self.require_finite(sum(losses, torch.zeros(())), norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            losses.append(output.loss)
+        norm = self.update()
+        self.unchecked.append(Unchecked.of(self.step, torch.stack([torch.stack(losses).sum(), norm])))
+        self.require_finite(behind=1 if self.device.type == "cuda" else 0)
         self.step += 1
-        self.tokens += int(counts.tokens)
         self.seconds += time.perf_counter() - start
 
-    def require_finite(self, loss: torch.Tensor, norm: torch.Tensor) -> None:
-        """Stop before an update would spoil the weights."""
-        if not torch.isfinite(loss + norm):
-            self.log.line.close()
-            raise FloatingPointError(
-                f"step {self.step}: loss {float(loss)}, gradient norm {float(norm)}. Nothing was updated; the last "
-                f"checkpoint in {self.folder / 'checkpoints'} is good. Lower --learning-rate or use --precision fp32"
-            )
+    def take_gradient(self, batch: Any, counts: Any) -> Output:
+        """Add the gradient of a micro-batch to those before it."""
+        output: Output = self.module(batch, counts)
+        output.loss.backward()
+        return output._replace(loss=output.loss.detach())
+
+    def move_weights(self) -> torch.Tensor:
+        """Clip the joint gradient to a norm, move the weights, forget the gradient; the norm it had."""
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=not self.captured)
+        return norm
+
+    def capture(self) -> None:
+        """Have the next steps captured."""
+        self.stage = self.module.stage  # type: ignore[assignment]
+        self.optimizer.zero_grad()
+        self.backward, self.update = Captured(self.take_gradient), Captured(self.move_weights)
+
+    def require_finite(self, behind: int = 0) -> None:
+        """Stop before weights that a step has spoiled are saved; a GPU need not have finished the last `behind`."""
+        while len(self.unchecked) > behind:
+            step, loss, norm = self.unchecked.pop(0).read()
+            if not math.isfinite(loss + norm):
+                self.log.line.close()
+                raise FloatingPointError(
+                    f"step {step}: loss {loss}, gradient norm {norm}. Nothing of it was saved; the last checkpoint in "
+                    f"{self.folder / 'checkpoints'} is good. Lower --learning-rate or use --precision fp32"
+                )
 
     def after_step(self) -> None:
         """Log, evaluate and save when it is time."""
@@ -149,6 +182,7 @@ class Trainer:
 
     def evaluate(self) -> dict[str, float]:
         """Measure, and write a line about it."""
+        self.require_finite()
         metrics = self.measure()
         if metrics:
             self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
@@ -174,6 +208,7 @@ class Trainer:
         """Write a checkpoint, unless this step has one."""
         if self.saved_step == self.step:
             return
+        self.require_finite()
         state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.window.state()}
         folder = self.folder / "checkpoints"
         save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
@@ -213,6 +248,39 @@ class Trainer:
                 signal.signal(number, handler)
 
 
+class Unchecked(NamedTuple):
+    """The loss and the gradient's norm of a step, on their way from the device: [2], there when the event is."""
+
+    step: int
+    values: torch.Tensor
+    event: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, step: int, values: torch.Tensor) -> Unchecked:
+        """Send for them without waiting."""
+        if not values.is_cuda:
+            return cls(step, values, None)
+        values, event = values.to("cpu", non_blocking=True), torch.cuda.Event()
+        event.record()
+        return cls(step, values, event)
+
+    def read(self) -> tuple[int, float, float]:
+        """Wait until they are there: step, loss, norm."""
+        if self.event:
+            self.event.synchronize()
+        loss, norm = self.values.tolist()
+        return self.step, loss, norm
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its share of the learning rate."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate * group["lr_scale"])
+        else:
+            group["lr"] = rate * group["lr_scale"]
+
+
 def seed_all(*words: int) -> None:
     """Seed torch's generators from a tuple of numbers: what is drawn next depends on nothing else."""
     torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
@@ -232,6 +300,6 @@ def total(counts: list[Any]) -> Any:
 
 def to_device(batch: Any, device: torch.device) -> Any:
     """Move a batch: a tensor, or a tuple of such."""
-    if isinstance(batch, torch.Tensor):
-        return batch.to(device, non_blocking=True)
+    if isinstance(batch, torch.Tensor):  # from memory that is not pinned, a copy waits until the GPU is idle
+        return batch.contiguous().pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch
     return type(batch)(*(to_device(part, device) for part in batch))

@@ -29,10 +29,9 @@ from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import max_masked
 from electra.pretrain import choose_device, choose_dtype, should_compile
 from electra.storage import write_json
-from electra.training.captured import WARM_UP
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
-from electra.training.trainer import Trainer
+from electra.training.trainer import WARM_UP, Trainer
 
 FIRST_WORD, MASK = 1000, 103  # as in BERT's vocabulary
 DIFFERENT_BATCHES = 8
@@ -106,7 +105,7 @@ def training_step(config: PretrainConfig, batches: list[Batch]) -> tuple[Callabl
     objective.to(device)
     compute_in(objective, choose_dtype(config))
     if should_compile(config):
-        compile_parts(objective)
+        compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
     optimizer, captured = build_optimizer(objective, config), device.type == "cuda" and should_compile(config)
     trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,15 +64,16 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit of the source tree, with a + where it was changed since; the package's version without one."""
+    """The commit of the source tree, with a + where it was changed since; nothing where there is none to ask."""
     root = Path(__file__).parents[1]
+    if not (root / ".git").exists() or not shutil.which("git"):
+        return ""
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    name = git("rev-parse", "--short", "HEAD") if (root / ".git").exists() else ""
-    return name + ("+" if git("status", "--porcelain", "electra", "benchmarks") else "")
+    return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "electra", "benchmarks") else "")
 
 
 def peak_memory() -> float:

@@ -70,7 +70,7 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         write_run_config(config, folder, prepared)
         compute_in(objective, dtype)
         if should_compile(config):
-            compile_parts(objective)
+            compile_parts(objective, device)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer)
         trainer.on_step = on_step or trainer.on_step
         trainer.fit()

@@ -51,6 +51,8 @@ class DeltaTable(nn.Module):
 class Embeddings(nn.Module):
     """Add the three tables and normalise: ids [B, L] -> [B, L, E] in fp32."""
 
+    compile_on = ("cuda",)  # on a CPU the compiler's sum of the gradient is slower than torch's
+
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
         self.word: nn.Embedding | DeltaTable = nn.Embedding(config.vocab_size, config.embedding_size)

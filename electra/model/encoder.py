@@ -74,7 +74,7 @@ class SelfAttention(nn.Module):
 class Layer(nn.Module):
     """LayerNorm(x + attention(x)), then LayerNorm(x + mlp(x)): [B, L, D] -> [B, L, D]."""
 
-    compile_alone = True  # layers share one compiled graph, which takes seconds; a whole network takes minutes
+    compile_on = ("cpu", "cuda")  # layers share one compiled graph, which takes seconds; a whole network takes minutes
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
@@ -161,8 +161,8 @@ def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
             encoder.compute_dtype = dtype
 
 
-def compile_parts(module: nn.Module) -> None:
-    """Compile in place the parts that say they are worth it."""
+def compile_parts(module: nn.Module, device: torch.device) -> None:
+    """Compile in place the parts that say they are worth it on this device."""
     for part in module.modules():
-        if getattr(part, "compile_alone", False):
+        if device.type in getattr(part, "compile_on", ()):
             part.compile(dynamic=False)

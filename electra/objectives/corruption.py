@@ -104,7 +104,7 @@ def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:
 class Cloze(nn.Module):
     """How well logits [N, V] foretell labels [N]: negative log-likelihood and whether the best guess is right, [N]."""
 
-    compile_alone = True
+    compile_on = ("cpu", "cuda")
 
     def forward(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         logits = logits.float()
@@ -115,7 +115,7 @@ class Cloze(nn.Module):
 class BlockMasses(nn.Module):
     """The unnormalised probability of each block of the vocabulary: [N, V] -> [N, V / BLOCK]."""
 
-    compile_alone = True
+    compile_on = ("cpu", "cuda")
 
     def forward(self, logits: Tensor, highest: Tensor, temperature: Tensor | float) -> Tensor:
         masses = ((logits.float() - highest) / temperature).exp()

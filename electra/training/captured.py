@@ -8,28 +8,23 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-WARM_UP = 3  # calls that run as they are: they compile, and allocate what lives longer than a call
-
 
 class Captured:
-    """Calls `function` with tensors, in tuples or not: as it is at first, then captured and replayed.
+    """Calls `function` with tensors, in tuples or not: as it is until `ready`, then captured and replayed.
 
-    Inputs must keep their shapes, and the function must not read a tensor's value. Replayed or not, it draws the same
-    numbers from a generator that was seeded before the call.
+    The first calls compile, and allocate what lives longer than a call. Inputs must keep their shapes, and the function
+    must not read a tensor's value. Replayed or not, it draws the same numbers from a generator that was seeded before.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.stream = torch.cuda.Stream()
-        self.calls = 0
+    def __init__(self, function: Callable[..., Any], stream: torch.cuda.Stream, ready: Callable[[], bool]) -> None:
+        self.function, self.stream, self.ready = function, stream, ready
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Any) -> Any:
         self.stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self.stream):
-            outputs = self.function(*inputs) if self.calls < WARM_UP else self.replay(inputs)
+            outputs = self.replay(inputs) if self.ready() else self.function(*inputs)
         torch.cuda.current_stream().wait_stream(self.stream)
-        self.calls += 1
         return outputs
 
     def replay(self, inputs: Any) -> Any:

@@ -27,6 +27,7 @@ from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save
 from electra.training.log import Log, Window
 from electra.training.schedule import learning_rate, progress
 
+WARM_UP = 3  # steps that run as they are before they are captured
 EVALUATION = 1  # second word of the seed: keeps the draws of evaluation apart from those of training
 
 
@@ -71,8 +72,7 @@ class Trainer:
         self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
         self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
         self.captured, self.stage = captured, -1
-        self.backward: Callable[[Any, Any], Output] = self.take_gradient
-        self.update: Callable[[], torch.Tensor] = self.move_weights
+        self.parts: StepParts = StepParts(self.take_gradient, self.add_gradient, self.move_weights)
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.unchecked: list[Unchecked] = []
         self.saved_step = -1
@@ -121,33 +121,38 @@ class Trainer:
         losses = []
         for number, batch in enumerate(batches):
             seed_all(self.config.seed, 0, self.step, number)
-            output = self.backward(to_device(batch, self.device), counts)
+            backward = self.parts.add_gradient if number else self.parts.take_gradient
+            output = backward(to_device(batch, self.device), counts)
             self.window.add(output.metrics)
             losses.append(output.loss)
-        norm = self.update()
+        norm = self.parts.move_weights()
         self.unchecked.append(Unchecked.of(self.step, torch.stack([torch.stack(losses).sum(), norm])))
         self.require_finite(behind=1 if self.device.type == "cuda" else 0)
         self.step += 1
         self.seconds += time.perf_counter() - start
 
     def take_gradient(self, batch: Any, counts: Any) -> Output:
-        """Add the gradient of a micro-batch to those before it."""
+        """The gradient of a step's first micro-batch, in the place of the last step's."""
+        self.optimizer.zero_grad()
+        return self.add_gradient(batch, counts)
+
+    def add_gradient(self, batch: Any, counts: Any) -> Output:
+        """Add the gradient of a micro-batch to that of those before it."""
         output: Output = self.module(batch, counts)
         output.loss.backward()
         return output._replace(loss=output.loss.detach())
 
     def move_weights(self) -> torch.Tensor:
-        """Clip the joint gradient to a norm, move the weights, forget the gradient; the norm it had."""
+        """Clip the joint gradient to a norm and move the weights; the norm it had."""
         norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
         self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=not self.captured)
         return norm
 
     def capture(self) -> None:
-        """Have the next steps captured."""
-        self.stage = self.module.stage  # type: ignore[assignment]
-        self.optimizer.zero_grad()
-        self.backward, self.update = Captured(self.take_gradient), Captured(self.move_weights)
+        """Have the parts of a step captured, all in one step: they share the gradient's memory."""
+        self.stage, began, stream = self.module.stage, self.step, torch.cuda.Stream()  # type: ignore[assignment]
+        functions = self.take_gradient, self.add_gradient, self.move_weights
+        self.parts = StepParts(*(Captured(f, stream, lambda: self.step >= began + WARM_UP) for f in functions))
 
     def require_finite(self, behind: int = 0) -> None:
         """Stop before weights that a step has spoiled are saved; a GPU need not have finished the last `behind`."""
@@ -246,6 +251,14 @@ class Trainer:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+class StepParts(NamedTuple):
+    """What a step is made of."""
+
+    take_gradient: Callable[[Any, Any], Output]
+    add_gradient: Callable[[Any, Any], Output]
+    move_weights: Callable[[], torch.Tensor]
 
 
 class Unchecked(NamedTuple):

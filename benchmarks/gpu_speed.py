@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shapes", nargs="+", metavar="PRESET,LENGTH,ROWS")
     parser.add_argument("--steps", type=int, default=20, help="steps of a window; the median of five is taken")
+    parser.add_argument("--launched", action="store_true", help="kernel by kernel, without a CUDA graph")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     matrix = matrix_speed()
@@ -38,20 +39,20 @@ def main() -> None:
     print(card, flush=True)
     for shape in options.shapes:
         preset, length, rows = shape.split(",")
-        row = measured(preset, int(length), int(rows), options.steps, matrix)
+        row = measured(preset, int(length), int(rows), options, matrix)
         print(shape, row, flush=True)
-        add(options.out, shape, row | card)
+        add(options.out, shape + " launched" * options.launched, row | card)
 
 
-def measured(preset: str, length: int, rows: int, steps: int, matrix: float) -> dict[str, Any]:
+def measured(preset: str, length: int, rows: int, options: argparse.Namespace, matrix: float) -> dict[str, Any]:
     """The figures of one shape."""
     torch.compiler.reset()
     torch.cuda.reset_peak_memory_stats()
     asked = BenchConfig(preset=preset, seq_length=length, micro_batch_size=rows, device="cuda", compile="on")
     run, length, rows = as_benchmarked(asked)
-    step, first = training_step(run, random_rows(run.model.vocab_size, rows, length))
+    step, first = training_step(run, random_rows(run.model.vocab_size, rows, length), not options.launched)
     windows(step, 1, 3, GPU)
-    times = windows(step, 5, steps, GPU)
+    times = windows(step, 5, options.steps, GPU)
     speed = rows * length / statistics.median(times)
     operations = speed * flops_per_token(run, length)["total"]
     return {

@@ -97,8 +97,13 @@ def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def training_step(config: PretrainConfig, batches: list[Batch]) -> tuple[Callable[[], None], float]:
-    """The very step `electra pretrain` takes, on each of `batches` in turn; and the seconds its first one took."""
+def training_step(
+    config: PretrainConfig, batches: list[Batch], capture: bool = True
+) -> tuple[Callable[[], None], float]:
+    """The very step `electra pretrain` takes, on each of `batches` in turn; and the seconds its first one took.
+
+    Without `capture`, a GPU is given its kernels one by one.
+    """
     device = choose_device(config.device)
     objective = OBJECTIVES[config.objective](config, MASK)
     initialise_randomly(objective, config.model.initializer_range)
@@ -107,7 +112,8 @@ def training_step(config: PretrainConfig, batches: list[Batch]) -> tuple[Callabl
     if should_compile(config):
         compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
-    optimizer, captured = build_optimizer(objective, config), device.type == "cuda" and should_compile(config)
+    optimizer = build_optimizer(objective, config)
+    captured = capture and device.type == "cuda" and should_compile(config)
     trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
     start = time.perf_counter()
     trainer.train_step()

@@ -11,6 +11,7 @@ from electra.config import PredictConfig, require
 from electra.detect import read_text
 from electra.exported.sessions import installed
 from electra.finetuning.zero_shot import zero_shot
+from electra.storage import WEIGHTS
 
 
 def predict(config: PredictConfig) -> None:
@@ -78,7 +79,7 @@ def load(path: str | Path, device: str = "cpu", threads: int = 0) -> Any:
 def model_folder(path: Path) -> Path:
     """The folder of the model: the path itself, or a run's model/."""
     for folder in (path / "model", path):
-        weights = any((folder / name).is_file() for name in ("model.safetensors", "pytorch_model.bin"))
+        weights = any((folder / name).is_file() for name in (*WEIGHTS, "pytorch_model.bin"))
         if weights and (folder / "config.json").is_file():  # written last
             return folder
     if not path.is_dir():

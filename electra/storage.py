@@ -17,6 +17,8 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from torch import Tensor
 
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # in one file, or in several that an index names
+
 
 @contextlib.contextmanager
 def write_atomically(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
@@ -129,7 +131,7 @@ def stated_architecture(content: Mapping[str, Any]) -> str:
 def masked_lm_folder(path: Path) -> Path:
     """The folder of the masked language model of a run or a model: the generator's where there is one."""
     for folder in (path / "model" / "generator", path / "generator", path / "model", path):
-        if (folder / "config.json").exists() and (folder / "model.safetensors").exists():
+        if (folder / "config.json").exists() and any((folder / name).exists() for name in WEIGHTS):
             return folder
     raise ValueError(
         f"{path} holds no model; give a finished run or a Hugging Face directory, or mlm, uniform, unigram"

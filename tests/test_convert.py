@@ -221,6 +221,18 @@ def test_every_head_of_transformers_comes_in_and_goes_out(name, tmp_path, capsys
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
+def test_weights_in_several_files_are_read(tmp_path):
+    discriminator, _ = peers()
+    discriminator.save_pretrained(tmp_path, max_shard_size="20KB")
+    tiny.tiny_tokenizer().save(tmp_path)
+    assert len(list(tmp_path.glob("model-*-of-*.safetensors"))) > 1 and not (tmp_path / "model.safetensors").exists()
+    network = load_network(tmp_path)
+    with torch.no_grad():
+        tokens = batch()["attention_mask"] > 0
+        expected = discriminator.eval()(**batch()).logits[tokens]
+        torch.testing.assert_close(network(*batch().values())[tokens], expected, atol=1e-5, rtol=0)
+
+
 def test_a_pickle_is_refused(tmp_path):
     discriminator, _ = peers()
     discriminator.save_pretrained(tmp_path)

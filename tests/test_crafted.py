@@ -164,6 +164,14 @@ def test_a_crafted_weights_file_is_refused(folder, case):
     assert str(folder) in refused(folder)
 
 
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "missing.safetensors", 7])
+def test_an_index_names_files_of_its_folder_only(folder, name):
+    (folder / "model.safetensors").rename(folder / "one.safetensors")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "one.safetensors", "b": name}}))
+    assert str(index) in refused(folder)
+
+
 def spoiled(state, case):
     query = "electra.encoder.layer.0.attention.self.query.weight"
     if case == "no dot in a name":

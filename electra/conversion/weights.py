@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from electra.config import ElectraConfig, require
 from electra.console import warn
+from electra.storage import read_object
 
 N = TypeVar("N", bound=nn.Module)
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
@@ -29,15 +30,32 @@ BERT_HEAD = {
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of a model folder under ELECTRA's names; safetensors only, as loading a pickle runs what is in it."""
-    path = folder / "model.safetensors"
-    if not path.is_file():  # a pipe would be waited for
-        other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
-        hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
-        raise ValueError(f"{folder} has no model.safetensors{hint}")
-    try:
-        return {electra_name(name): tensor for name, tensor in load_file(path).items()}
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"{path} was cut short or altered ({error})") from None
+    weights: dict[str, Tensor] = {}
+    for path in weight_files(folder):
+        try:
+            weights |= {electra_name(name): tensor for name, tensor in load_file(path).items()}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise ValueError(f"{path} was cut short or altered ({error})") from None
+    return weights
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The one file that holds a model's weights, or the several that an index names."""
+    path, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if path.is_file():  # a pipe would be waited for
+        return [path]
+    if index.is_file():
+        names = read_object(index).get("weight_map")
+        plain = isinstance(names, dict) and all(isinstance(n, str) and Path(n).name == n for n in names.values())
+        require(plain, f"{index} does not say in which file of this folder each tensor is")
+        assert isinstance(names, dict)
+        files = [folder / name for name in sorted(set(names.values()))]
+        lacking = [file.name for file in files if not file.is_file()]
+        require(not lacking, f"{index} names files that are not there: {', '.join(lacking)}")
+        return files
+    other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
+    hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
+    raise ValueError(f"{folder} has no model.safetensors{hint}")
 
 
 def electra_name(name: str) -> str:

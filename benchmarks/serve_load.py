@@ -3,7 +3,8 @@
 The server is a process of its own. Peak: as many clients as keep it busy, each waiting for its answer. Overload:
 requests come at ten times that rate whether or not earlier ones are answered. Memory: its resident size over many.
 Slow: sockets that send a byte of a head now and then, beside one honest client. Sender and server share the machine's
-cores, so what the sender takes is missing from the server.
+cores, so what the sender takes is missing from the server; --apart gives the sender the last core and the server the
+others, for a load test from another machine.
 
     python benchmarks/serve_load.py runs/mine --out results/serve_load.json
 """
@@ -14,6 +15,7 @@ import argparse
 import asyncio
 import json
 import operator
+import os
 import random
 import re
 import subprocess
@@ -233,17 +235,23 @@ def main() -> None:
     parser.add_argument("--times", type=float, default=10, help="overload, in times of the peak")
     parser.add_argument("--requests", type=int, default=100_000, help="requests over which memory is watched")
     parser.add_argument("--sockets", type=int, default=500)
+    parser.add_argument("--apart", action="store_true", help="sender and server on cores of their own")
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
+    cores = sorted(os.sched_getaffinity(0))
+    if options.apart:
+        os.sched_setaffinity(0, cores[:-1])  # as the server's, which inherits it
     command = [sys.executable, "-m", "electra", "serve", options.model, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as server:
+        if options.apart:
+            os.sched_setaffinity(0, cores[-1:])
         try:
             port = int(re.search(r":(\d+)$", server.stderr.readline().strip())[1])
             found = asyncio.run(measure(psutil.Process(server.pid), port, options))
         finally:
             server.terminate()
     found["bars"] = against_bars(found)
-    settings = {name: getattr(options, name) for name in ("model", "seconds", "words", "times")}
+    settings = {name: getattr(options, name) for name in ("model", "seconds", "words", "times", "apart")}
     write_json(options.out, found | settings | provenance("fastapi", "uvicorn", "torch"))
     print(json.dumps(found, indent=1))
 

@@ -26,7 +26,7 @@ import electra
 import electra.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import WORKING, create_app
-from electra.server.batching import Batcher
+from electra.server.batching import Batcher, Overloaded
 from electra.server.languagetool import RULE, joined, units
 
 CANARY = "xyzzyplugh"  # what a client sends; no error and no log may hold it
@@ -349,6 +349,74 @@ def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
                 assert int(headers["retry-after"]) >= 1 and seconds < 0.25
 
 
+def full(monkeypatch, running):
+    """A server whose queue has no room."""
+
+    def admit(count=1):
+        raise Overloaded(2.5)
+
+    monkeypatch.setattr(running.service.batcher, "admit", admit)
+
+
+def question(**headers):
+    body = json.dumps({"inputs": "a " * 90}).encode()
+    lines = {"host": "a", "content-type": "application/json", "content-length": len(body)} | headers
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in lines.items())
+    return f"POST /detect?a=b HTTP/1.1\r\n{head}\r\n".encode() + body
+
+
+def test_a_refusal_from_the_head_is_the_one_the_routes_give(monkeypatch):
+    """Refused before a task is made for it, but for what needs headers of its own; and the connection goes on."""
+    with Running(Words()) as running, monkeypatch.context() as patch:
+        full(patch, running)
+        early = running.ask("POST", "/detect", json.dumps({"inputs": "a"}))
+        routed = running.ask("POST", "/detect", json.dumps({"inputs": "a"}), {"origin": "https://a.example"})
+        assert early[0] == routed[0] == 429 and early[2] == routed[2] and early[1]["retry-after"] == "3"
+        assert sorted(early[1]) == sorted(routed[1]) and early[1].get_all("date")
+        assert running.get("/health")[0] == running.get("/metrics")[0] == 200
+        assert b'electra_requests_total{code="429",route="/detect"} 2.0' in running.get("/metrics")[1]
+        with running.connect(b"") as connection:
+            for data in (question(), question() + question(), question()[:-5], question()[-5:]):
+                connection.sendall(data)
+            answers = read_until(connection, lambda data: data.count(b"HTTP/1.1 429") == 4)
+            assert answers.count(b"HTTP/1.1 ") == 4 and b"error_type" in answers
+            patch.undo()
+            connection.sendall(question())
+            assert b"HTTP/1.1 200" in read_until(connection, lambda data: b"offset_encoding" in data)
+
+
+def test_a_full_queue_hides_no_other_refusal(monkeypatch):
+    with Running(Words(), key="k", max_body_bytes=1000) as running:
+        full(monkeypatch, running)
+        assert running.post("/detect", {"inputs": "a"})[0] == 401
+        assert running.post("/detect", {"inputs": "a"}, authorization="Bearer k")[0] == 429
+        assert running.post("/detect", {"inputs": "a" * 2000}, authorization="Bearer k")[0] == 413
+        assert running.get("/nowhere", authorization="Bearer k")[0] == 404
+        with running.connect(question(authorization="Bearer k", expect="100-continue")) as connection:
+            assert b"HTTP/1.1 429" in read_until(connection, lambda data: b"error_type" in data)
+        with running.connect(question(authorization="Bearer k", connection="close")) as connection:
+            data = read_until(connection, lambda data: False)
+            assert data.count(b"HTTP/1.1 429") == 1 and b"connection: close" in data
+
+
+def test_refusals_that_nobody_reads_are_not_kept(monkeypatch):
+    with Running(Words()) as running:
+        full(monkeypatch, running)
+        connection = running.connect(b"")
+        with connection, pytest.raises(OSError):
+            for _ in range(100_000):
+                connection.sendall(question())
+
+
+def read_until(connection, enough):
+    """What comes, until it is enough or the other side closes."""
+    data = b""
+    connection.settimeout(10)
+    while not enough(data) and (part := connection.recv(65536)):
+        data += part
+    return data
+
+
 def timed(running, content):
     start = time.perf_counter()
     status, headers, _ = running.ask("POST", "/detect", json.dumps(content), {"content-type": "application/json"})
@@ -374,7 +442,7 @@ def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
 def test_what_would_wait_too_long_is_not_let_in():
     import asyncio
 
-    from electra.server.batching import Job, Overloaded
+    from electra.server.batching import Job
 
     async def main():
         batcher = Batcher(Words(), 8, 100, deadline=2.0)

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from electra.config import ServeConfig
 from electra.server.batching import Batcher, Engine
 from electra.server.errors import answer_errors
-from electra.server.guard import Guard
+from electra.server.guard import Guard, Turnstile
 from electra.server.languagetool import check_answer, language_entry, parse_question
 from electra.server.metrics import Metrics
 from electra.server.schemas import (
@@ -66,6 +66,7 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
         Guard, batcher=batcher, metrics=metrics, key=key, max_body=config.max_body_bytes,
         routes={*pages, *WORKING, *OTHERS}, working=WORKING, public={*pages, "/health", "/ready"},
     )  # fmt: skip
+    app.state.turnstile = Turnstile(batcher, metrics, key, config.max_body_bytes, WORKING)
     if config.allow_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=config.allow_origins, allow_methods=["GET", "POST"],

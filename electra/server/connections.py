@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -14,18 +15,25 @@ HEADER_BYTES = 16_384
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP with a time for each part of a request, a limit on its head, and on the number of connections."""
+    """HTTP with a time for each part of a request, a limit on its head, and on the number of connections.
+
+    What would only wait is refused as soon as its head is read, before a task and messages are made for it: ten times
+    the load that a server can take must not take it from those who are served.
+    """
 
     idle_seconds = 5.0  # before a request begins
     receive_seconds = 10.0  # from its first byte to its last
     answer_seconds = 60.0  # until the client has read the answer
     max_connections = 2048
+    # method, url, headers -> where it is refused, the headers and body of a 429
+    refusal: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.alarm: asyncio.TimerHandle | None = None
+        self.deadline = 0.0
         self.head_bytes = 0
-        self.in_head = False
+        self.in_head = self.refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -43,9 +51,19 @@ class PatientProtocol(HttpToolsProtocol):
 
     def allow(self, seconds: float) -> None:
         """Cut the connection unless something comes of it within `seconds`."""
+        self.deadline = self.loop.time() + seconds
+        if self.alarm and self.alarm.when() <= self.deadline:
+            return  # it will look again: setting a timer for each part of each request costs more than the refusal
         if self.alarm:
             self.alarm.cancel()
-        self.alarm = self.loop.call_later(seconds, self.transport.abort)
+        self.alarm = self.loop.call_at(self.deadline, self.look)
+
+    def look(self) -> None:
+        """Cut the connection if its time is over."""
+        if self.loop.time() >= self.deadline:
+            self.transport.abort()
+        else:
+            self.alarm = self.loop.call_at(self.deadline, self.look)
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -63,9 +81,29 @@ class PatientProtocol(HttpToolsProtocol):
         self.in_head = False
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEADER_BYTES:
             raise ValueError("the head is too long")  # uvicorn answers 400
-        super().on_headers_complete()
+        answer = self.refusal(self.parser.get_method(), self.url, self.headers) if self.may_refuse() else None
+        self.refused = answer is not None
+        if answer is None:
+            super().on_headers_complete()
+        elif self.flow.write_paused:  # a client that asks on and on and reads no answer
+            self.transport.abort()
+        else:
+            usual = b"".join(name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers)
+            self.transport.write(b"HTTP/1.1 429 Too Many Requests\r\n" + usual + answer)
+
+    def may_refuse(self) -> bool:
+        """Whether an answer could be written at once: none is under way, and the connection stays."""
+        under_way = self.cycle is not None and not self.cycle.response_complete
+        return not under_way and not self.expect_100_continue and bool(self.parser.should_keep_alive())
+
+    def on_body(self, body: bytes) -> None:
+        if not self.refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.refused:
+            self.allow(self.receive_seconds)
+            return
         super().on_message_complete()
         self.allow(self.receive_seconds if self.cycle.response_complete else self.answer_seconds)
 

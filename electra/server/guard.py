@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
+import math
 import time
 import traceback
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,38 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-store",
 }
+
+
+class Turnstile:
+    """Refuses work while the queue is full: method, url and headers -> the headers and body of a 429, or None."""
+
+    def __init__(self, batcher: Batcher, metrics: Metrics, key: str, max_body: int, working: Collection[str]) -> None:
+        self.batcher, self.metrics, self.key, self.max_body = batcher, metrics, key.encode(), max_body
+        self.working = {path.encode(): path for path in working}
+
+    def __call__(self, method: bytes, url: bytes, headers: list[tuple[bytes, bytes]]) -> bytes | None:
+        """None for what is let in, and for what deserves another answer than 429, or one with headers of its own."""
+        path = url.partition(b"?")[0]
+        if method != b"POST" or path not in self.working:
+            return None
+        try:
+            self.batcher.admit()
+        except Overloaded as error:
+            sent = dict(headers)
+            if b"origin" in sent or not has_key(sent, self.key) or too_long(sent, self.max_body):
+                return None
+            self.metrics.answered(self.working[path], 429, 0.0)
+            return busy(math.ceil(error.seconds))
+        return None
+
+
+@functools.cache
+def busy(seconds: int) -> bytes:
+    """A 429 as it goes over the wire, without its first line."""
+    response = too_many(Overloaded(seconds))
+    lines = [name + b": " + value for name, value in response.raw_headers]
+    lines += [f"{name}: {value}".encode() for name, value in HEADERS.items()]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
 class Guard:
@@ -67,10 +101,10 @@ class Guard:
 
     def refusal(self, scope: Scope) -> Any:
         """A response, where the request is not to be read at all."""
-        if scope["path"] not in self.public and not self.has_key(scope) and scope["method"] != "OPTIONS":
+        known = scope["path"] in self.public or has_key(dict(scope["headers"]), self.key)
+        if not known and scope["method"] != "OPTIONS":
             return error_response(401, "send the key as 'Authorization: Bearer KEY'", {"www-authenticate": "Bearer"})
-        size = dict(scope["headers"]).get(b"content-length", b"")
-        if size.isdigit() and int(size[:20]) > self.max_body:  # what comes in chunks is cut while it comes, by FastAPI
+        if too_long(dict(scope["headers"]), self.max_body):
             return error_response(413, MESSAGES[413])
         if scope["path"] in self.working and scope["method"] == "POST":
             try:
@@ -79,10 +113,17 @@ class Guard:
                 return too_many(error)
         return None
 
-    def has_key(self, scope: Scope) -> bool:
-        """Whether the request carries the key, where one is asked for."""
-        sent = dict(scope["headers"]).get(b"authorization", b"").removeprefix(b"Bearer ")
-        return not self.key or hmac.compare_digest(sent, self.key)
+
+def has_key(headers: Mapping[bytes, bytes], key: bytes) -> bool:
+    """Whether a request carries the key, where one is asked for."""
+    sent = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
+    return not key or hmac.compare_digest(sent, key)
+
+
+def too_long(headers: Mapping[bytes, bytes], max_body: int) -> bool:
+    """Whether a body is said to be too long; what comes in chunks is cut while it comes, by FastAPI."""
+    size = headers.get(b"content-length", b"")
+    return size.isdigit() and int(size[:20]) > max_body
 
 
 def origin(error: BaseException) -> str:

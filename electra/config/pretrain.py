@@ -102,7 +102,9 @@ class PretrainConfig:
         "auto", "what matrices are multiplied in; auto: bf16 where the machine has it"
     )
     compile: Literal["auto", "on", "off"] = arg(
-        "auto", "compile the layers; auto: where a compiler is at hand and the run is long"
+        "auto",
+        "compile the layers and, on a GPU, capture a step as CUDA graphs; auto: where a compiler is at hand and the "
+        "run is long",
     )
     threads: int = arg(0, "CPU threads; 0: torch's choice")
     log_steps: int = arg(100, "steps between two lines of metrics")

@@ -8,6 +8,11 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+NOT_CAPTURED = (
+    "a step could not be captured as a CUDA graph; an objective that reads a tensor's value on the way must be run "
+    "with --compile off"
+)
+
 
 class Captured:
     """Calls `function` with tensors, in tuples or not: as it is until `ready`, then captured and replayed.
@@ -32,8 +37,11 @@ class Captured:
         if self.graph is None:
             self.inputs = tree_map_only(torch.Tensor, torch.clone, inputs)
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph, stream=self.stream):
-                self.outputs = self.function(*self.inputs)
+            try:
+                with torch.cuda.graph(self.graph, stream=self.stream):
+                    self.outputs = self.function(*self.inputs)
+            except RuntimeError as error:
+                raise RuntimeError(f"{NOT_CAPTURED} ({error})") from error
         for mine, given in zip(tree_leaves(self.inputs), tree_leaves(inputs), strict=True):
             mine.copy_(given)
         self.graph.replay()

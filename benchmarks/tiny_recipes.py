@@ -46,6 +46,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "adamw": {},
     "muon-1e-3": {"optimizer": "muon"},  # the tiny preset has muon-2e-3
     "muon-2e-3": MUON,
+    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},
+    "muon-2e-3-cooldown-0.25": MUON | {"cooldown": 0.25},
     "muon-4e-3": MUON | {"learning_rate": 4e-3},
     "batch-16": {"train_batch_size": 16},
     "batch-8": {"train_batch_size": 8},

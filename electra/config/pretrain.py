@@ -85,8 +85,10 @@ class PretrainConfig:
     adam_beta2: float = arg(0.999, "decay of the mean squared gradient")
     adam_epsilon: float = arg(1e-6, "added to the root of the mean squared gradient")
     max_grad_norm: float = arg(1.0, "the joint gradient is clipped to this norm")
-    warmup_steps: int = arg(
-        10_000, "steps over which the learning rate rises; the linear decay runs from the first step"
+    warmup_steps: int = arg(10_000, "steps over which the learning rate rises")
+    cooldown: float = arg(
+        1.0,
+        "share of the run, at its end, over which the learning rate falls to zero; 1: from the first step (the paper)",
     )
     train_batch_size: int = arg(128, "rows an optimizer step sees, over all devices")
     micro_batch_size: int = arg(0, "rows a forward pass sees; 0: 32 on a CPU, 128 on a GPU, never more than the batch")
@@ -124,6 +126,7 @@ class PretrainConfig:
             "temperature_start", "gen_weight", "disc_weight", "weight_decay", "warmup_steps", "micro_batch_size",
             "max_tokens", "max_minutes", "threads", "eval_steps", "save_steps",
         )  # fmt: skip
+        require(0 < self.cooldown <= 1, f"cooldown must be in (0, 1], got {self.cooldown}")
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
         require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")

@@ -16,6 +16,7 @@ def progress(config: PretrainConfig | FinetuneConfig, step: int, tokens: int, se
 
 
 def learning_rate(config: PretrainConfig | FinetuneConfig, step: int, done: float) -> float:
-    """Linear decay from the first step, times linear warm-up: the two run at once in the released code."""
+    """Linear decay over the last part of the run, times linear warm-up: in the released code both begin at once."""
     warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
-    return config.learning_rate * (1 - done) * warmup
+    cooldown = config.cooldown if isinstance(config, PretrainConfig) else 1.0
+    return config.learning_rate * min(1.0, (1 - done) / cooldown) * warmup

@@ -163,6 +163,7 @@ def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
 
     def keep(trainer: Trainer) -> None:
         if trainer.step in steps:
+            trainer.require_finite()
             point = folder / "points" / f"step-{trainer.step:08d}"
             config = cast(PretrainConfig, trainer.config)
             trainer.module.eval()

@@ -98,6 +98,7 @@ class Marks:
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
         if trainer.seconds < (len(self.rows) + 1) * self.seconds / MARKS or len(self.rows) == MARKS:
             return
+        trainer.require_finite()
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
         assert isinstance(trainer.loader, Loader)

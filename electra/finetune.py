@@ -51,6 +51,8 @@ class TaskCounts(NamedTuple):
 class Learner(nn.Module):
     """A network and the loss of its task: what the training loop trains."""
 
+    stage = 1
+
     def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction

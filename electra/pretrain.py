@@ -37,7 +37,8 @@ from electra.training.memory import keep_freed_memory
 from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import Trainer, seed_all
 
-# What may change between two calls of one run: none of these changes what is computed.
+# What may change between two calls of one run: none of these changes what is computed (but `compile` on a GPU, where
+# compiled layers draw other dropout).
 FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
 FALSE_ALARMS = 0.01  # share of clean tokens the stored threshold marks
 

@@ -164,7 +164,9 @@ def test_a_crafted_weights_file_is_refused(folder, case):
     assert str(folder) in refused(folder)
 
 
-@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/passwd", "missing.safetensors", 7])
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "missing.safetensors", "\x1b]0;a\x07", "a" * 300, "..", 7]
+)
 def test_an_index_names_files_of_its_folder_only(folder, name):
     (folder / "model.safetensors").rename(folder / "one.safetensors")
     index = folder / "model.safetensors.index.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -21,6 +22,7 @@ WITHOUT_MEANING = {
     "electra.embeddings.position_ids",
     "generator_lm_head.weight",
 }  # a counter; the word embeddings again
+FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: of this folder, and fit to be shown
 BERT_HEAD = {
     "cls.predictions.transform": "generator_predictions",
     "cls.predictions.decoder": "generator_lm_head",
@@ -33,7 +35,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):
         try:
-            weights |= {electra_name(name): tensor for name, tensor in load_file(path).items()}
+            weights |= {electra_name(n): tensor for n, tensor in load_file(path).items()}
         except (SafetensorError, OSError, ValueError) as error:
             raise ValueError(f"{path} was cut short or altered ({error})") from None
     return weights
@@ -46,7 +48,7 @@ def weight_files(folder: Path) -> list[Path]:
         return [path]
     if index.is_file():
         names = read_object(index).get("weight_map")
-        plain = isinstance(names, dict) and all(isinstance(n, str) and Path(n).name == n for n in names.values())
+        plain = isinstance(names, dict) and all(isinstance(n, str) and FILE_NAME.fullmatch(n) for n in names.values())
         require(plain, f"{index} does not say in which file of this folder each tensor is")
         assert isinstance(names, dict)
         files = [folder / name for name in sorted(set(names.values()))]

@@ -17,8 +17,8 @@ HEADER_BYTES = 16_384
 class PatientProtocol(HttpToolsProtocol):
     """HTTP with a time for each part of a request, a limit on its head, and on the number of connections.
 
-    What would only wait is refused as soon as its head is read, before a task and messages are made for it: ten times
-    the load that a server can take must not take it from those who are served.
+    What would only wait is refused as soon as its head is read, before a task and messages are made for it: refusing
+    should take as little as it can from those who are served.
     """
 
     idle_seconds = 5.0  # before a request begins
@@ -26,7 +26,7 @@ class PatientProtocol(HttpToolsProtocol):
     answer_seconds = 60.0  # until the client has read the answer
     max_connections = 2048
     # method, url, headers -> where it is refused, the headers and body of a 429
-    refusal: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None]
+    refusal: Callable[[bytes, bytes, list[tuple[bytes, bytes]]], bytes | None] = staticmethod(lambda *head: None)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,7 +94,8 @@ class PatientProtocol(HttpToolsProtocol):
     def may_refuse(self) -> bool:
         """Whether an answer could be written at once: none is under way, and the connection stays."""
         under_way = self.cycle is not None and not self.cycle.response_complete
-        return not under_way and not self.expect_100_continue and bool(self.parser.should_keep_alive())
+        stays = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        return not under_way and not self.expect_100_continue and bool(stays)
 
     def on_body(self, body: bytes) -> None:
         if not self.refused:
@@ -102,7 +103,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         if self.refused:
-            self.allow(self.receive_seconds)
+            self.allow(self.idle_seconds)
             return
         super().on_message_complete()
         self.allow(self.receive_seconds if self.cycle.response_complete else self.answer_seconds)

@@ -18,11 +18,16 @@ class Captured:
     """Calls `function` with tensors, in tuples or not: as it is until `ready`, then captured and replayed.
 
     The first calls compile, and allocate what lives longer than a call. Inputs must keep their shapes, and the function
-    must not read a tensor's value. Replayed or not, it draws the same numbers from a generator that was seeded before.
+    must not read a tensor's value. Graphs of one `pool`, replayed in the order of their capture, share memory. Replayed
+    or not, the function draws the same numbers from a generator that was seeded before.
     """
 
-    def __init__(self, function: Callable[..., Any], stream: torch.cuda.Stream, ready: Callable[[], bool]) -> None:
-        self.function, self.stream, self.ready = function, stream, ready
+    def __init__(
+        self, function: Callable[..., Any], stream: torch.cuda.Stream, pool: Any, ready: Callable[[], bool]
+    ) -> None:
+        self.function, self.stream, self.pool, self.ready = function, stream, pool, ready
+        self.inputs: Any = None
+        self.outputs: Any = None
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Any) -> Any:
@@ -38,10 +43,12 @@ class Captured:
             self.inputs = tree_map_only(torch.Tensor, torch.clone, inputs)
             self.graph = torch.cuda.CUDAGraph()
             try:
-                with torch.cuda.graph(self.graph, stream=self.stream):
+                with torch.cuda.graph(self.graph, self.pool, self.stream):
                     self.outputs = self.function(*self.inputs)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:
-                raise RuntimeError(f"{NOT_CAPTURED} ({error})") from error
+                raise ValueError(f"{NOT_CAPTURED} ({error})") from error
         for mine, given in zip(tree_leaves(self.inputs), tree_leaves(inputs), strict=True):
             mine.copy_(given)
         self.graph.replay()

@@ -72,13 +72,15 @@ class Trainer:
         self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
         self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
         self.captured, self.stage = captured, -1
-        self.parts: StepParts = StepParts(self.take_gradient, self.add_gradient, self.move_weights)
+        self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.unchecked: list[Unchecked] = []
         self.saved_step = -1
         self.window = Window()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.stop_requested = False
+        if device.type == "cuda" and device.index is not None:
+            torch.cuda.set_device(device)  # streams, events and graphs are made on the current one
         self.module.settle = taken_back  # type: ignore[assignment]
         self.on_step: Callable[[Trainer], None] = lambda trainer: None
 
@@ -97,6 +99,8 @@ class Trainer:
                     self.write_line()
                 self.evaluate()
             self.save()
+        self.optimizer.zero_grad()
+        self.graphs = None  # it holds the trainer: the next seed needs the memory
         self.log.line.close()
         if self.done() < 1:
             raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
@@ -118,14 +122,14 @@ class Trainer:
         counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
         self.tokens += int(counts.tokens)
         counts = to_device(counts, self.device)
-        losses = []
+        parts, losses = self.graphs or StepParts(self.take_gradient, self.add_gradient, self.move_weights), []
         for number, batch in enumerate(batches):
             seed_all(self.config.seed, 0, self.step, number)
-            backward = self.parts.add_gradient if number else self.parts.take_gradient
+            backward = parts.add_gradient if number else parts.take_gradient
             output = backward(to_device(batch, self.device), counts)
             self.window.add(output.metrics)
             losses.append(output.loss)
-        norm = self.parts.move_weights()
+        norm = parts.move_weights()
         self.unchecked.append(Unchecked.of(self.step, torch.stack([torch.stack(losses).sum(), norm])))
         self.require_finite(behind=1 if self.device.type == "cuda" else 0)
         self.step += 1
@@ -150,9 +154,10 @@ class Trainer:
 
     def capture(self) -> None:
         """Have the parts of a step captured, all in one step: they share the gradient's memory."""
-        self.stage, began, stream = self.module.stage, self.step, torch.cuda.Stream()  # type: ignore[assignment]
+        self.stage, began = self.module.stage, self.step  # type: ignore[assignment]
+        stream, pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
         functions = self.take_gradient, self.add_gradient, self.move_weights
-        self.parts = StepParts(*(Captured(f, stream, lambda: self.step >= began + WARM_UP) for f in functions))
+        self.graphs = StepParts(*(Captured(f, stream, pool, lambda: self.step >= began + WARM_UP) for f in functions))
 
     def require_finite(self, behind: int = 0) -> None:
         """Stop before weights that a step has spoiled are saved; a GPU need not have finished the last `behind`."""
@@ -178,6 +183,7 @@ class Trainer:
 
     def write_line(self) -> None:
         """One line of metrics: the means since the last."""
+        self.require_finite()
         now, (then, tokens) = time.perf_counter(), self.line_start
         left = self.seconds * (1 / self.done() - 1) if self.done() else None
         fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}

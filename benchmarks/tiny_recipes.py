@@ -44,9 +44,9 @@ from electra.training.log import read_metrics
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
 RECIPES: dict[str, dict[str, Any]] = {
     "adamw": {},
-    "muon-1e-3": {"optimizer": "muon"},  # the tiny preset has muon-2e-3
+    "muon-1e-3": {"optimizer": "muon"},
     "muon-2e-3": MUON,
-    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},
+    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},  # the tiny preset has this
     "muon-2e-3-cooldown-0.25": MUON | {"cooldown": 0.25},
     "muon-4e-3": MUON | {"learning_rate": 4e-3},
     "batch-16": {"train_batch_size": 16},
@@ -109,7 +109,9 @@ def main() -> None:
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
     """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
     paper, changes = SIZES["tiny"], RECIPES[name]
-    base = replace(PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate)
+    base = replace(
+        PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown
+    )
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}
     return replace(

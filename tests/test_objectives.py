@@ -367,3 +367,12 @@ def test_schedule_is_the_released_one():
     for step in (0, 1, 50, 100, 500, 999):
         expected = released.learning_rate(step, 5e-4, 1000, 100)
         assert learning_rate(config, step, step / 1000) == pytest.approx(expected)
+
+
+def test_a_cooldown_keeps_the_rate_until_the_last_part():
+    config = make_config(learning_rate=1.0, warmup_steps=100, cooldown=0.25)
+    rates = [learning_rate(config, step, step / 1000) for step in (50, 100, 500, 750, 875, 1000)]
+    assert rates == pytest.approx([0.5, 1, 1, 1, 0.5, 0])
+    for wrong in (0.0, 1.5):
+        with pytest.raises(ValueError, match="cooldown"):
+            make_config(cooldown=wrong)

@@ -27,7 +27,7 @@ from electra.model.heads import Discriminator
 from electra.model.initialisation import initialise_randomly
 from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import max_masked
-from electra.pretrain import choose_device, choose_dtype, should_compile
+from electra.pretrain import choose_device, choose_dtype, should_capture, should_compile
 from electra.storage import write_json
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer
@@ -113,7 +113,7 @@ def training_step(
         compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
     optimizer = build_optimizer(objective, config)
-    captured = capture and device.type == "cuda" and should_compile(config)
+    captured = capture and should_capture(config, device)
     trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
     start = time.perf_counter()
     trainer.train_step()

@@ -111,6 +111,11 @@ def should_compile(config: PretrainConfig) -> bool:
     return shutil.which("c++") is not None and config.train_steps >= 1_000
 
 
+def should_capture(config: PretrainConfig, device: torch.device) -> bool:
+    """Whether a step runs as CUDA graphs."""
+    return device.type == "cuda" and should_compile(config)
+
+
 def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
     """Take the vocabulary's size and padding from the data."""
     model = replace(config.model, vocab_size=train.vocab_size, pad_token_id=tokenizer.pad_id)
@@ -225,7 +230,7 @@ def build_trainer(
     require(loaders[0] is not None, f"{config.data} holds no examples to train on")
     assert loaders[0] is not None
     optimizer = OPTIMIZERS[config.optimizer](objective, config)
-    captured = device.type == "cuda" and should_compile(config)
+    captured = should_capture(config, device)
     return Trainer(objective, optimizer, loaders[0], loaders[1], config, folder, device, micro, captured)
 
 

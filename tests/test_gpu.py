@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from test_objectives import DEFAULTS, make_objective, toy_batch
-from tiny import tiny_config, write_data
+from tiny import hook_step, poison_at, stop_after, tiny_config, write_data
 
 from electra.bench import InTurn
 from electra.model.encoder import compute_in
@@ -138,14 +138,8 @@ def metrics(out):
 def test_a_run_resumes_bit_for_bit(data, tmp_path, deterministic, objective):
     settings = dict(device="cuda", precision="bf16", compile="on", objective=objective, **DEFAULTS[objective])
     pretrain(tiny_config(data, tmp_path / "straight", **settings))
-    step = Trainer.train_step
-
-    def step_and_ask(self):
-        step(self)
-        self.stop_requested = self.step == 10
-
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Trainer, "train_step", step_and_ask)
+        hook_step(patch, after=stop_after(10))
         pretrain(tiny_config(data, tmp_path / "halted", **settings))
     shutil.copytree(tmp_path / "halted", tmp_path / "run")
     pretrain(tiny_config(data, tmp_path / "run", **settings))
@@ -161,15 +155,13 @@ def test_a_step_is_compiled_once(data, tmp_path):
     """No graph breaks within a layer, and nothing is compiled anew after the first step."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
-    step = Trainer.train_step
 
-    def watched(self):
-        if self.step == 1:
+    def watch(trainer):
+        if trainer.step == 1:
             torch.compiler.set_stance("fail_on_recompile")
-        step(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "train_step", watched)
+        hook_step(patch, before=watch)
         try:
             pretrain(tiny_config(data, tmp_path / "run", device="cuda", compile="on", eval_steps=0, save_steps=0))
         finally:
@@ -178,15 +170,8 @@ def test_a_step_is_compiled_once(data, tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(data, tmp_path):
-    step = Trainer.train_step
-
-    def poisoned(self):
-        if self.step == 12:
-            self.module.generator.head.bias.data[7] = float("inf")
-        step(self)
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "train_step", poisoned)
+        hook_step(patch, before=poison_at(12))
         with pytest.raises(FloatingPointError, match="step 12: "):
             pretrain(tiny_config(data, tmp_path / "run", device="cuda"))
     assert checkpoints(tmp_path / "run/checkpoints")[-1].name == "step-00000010"

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import flags, tiny_config, tiny_tokenizer, train, train_and_die, write_data
+from tiny import flags, hook_step, poison_at, stop_after, tiny_config, tiny_tokenizer, train, train_and_die, write_data
 
 from electra.cli import main
 from electra.data.tokenizer import load_tokenizer
@@ -45,14 +45,9 @@ def straight(data, tmp_path_factory):
 @pytest.fixture(scope="session")
 def halted(data, tmp_path_factory):
     """A run that was asked to stop after ten steps; to be copied."""
-    out, step = tmp_path_factory.mktemp("halted") / "run", Trainer.train_step
-
-    def step_and_ask(self):
-        step(self)
-        self.stop_requested = self.step == 10
-
+    out = tmp_path_factory.mktemp("halted") / "run"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-        patch.setattr(Trainer, "train_step", step_and_ask)
+        hook_step(patch, after=stop_after(10))
         pretrain(tiny_config(data, out))
     return out
 
@@ -328,20 +323,22 @@ def test_no_room_is_said_before_anything_is_written(data, tmp_path, monkeypatch)
 # -- a loss that is not finite -----------------------------------------------------------------------------------------
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_before_it_is_saved(data, halted, tmp_path):
+def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(data, halted, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(halted, out)
-    step = Trainer.train_step
+    kept = {}
 
-    def poisoned(self):
-        if self.step == 12:
-            self.module.generator.head.bias.data[7] = float("inf")
-        step(self)
+    def poison_and_keep(trainer):
+        poison_at(12)(trainer)
+        if trainer.step == 12:
+            kept.update({n: p.clone() for n, p in trainer.module.named_parameters()}, module=trainer.module)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "train_step", poisoned)
+        hook_step(patch, before=poison_and_keep)
         with pytest.raises(FloatingPointError, match=r"step 12: .*Nothing of it was saved.*--learning-rate"):
             pretrain(tiny_config(data, out))
+    module = kept.pop("module")
+    assert all(torch.equal(p, kept[name]) for name, p in module.named_parameters())
     assert step_of_newest(out) == 10 and fault_of(newest(out)) is None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from electra.storage import write_json
 
 WORDS = "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
 SEQ_LENGTH = 24
+Hook = Callable[[Any], None]
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
@@ -96,6 +98,35 @@ def tiny_config(data: Path, out: Path, **changes: object) -> PretrainConfig:
         device="cpu", precision="fp32", compile="off", threads=1,
     ) | changes  # fmt: skip
     return PretrainConfig(**settings)
+
+
+def hook_step(patch: Any, before: Hook = lambda trainer: None, after: Hook = lambda trainer: None) -> None:
+    """Call these with the trainer around every training step, until `patch` is undone."""
+    from electra.training.trainer import Trainer
+
+    step = Trainer.train_step
+
+    def hooked(self: Trainer) -> None:
+        before(self)
+        step(self)
+        after(self)
+
+    patch.setattr(Trainer, "train_step", hooked)
+
+
+def stop_after(number: int) -> Hook:
+    """For hook_step: ask a run to stop after a step."""
+    return lambda trainer: setattr(trainer, "stop_requested", trainer.step == number)
+
+
+def poison_at(number: int) -> Hook:
+    """For hook_step: spoil the generator before a step."""
+
+    def poison(trainer: Any) -> None:
+        if trainer.step == number:
+            trainer.module.generator.head.bias.data[7] = float("inf")
+
+    return poison
 
 
 def flags(config: PretrainConfig) -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from electra.config import ElectraConfig, require
 from electra.console import warn
-from electra.storage import read_object
+from electra.storage import WEIGHTS, read_object
 
 N = TypeVar("N", bound=nn.Module)
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
@@ -43,7 +43,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 def weight_files(folder: Path) -> list[Path]:
     """The one file that holds a model's weights, or the several that an index names."""
-    path, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    path, index = (folder / name for name in WEIGHTS)
     if path.is_file():  # a pipe would be waited for
         return [path]
     if index.is_file():

@@ -54,6 +54,15 @@ def initial_rate(config: PretrainConfig | FinetuneConfig, parameters: list[nn.Pa
     return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its share of the learning rate."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate * group["lr_scale"])
+        else:
+            group["lr"] = rate * group["lr_scale"]
+
+
 def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], float]:
     """The share of the learning rate that a parameter gets: 1 in the head, `decay` times less each layer down.
 

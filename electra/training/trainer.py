@@ -25,6 +25,7 @@ from electra.interface import Output
 from electra.training.captured import Captured
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.log import Log, Window
+from electra.training.optimizer import set_rate
 from electra.training.schedule import learning_rate, progress
 
 WARM_UP = 3  # steps that run as they are before they are captured
@@ -122,16 +123,17 @@ class Trainer:
         counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
         self.tokens += int(counts.tokens)
         counts = to_device(counts, self.device)
-        parts, losses = self.graphs or StepParts(self.take_gradient, self.add_gradient, self.move_weights), []
+        parts, losses = self.graphs or self.parts(), []
         for number, batch in enumerate(batches):
             seed_all(self.config.seed, 0, self.step, number)
             backward = parts.add_gradient if number else parts.take_gradient
             output = backward(to_device(batch, self.device), counts)
             self.window.add(output.metrics)
             losses.append(output.loss)
-        norm = parts.move_weights()
+        norm = parts.clip()
         self.unchecked.append(Unchecked.of(self.step, torch.stack([torch.stack(losses).sum(), norm])))
         self.require_finite(behind=1 if self.device.type == "cuda" else 0)
+        parts.move_weights()
         self.step += 1
         self.seconds += time.perf_counter() - start
 
@@ -146,21 +148,30 @@ class Trainer:
         output.loss.backward()
         return output._replace(loss=output.loss.detach())
 
-    def move_weights(self) -> torch.Tensor:
-        """Clip the joint gradient to a norm and move the weights; the norm it had."""
-        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
+    def clip(self) -> torch.Tensor:
+        """Clip the joint gradient to a norm; the norm it had."""
+        return nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
+
+    def move_weights(self) -> None:
+        """Move the weights by the gradient."""
         self.optimizer.step()
-        return norm
+
+    def parts(self) -> StepParts:
+        """What a step is made of, as it is."""
+        return StepParts(self.take_gradient, self.add_gradient, self.clip, self.move_weights)
 
     def capture(self) -> None:
         """Have the parts of a step captured, all in one step: they share the gradient's memory."""
         self.stage, began = self.module.stage, self.step  # type: ignore[assignment]
         stream, pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
-        functions = self.take_gradient, self.add_gradient, self.move_weights
-        self.graphs = StepParts(*(Captured(f, stream, pool, lambda: self.step >= began + WARM_UP) for f in functions))
+
+        def ready() -> bool:
+            return self.step >= began + WARM_UP
+
+        self.graphs = StepParts(*(Captured(part, stream, pool, ready) for part in self.parts()))
 
     def require_finite(self, behind: int = 0) -> None:
-        """Stop before weights that a step has spoiled are saved; a GPU need not have finished the last `behind`."""
+        """Stop before an update would spoil the weights; on a GPU, which may be `behind`, before they are saved."""
         while len(self.unchecked) > behind:
             step, loss, norm = self.unchecked.pop(0).read()
             if not math.isfinite(loss + norm):
@@ -264,7 +275,8 @@ class StepParts(NamedTuple):
 
     take_gradient: Callable[[Any, Any], Output]
     add_gradient: Callable[[Any, Any], Output]
-    move_weights: Callable[[], torch.Tensor]
+    clip: Callable[[], torch.Tensor]
+    move_weights: Callable[[], None]
 
 
 class Unchecked(NamedTuple):
@@ -289,15 +301,6 @@ class Unchecked(NamedTuple):
             self.event.synchronize()
         loss, norm = self.values.tolist()
         return self.step, loss, norm
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its share of the learning rate."""
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate * group["lr_scale"])
-        else:
-            group["lr"] = rate * group["lr_scale"]
 
 
 def seed_all(*words: int) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
+import itertools
 import json
 import operator
 import os
@@ -48,10 +50,11 @@ class Target:
     """A server and open connections to it."""
 
     def __init__(self, port: int, words: int) -> None:
-        self.port, self.words, self.free, self.rng = port, words, [], random.Random(0)
+        self.port, self.free, rng = port, [], random.Random(0)
+        self.requests = itertools.cycle([self.request(rng, words) for _ in range(1000)])
 
-    def request(self) -> bytes:
-        body = json.dumps({"inputs": " ".join(self.rng.choices(WORDS, k=self.words)), "suggestions": 0}).encode()
+    def request(self, rng: random.Random, words: int) -> bytes:
+        body = json.dumps({"inputs": " ".join(rng.choices(WORDS, k=words)), "suggestions": 0}).encode()
         head = (
             f"POST /detect HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
         )
@@ -59,7 +62,7 @@ class Target:
 
     async def ask(self) -> Answer:
         """One request on a connection that is free, or on a new one; code 0 where the connection broke."""
-        data, start = self.request(), time.perf_counter()
+        data, start = next(self.requests), time.perf_counter()
         for fresh in (False, True):  # an idle connection may have been closed meanwhile
             try:
                 known = self.free and not fresh
@@ -133,15 +136,34 @@ async def measure(process: psutil.Process, port: int, options: argparse.Namespac
     target = Target(port, options.words)
     await closed_loop(target, 2, CLIENTS)
     alone = await observed(closed_loop(target, options.seconds, 1), process)
-    peak = await observed(closed_loop(target, options.seconds, CLIENTS), process)
-    rate = options.times * peak["goodput_per_second"]
-    over = await observed(open_loop(target, options.seconds, rate), process)
-    over["rate_per_second"] = round(rate, 1)
-    over["share_of_peak"] = round(over["goodput_per_second"] / peak["goodput_per_second"], 3)
+    rounds = [await peak_and_overload(target, process, options) for _ in range(options.rounds)]
     return {
-        "one_client": alone, "peak": peak, "overload": over,
+        "one_client": alone, "rounds": rounds, "share_of_peak": median(rounds, "share_of_peak"),
         "memory": await memory(target, process, options.requests), "slow": await slow(target, process, options),
     }  # fmt: skip
+
+
+async def peak_and_overload(target: Target, process: psutil.Process, options: argparse.Namespace) -> dict[str, Any]:
+    """The peak, so many times the peak, and the peak again: a shared machine's speed moves within seconds."""
+    before = await observed(closed_loop(target, options.seconds, CLIENTS), process)
+    rate = options.times * before["goodput_per_second"]
+    over = await observed(open_loop(target, options.seconds, rate), process)
+    after = await observed(closed_loop(target, options.seconds, CLIENTS), process)
+    peak = (before["goodput_per_second"] + after["goodput_per_second"]) / 2
+    share = round(over["goodput_per_second"] / peak, 3)
+    return {
+        "before": before,
+        "overload": over,
+        "after": after,
+        "rate_per_second": round(rate, 1),
+        "share_of_peak": share,
+    }
+
+
+def median(rounds: list[dict[str, Any]], *path: str) -> float | None:
+    """The median over the rounds of what lies there; None where a round has none."""
+    found = [functools.reduce(lambda part, name: part.get(name, {}), path, each) for each in rounds]
+    return None if {} in found else round(float(np.median(found)), 3)
 
 
 async def memory(target: Target, process: psutil.Process, requests: int) -> dict[str, Any]:
@@ -203,13 +225,14 @@ async def slow(target: Target, process: psutil.Process, options: argparse.Namesp
 
 def against_bars(found: dict[str, Any]) -> dict[str, Any]:
     """What was measured beside what is asked for; None where nothing was refused, which an overload should do."""
-    over, slow_one = found["overload"], found["slow"]
-    parts = [found["one_client"], found["peak"], over, found["memory"], slow_one["alone"], slow_one["beside"]]
+    rounds, slow_one = found["rounds"], found["slow"]
+    parts = [found["one_client"], found["memory"], slow_one["alone"], slow_one["beside"]]
+    parts += [each[part] for each in rounds for part in ("before", "overload", "after")]
     rows = {
-        "share_of_peak_at_overload": (over["share_of_peak"], ">=", 0.9),
+        "share_of_peak_at_overload": (found["share_of_peak"], ">=", 0.9),
         "server_errors": (sum(part["server_errors"] for part in parts), "<=", 0),
-        "refused_p50_ms": (over.get("refused_ms", {}).get("p50"), "<=", 50),
-        "refused_p99_ms": (over.get("refused_ms", {}).get("p99"), "<=", 50),
+        "refused_p50_ms": (median(rounds, "overload", "refused_ms", "p50"), "<=", 50),
+        "refused_p99_ms": (median(rounds, "overload", "refused_ms", "p99"), "<=", 50),
         "memory_growth_in_10000": (found["memory"]["growth_in_10000"], "<=", 0.01),
         "slow_sockets_longest_life_s": (slow_one["longest_life_s"], "<=", 12),
         "honest_p99_beside_them": (ratio(slow_one["beside"], slow_one["alone"]), "<=", 2),
@@ -230,10 +253,11 @@ def ratio(beside: dict[str, Any], alone: dict[str, Any]) -> float | None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--words", type=int, default=90, help="words of a text")
     parser.add_argument("--times", type=float, default=10, help="overload, in times of the peak")
     parser.add_argument("--requests", type=int, default=100_000, help="requests over which memory is watched")
+    parser.add_argument("--rounds", type=int, default=5, help="of peak, overload, peak; medians are reported")
     parser.add_argument("--sockets", type=int, default=500)
     parser.add_argument("--apart", action="store_true", help="sender and server on cores of their own")
     parser.add_argument("--out", required=True, type=Path)

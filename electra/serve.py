@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -38,6 +39,7 @@ def serve(config: ServeConfig) -> None:
     engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
     # The model's thread else keeps the lock for 5 ms at a time, and a request that need only be refused waits for it.
     sys.setswitchinterval(0.0005)
+    gc.freeze()  # else a look through all that importing left stops every answer for a tenth of a second
     with listen(config) as listener:
         say(f"serving {engine.name} at {address(listener)}")
         create_server(create_app(engine, config, key), config).run(sockets=[listener])

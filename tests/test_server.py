@@ -460,6 +460,54 @@ def test_what_would_wait_too_long_is_not_let_in():
     asyncio.run(main())
 
 
+def test_one_call_a_round_of_the_event_loop():
+    """What else the loop has to do comes between them; one that fails or is cancelled stops no other."""
+    import asyncio
+
+    from electra.server.rounds import Rounds
+
+    async def main():
+        loop, rounds, seen = asyncio.get_running_loop(), Rounds(), []
+        loop.set_exception_handler(lambda loop, context: seen.append(type(context["exception"]).__name__))
+
+        def look(rest=8):
+            seen.append("look")
+            if rest:
+                loop.call_soon(look, rest - 1)
+
+        loop.call_soon(look)
+        for number in range(3):
+            rounds.call(seen.append, number)
+        rounds.call(lambda: 1 / 0)
+        cancelled, kept = asyncio.ensure_future(rounds.turn()), asyncio.ensure_future(rounds.turn())
+        loop.call_soon(cancelled.cancel)
+        await kept
+        assert seen[:6] == ["look", 0, "look", 1, "look", 2] and "ZeroDivisionError" in seen
+        assert cancelled.cancelled() and not rounds.calls
+
+    asyncio.run(main())
+
+
+def test_refusals_do_not_wait_for_the_answers_of_a_batch():
+    """Row 20: a batch's answers, each of which takes its time to send, leave the loop free in between."""
+    with Running(Words(0.2), max_queue=64, max_batch_tokens=1_000_000) as running:
+        loop = running.service.batcher.loop
+        rounds, longest = [], [0.0]
+        settle = running.service.batcher.rounds.call
+
+        def slowly(function, *args):
+            settle(lambda: (rounds.append(time.monotonic()), time.sleep(0.02), function(*args)))
+
+        def tick(before):
+            longest[0] = max(longest[0], time.monotonic() - before)
+            loop.call_later(0.001, tick, time.monotonic())
+
+        running.service.batcher.rounds.call = slowly
+        loop.call_soon_threadsafe(tick, time.monotonic())
+        in_threads(20, lambda i: running.post("/detect", {"inputs": "a"}))
+        assert len(rounds) >= 20 and longest[0] < 0.2, longest
+
+
 def test_clients_that_go_away_leave_the_queue():
     """Row 21."""
     with Running(Words(0.3), max_batch_tokens=1) as running:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from electra.server.rounds import Rounds, settle
+
 HANG_SECONDS = 60.0  # a pass that takes longer is taken for hung
 LOAD = 0.5  # share of the deadline that the queue may need: what is let in is answered in time
 
@@ -67,6 +69,7 @@ class Batcher:
         self.rate = 0.0  # characters a second, of late
         self.busy_since = 0.0
         self.stopping = False
+        self.rounds = Rounds()
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -185,12 +188,7 @@ class Batcher:
 
         def deliver() -> None:
             for job, answer in zip(jobs, answers, strict=True):
-                if job.answer.done():  # its client has gone
-                    continue
-                if isinstance(answer, Exception):
-                    job.answer.set_exception(answer)
-                else:
-                    job.answer.set_result(answer)
+                self.rounds.call(settle, job.answer, answer)
 
         if jobs and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(deliver)

@@ -88,6 +88,7 @@ class Guard:
             await send(message)
 
         try:
+            await self.batcher.rounds.turn()
             await (self.refusal(scope) or self.app)(scope, receive, send_on)
         except ClientDisconnect:
             code = 499

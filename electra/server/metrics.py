@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -27,6 +29,7 @@ class Metrics:
             "electra_batch_items", "texts of a forward pass", buckets=(1, 2, 4, 8, 16, 32, 64, 128),
             registry=self.registry,
         )  # fmt: skip
+        self.count, self.time = cache(self.requests.labels), cache(self.seconds.labels)  # finding them is half the cost
         self.queue = Gauge("electra_queue_size", "texts that wait", registry=self.registry)
 
     def batch(self, items: int, tokens: int) -> None:
@@ -36,8 +39,8 @@ class Metrics:
 
     def answered(self, route: str, code: int, seconds: float) -> None:
         """Count a request."""
-        self.requests.labels(route, str(code)).inc()
-        self.seconds.labels(route).observe(seconds)
+        self.count(route, str(code)).inc()
+        self.time(route).observe(seconds)
 
     def text(self) -> bytes:
         """All of it in Prometheus' text form."""

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 def whole(text: str) -> str:
     """Refuse half a surrogate pair, which no encoding can hold."""
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError("half a surrogate pair; remove it")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair; remove it") from None
     return text
 
 

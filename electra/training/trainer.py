@@ -27,6 +27,7 @@ from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save
 from electra.training.log import Log, Window
 from electra.training.optimizer import set_rate
 from electra.training.schedule import learning_rate, progress
+from electra.training.unchecked import Unchecked
 
 WARM_UP = 3  # steps that run as they are before they are captured
 EVALUATION = 1  # second word of the seed: keeps the draws of evaluation apart from those of training
@@ -277,30 +278,6 @@ class StepParts(NamedTuple):
     add_gradient: Callable[[Any, Any], Output]
     clip: Callable[[], torch.Tensor]
     move_weights: Callable[[], None]
-
-
-class Unchecked(NamedTuple):
-    """The loss and the gradient's norm of a step, on their way from the device: [2], there when the event is."""
-
-    step: int
-    values: torch.Tensor
-    event: torch.cuda.Event | None
-
-    @classmethod
-    def of(cls, step: int, values: torch.Tensor) -> Unchecked:
-        """Send for them without waiting."""
-        if not values.is_cuda:
-            return cls(step, values, None)
-        values, event = values.to("cpu", non_blocking=True), torch.cuda.Event()
-        event.record()
-        return cls(step, values, event)
-
-    def read(self) -> tuple[int, float, float]:
-        """Wait until they are there: step, loss, norm."""
-        if self.event:
-            self.event.synchronize()
-        loss, norm = self.values.tolist()
-        return self.step, loss, norm
 
 
 def seed_all(*words: int) -> None:

@@ -396,7 +396,8 @@ def test_a_full_queue_hides_no_other_refusal(monkeypatch):
             assert b"HTTP/1.1 429" in read_until(connection, lambda data: b"error_type" in data)
         old = question(authorization="Bearer k", connection="keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0")
         with running.connect(old) as connection:
-            assert read_until(connection, lambda data: False).count(b"connection: close") == 1
+            answer = read_until(connection, lambda data: False)  # to the end: it is closed
+            assert answer.count(b"HTTP/1.1 429") == 1 and answer.count(b"connection: close") <= 1
         with running.connect(question(authorization="Bearer k", connection="close")) as connection:
             data = read_until(connection, lambda data: False)
             assert data.count(b"HTTP/1.1 429") == 1 and b"connection: close" in data

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -147,7 +147,8 @@ def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examinat
     for number, step in enumerate(steps, 1):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
-        scores = scores_of(config, point, examination, run)
+        tasks = config.task if number > config.points - (config.task_points or config.points) else ()
+        scores = scores_of(point, examination, run, tasks)
         per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
         results.append(Result(c.name, seed, number, step, tokens, tokens * per_token, scores))
     return results
@@ -173,13 +174,13 @@ def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
     return keep
 
 
-def scores_of(config: CompareConfig, point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
+def scores_of(point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[str]) -> dict[str, float]:
     """The scores of a saved point, each examination made once."""
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
     asked: dict[str, Callable[[], dict[str, float]]] = {
         f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
-        **{f"task {task} {files_of(task)}": partial(fine_tune, point, task, run.seed) for task in config.task},
+        **{f"task {task} {files_of(task)}": partial(fine_tune, point, task, run.seed) for task in tasks},
     }
     scores: dict[str, float] = {}
     for name, ask in asked.items():

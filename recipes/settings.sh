@@ -1,5 +1,6 @@
 # What the recipes of the paper are scaled by; they read this file. From the repository root, for example:
 #   PRESET=small BUDGET=3e17 SEEDS=5 TASK="glue/mnli glue/sst2" DATA=data/mine recipes/paper_efficiency.sh
+# MORE is what else `electra compare` is to be told: MORE="--task-points 1 --settings cooldown=1".
 # Without settings: the documentation of your Python, the tiny model, what it learns in 20 minutes, three seeds.
 set -euo pipefail
 ELECTRA="${ELECTRA:-python -m electra}"
@@ -21,5 +22,5 @@ race() { # NAME CONTESTANT...
   # The runs of all recipes lie in one folder: one that two of them need is made once.
   # shellcheck disable=SC2086
   $ELECTRA compare --data "$DATA" --out "runs/paper/$name" --runs runs/paper/runs --preset "$PRESET" \
-    --budget "$BUDGET" --seeds "$SEEDS" ${TASK:+--task $TASK} --contestants "$@"
+    --budget "$BUDGET" --seeds "$SEEDS" ${TASK:+--task $TASK} ${MORE:-} --contestants "$@"
 }

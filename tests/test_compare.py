@@ -490,7 +490,7 @@ def test_flops_are_the_package_s_own(raced):
     assert summary["flops"] == pytest.approx(6000 * per_token)
 
 
-def test_fine_tuning_is_a_score_of_every_point(raced, tmp_path):
+def test_fine_tuning_is_a_score_of_every_point_or_of_the_last(raced, tmp_path):
     """On the runs already made: adding a task trains nothing anew but the task."""
     config, _ = raced
     rng = random.Random(5)
@@ -500,8 +500,10 @@ def test_fine_tuning_is_a_score_of_every_point(raced, tmp_path):
         ]
         (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with_task = replace(config, task=(str(tmp_path),), seeds=1, contestants=("electra", "mlm"))
-    summary = compare(with_task)
+    summary = compare(replace(with_task, task_points=1))
     (score,) = [name for name in summary["standings"] if name.startswith(tmp_path.name)]
+    assert [score in r["scores"] for r in summary["results"]] == [False, True] * 2
+    summary = compare(with_task)
     assert all(0 <= r["scores"][score] <= 1 for r in summary["results"]) and len(summary["results"]) == 4
     dev = [{"text": row["text"], "label": "a"} for row in rows]
     (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, dev)))

@@ -47,6 +47,7 @@ class CompareConfig:
     seeds: int = arg(1, "runs of each contestant; from 2 on there is a spread and a paired test")
     points: int = arg(4, "how often on the way each is evaluated")
     task: tuple[str, ...] = arg((), "folders with a train and a dev file each, to fine-tune on")
+    task_points: int = arg(0, "how many of the points, the last ones, are fine-tuned on the tasks; 0: all")
     generator: str = arg(
         "", "run or masked language model that corrupts the text all are examined on; default: words by frequency"
     )
@@ -61,6 +62,10 @@ class CompareConfig:
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
         require(self.points >= 1, f"points must be at least 1, got {self.points}")
+        require(
+            0 <= self.task_points <= self.points,
+            f"task_points must be between 0 and points ({self.points}), got {self.task_points}",
+        )
         require(self.projection in ("pca", "tsne"), f"unknown projection {self.projection!r}; there are pca and tsne")
         require(
             not self.words or (len(self.models) == 2 and len(self.text) > 0),

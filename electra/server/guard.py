@@ -88,7 +88,8 @@ class Guard:
             await send(message)
 
         try:
-            await self.batcher.rounds.turn()
+            if scope["path"] in self.working:
+                await self.batcher.rounds.turn()
             await (self.refusal(scope) or self.app)(scope, receive, send_on)
         except ClientDisconnect:
             code = 499

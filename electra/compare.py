@@ -23,6 +23,7 @@ from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.detect import read_text
 from electra.finetune import finetune
+from electra.machine import provenance
 from electra.pretrain import (
     FREE_TO_CHANGE,
     choose_device,
@@ -241,6 +242,7 @@ def publish(
         "contestants": {c.name: describe(c.config) | {"times": c.times} for c in contestants},
         "standings": {score: {n: s._asdict() for n, s in of.items()} for score, of in found.items()},
         "results": [r._asdict() for r in results],
+        **provenance(),
     }
     write_json(out / "summary.json", summary)
     pictures = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}

@@ -497,7 +497,7 @@ def test_refusals_do_not_wait_for_the_answers_of_a_batch():
         settle = running.service.batcher.rounds.call
 
         def slowly(function, *args):
-            settle(lambda: (rounds.append(time.monotonic()), time.sleep(0.02), function(*args)))
+            settle(lambda: (rounds.append(time.monotonic()), time.sleep(0.05), function(*args)))
 
         def tick(before):
             longest[0] = max(longest[0], time.monotonic() - before)
@@ -506,7 +506,7 @@ def test_refusals_do_not_wait_for_the_answers_of_a_batch():
         running.service.batcher.rounds.call = slowly
         loop.call_soon_threadsafe(tick, time.monotonic())
         in_threads(20, lambda i: running.post("/detect", {"inputs": "a"}))
-        assert len(rounds) >= 20 and longest[0] < 0.2, longest
+        assert len(rounds) >= 20 and longest[0] < 0.5, longest
 
 
 def test_clients_that_go_away_leave_the_queue():

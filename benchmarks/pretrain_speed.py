@@ -309,29 +309,15 @@ def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]
 
 
 def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]:
-    """The loop a user of `transformers` writes: two models, tied embeddings, labels, autocast if asked for."""
-    import torch
-    from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
+    """The loop a user of `transformers` writes, on padded rows."""
+    from hugging_face_loop import HuggingFaceLoop
 
     from electra.pretrain import choose_device
 
     config, device = configuration(options, 0.1), choose_device(options.device)
-
-    def shape(model) -> ElectraConfig:
-        return ElectraConfig(**{name: getattr(model, name) for name in vars(model)})
-
-    generator = ElectraForMaskedLM(shape(config.generator)).to(device)
-    discriminator = ElectraForPreTraining(shape(config.model)).to(device)
-    discriminator.electra.embeddings = generator.electra.embeddings
-    parameters = list(dict.fromkeys([*generator.parameters(), *discriminator.parameters()]))
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, eps=config.adam_epsilon, weight_decay=0.01)
-    generator.train()
-    discriminator.train()
-    if options.worker.endswith("compiled"):
-        generator.compile()
-        discriminator.compile()
+    autocast, compiled = "bf16" in options.worker, options.worker.endswith("compiled")
+    loop = HuggingFaceLoop(config, MASK, device, autocast, compiled)
     arrays = read_batches(options, "padded")
-    autocast = "bf16" in options.worker
     steps = 0
 
     def step() -> None:
@@ -340,29 +326,12 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
             arrays[name][steps % BATCHES].to(device) for name in ("input_ids", "attention_mask", "maskable")
         )
         steps += 1
-        is_masked = maskable & (torch.rand(input_ids.shape, device=device) < config.mask_prob)
-        labels = input_ids.masked_fill(~is_masked, -100)
-        hidden = is_masked & (torch.rand(input_ids.shape, device=device) < config.mask_token_prob)
-        with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            filled = generator(input_ids.masked_fill(hidden, MASK), attention_mask=attention_mask, labels=labels)
-            with torch.no_grad():
-                probabilities = filled.logits[is_masked].float().softmax(-1)
-                samples = torch.multinomial(probabilities, 1).squeeze(1)
-            corrupted = input_ids.clone()
-            corrupted[is_masked] = samples
-            is_replaced = (corrupted != input_ids).long()
-            judged = discriminator(corrupted, attention_mask=attention_mask, labels=is_replaced)
-            loss = config.gen_weight * filled.loss + config.disc_weight * judged.loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
+        loop.step(input_ids, maskable, attention_mask=attention_mask)
 
-    precision = "bfloat16 autocast" if autocast else "float32"
-    how = f"{precision}, {'compiled' if options.worker.endswith('compiled') else 'eager'}"
+    how = f"{'bfloat16 autocast' if autocast else 'float32'}, {'compiled' if compiled else 'eager'}"
     about = {
-        "how": f"{how}, {discriminator.config._attn_implementation} attention, padded",
-        "parameters": sum(p.numel() for p in parameters),
+        "how": f"{how}, {loop.discriminator.config._attn_implementation} attention, padded",
+        "parameters": sum(p.numel() for p in loop.parameters),
         "tokens": int(arrays["attention_mask"].sum()) / BATCHES,
     }
     return step, about, device

@@ -1,0 +1,58 @@
+"""The pre-training loop that a user of `transformers` writes: what speed and quality are measured against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
+
+from electra.config import PretrainConfig
+
+
+class HuggingFaceLoop:
+    """ELECTRA: two models, tied embeddings, labels, autocast if asked for. BERT (`mlm`): its masked language model."""
+
+    def __init__(
+        self, config: PretrainConfig, mask_id: int, device: torch.device, autocast: bool = False, compiled: bool = False
+    ) -> None:
+        is_bert = config.objective == "mlm"
+        self.config, self.mask_id, self.device, self.autocast = config, mask_id, device, autocast
+        self.generator = ElectraForMaskedLM(shape(config.model if is_bert else config.generator)).to(device)
+        self.discriminator = None if is_bert else ElectraForPreTraining(shape(config.model)).to(device)
+        if self.discriminator is not None:
+            self.discriminator.electra.embeddings = self.generator.electra.embeddings
+        networks = [network for network in (self.generator, self.discriminator) if network is not None]
+        for network in networks:
+            network.train()
+            if compiled:
+                network.compile()
+        self.parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
+        self.optimizer = torch.optim.AdamW(
+            self.parameters, lr=config.learning_rate, eps=config.adam_epsilon, weight_decay=config.weight_decay
+        )
+
+    def step(self, input_ids: Tensor, maskable: Tensor, **inputs: Tensor) -> None:
+        """One update from rows [B, L]; `inputs` are what both models take beside the ids."""
+        is_masked = maskable & (torch.rand(input_ids.shape, device=self.device) < self.config.mask_prob)
+        labels = input_ids.masked_fill(~is_masked, -100)
+        hidden = is_masked & (torch.rand(input_ids.shape, device=self.device) < self.config.mask_token_prob)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            filled = self.generator(input_ids.masked_fill(hidden, self.mask_id), labels=labels, **inputs)
+            loss = self.config.gen_weight * filled.loss
+            if self.discriminator is not None:
+                with torch.no_grad():
+                    probabilities = filled.logits[is_masked].float().softmax(-1)
+                    samples = torch.multinomial(probabilities, 1).squeeze(1)
+                corrupted = input_ids.clone()
+                corrupted[is_masked] = samples
+                is_replaced = (corrupted != input_ids).long()
+                judged = self.discriminator(corrupted, labels=is_replaced, **inputs)
+                loss = loss + self.config.disc_weight * judged.loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+
+def shape(model: object) -> ElectraConfig:
+    return ElectraConfig(**{name: getattr(model, name) for name in vars(model)})

@@ -1,0 +1,85 @@
+"""The scale, or us? Train the plain Hugging Face loop on the rows that a run of ours has read, as many steps.
+
+The run is made with `electra pretrain --recipe paper --no-packed --train-steps N`: the peer takes its configuration,
+rows and learning rates, and does the rest as `transformers` and torch do (first weights, AdamW with bias correction,
+masks drawn token by token). Both are Hugging Face directories in the end, to be fine-tuned alike.
+
+    PYTHONPATH=. python benchmarks/peer_quality.py --run runs/ours --out runs/theirs
+    PYTHONPATH=. python benchmarks/tasks.py --model runs/ours --others theirs=runs/theirs --tasks tasks/ --list NAMES
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import torch
+from hugging_face_loop import HuggingFaceLoop
+
+from electra.config import PretrainConfig, pretrain_config_from_dict
+from electra.data.loader import Loader
+from electra.data.shards import open_examples
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.machine import provenance
+from electra.race.examination import examine, set_examination
+from electra.storage import read_json, write_json
+from electra.training.schedule import learning_rate, progress
+
+SAID = 50  # steps between two lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", required=True, type=Path, help="of ours: electra or mlm, with AdamW, random weights")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the peer's model")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's choice")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    config = pretrain_config_from_dict(read_json(options.run / "config.json"), str(options.run))
+    is_alike = config.optimizer == "adamw" and config.init == "random" and not config.packed
+    if not is_alike or config.objective not in ("electra", "mlm"):
+        raise SystemExit(f"{options.run}: make it with --recipe paper --no-packed, objective electra or mlm")
+    tokenizer = load_tokenizer(config.data)
+    began = time.perf_counter()
+    save(train(config, tokenizer), tokenizer, options.out, config.model.max_position_embeddings)
+    examination, device = set_examination(config, ""), torch.device("cpu")
+    scores = {
+        "ours": examine(options.run / "model", examination, device),
+        "hugging face": examine(options.out, examination, device),
+    }
+    about = {"minutes": round((time.perf_counter() - began) / 60, 1), "steps": config.train_steps}
+    write_json(options.out / "scores.json", {"scores": scores} | about | provenance())
+    print(scores)
+
+
+def train(config: PretrainConfig, tokenizer: Tokenizer) -> HuggingFaceLoop:
+    """The peer's networks after all steps; a row is one example, padded."""
+    torch.manual_seed(config.seed)
+    examples = open_examples(config.data, "train")
+    loader = Loader(
+        examples, config.train_batch_size, config.seed, tokenizer.sep_id, tokenizer.pad_id, tokenizer.special_ids, False
+    )
+    loop = HuggingFaceLoop(config, tokenizer.mask_id, torch.device("cpu"))
+    for step in range(config.train_steps):
+        for group in loop.optimizer.param_groups:
+            group["lr"] = learning_rate(config, step, progress(config, step, 0, 0))
+        (batch,) = loader.micro_batches(step, config.train_batch_size)
+        inputs = {"attention_mask": (batch.attention_mask > 0).long(), "token_type_ids": batch.token_type_ids}
+        loop.step(batch.input_ids, batch.maskable, **inputs)
+        if step % SAID == 0:
+            print(f"step {step:,} of {config.train_steps:,}", flush=True)
+    return loop
+
+
+def save(loop: HuggingFaceLoop, tokenizer: Tokenizer, folder: Path, max_length: int) -> None:
+    """The network that is kept, and ELECTRA's generator beside it, with the tokeniser."""
+    kept = [network for network in (loop.discriminator, loop.generator) if network is not None]
+    for network, place in zip(kept, (folder, folder / "generator"), strict=False):
+        network.save_pretrained(place)
+        tokenizer.save(place, max_length)
+
+
+if __name__ == "__main__":
+    main()

@@ -69,7 +69,8 @@ def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_lengt
     network = expressible(network)
     name = next(iter(extra.get("architectures", ())), "") or architecture(network)
     if name in OURS:
-        say(f"{folder}: transformers has no class for this head; electra.load reads it ({name})")
+        other = "; --head dense has one" if name == "ElectraLinearClassifier" else ""
+        say(f"{folder}: transformers has no class for this head{other}; electra.load reads it ({name})")
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     weights = to_huggingface(state, ARCHITECTURES[name].names)
     write_tensors(folder / "model.safetensors", weights, {"format": "pt"})

@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
-from electra.config import EvaluateConfig, FinetuneConfig, require
+from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.console import say
 from electra.convert import is_finetuned
 from electra.finetune import finetune
 from electra.finetuning.baselines import Predictions, baseline_answers
-from electra.finetuning.material import percent
+from electra.finetuning.material import named_columns, percent
 from electra.finetuning.report import evaluation_html, title_of
 from electra.finetuning.task_model import TaskModel, load_task_model
+from electra.machine import provenance
 from electra.predict import model_folder
+from electra.pretrain import choose_device
 from electra.storage import write_atomically, write_json
 from electra.tasks import GLUE, Example, Task
+from electra.tasks.base import known
 from electra.tasks.glue import Glue
 
-RESAMPLES, FEWEST, PATIENCE = 1000, 50, 4.0  # of the bootstrap; fewer where scoring is slow (seconds)
+RESAMPLES = 1000  # of the bootstrap
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -39,14 +43,19 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """
     require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
     out = Path(config.out)
+    if config.check:
+        require(bool(config.train), "--check looks at what is learned from: give --train FILE")
+        return finetune(finetune_config(config, out))
+    out.mkdir(parents=True, exist_ok=True)
     if config.suite == "glue":
         tasks = suite_tasks(config)
-        results = [r for name in tasks for r in evaluate_task(task_config(config, name), out / name)]
+        results = [r for name in tasks for r in evaluate_task(task_config(config, name, out), out / name)]
     else:
         file = config.suite or config.dev
         require(bool(file), "which data? name a file to measure on: --suite FILE, or --suite glue --data FOLDER")
         results = evaluate_task(replace(config, dev=file), out)
-    summary = {"model": config.model, "results": results}
+    about = {"resamples": RESAMPLES, "config": to_dict(config), **provenance()}
+    summary = {"model": config.model, "results": results} | about
     write_json(out / "summary.json", summary)
     Console().print(table(results))
     write_html(out, results)
@@ -55,8 +64,8 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def suite_tasks(config: EvaluateConfig) -> list[str]:
-    """The tasks of GLUE whose folders are there."""
-    found = [name for name in GLUE if folder_of(config, name).is_dir()]
+    """The tasks of GLUE whose folders are there; MNLI first, as others may start from its model."""
+    found = [name for name in sorted(GLUE, key="mnli".__ne__) if folder_of(config, name).is_dir()]
     require(bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))})")
     return found
 
@@ -67,10 +76,12 @@ def folder_of(config: EvaluateConfig, name: str) -> Path:
     return theirs if theirs.is_dir() else Path(config.data) / name
 
 
-def task_config(config: EvaluateConfig, name: str) -> EvaluateConfig:
-    """The configuration of one task of the suite."""
-    folder = str(folder_of(config, name))
-    return replace(config, task=name, train=folder, dev=folder)
+def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
+    """The configuration of one task of the suite; some start from the suite's MNLI model if that is wanted."""
+    folder, mnli = str(folder_of(config, name)), out / "mnli" / "finetuned"
+    goes_on = config.from_mnli and GLUE[name].starts_from_mnli
+    require(not goes_on or folder_of(config, "mnli").is_dir(), f"--from-mnli: {config.data} has no folder MNLI")
+    return replace(config, task=name, train=folder, dev=folder, model=str(mnli) if goes_on else config.model)
 
 
 def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
@@ -93,12 +104,17 @@ def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
 
 
 def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
-    """The fine-tuned model, or one for each seed."""
+    """The fine-tuned model, or one for each seed; a model of another task is fine-tuned on for this one."""
     folder = model_folder(Path(config.model))
     if not is_finetuned(folder):
         return finetuned_models(config, out)
-    model = load_task_model(folder)
-    require(config.task in ("auto", model.name), f"{config.model} is fine-tuned for {model.name}, not {config.task}")
+    model = load_task_model(folder, str(choose_device(config.device)))
+    if config.task not in ("auto", model.name):
+        require(bool(config.train), f"{config.model} is fine-tuned for {model.name}, not {config.task}: give --train")
+        return finetuned_models(config, out)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model.task.columns |= named_columns(config)
     return [model]
 
 
@@ -109,7 +125,7 @@ def measured(
     name, task = models[0].name, models[0].task
     examples = task.read(config.dev, split)
     answered = [model.answer(examples) for model in models]
-    rows = [row_of(f"seed {n}", task, p, examples) for n, p in enumerate(answered)]
+    rows = [row_of(f"seed {config.seed + n}", task, p, examples) for n, p in enumerate(answered)]
     baselines = baseline_answers(name, train, examples, config.baseline)
     stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"
     for number, predictions in enumerate(answered):
@@ -120,7 +136,7 @@ def measured(
         "task": name,
         "split": split,
         "file": config.dev,
-        "examples": len(examples),
+        "examples": sum(example.label is not None for example in examples),
         "main_metric": task.main_metric,
         "median": float(np.median(scores)),
         "spread": float(np.std(scores)),
@@ -135,30 +151,31 @@ def measured(
 def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
     """Fine-tune with each seed, unless that has been done."""
     require(bool(config.train), f"{config.model} is not fine-tuned; give --train FILE to fine-tune it first")
+    learning = finetune_config(config, out)
+    runs, device = Path(learning.out) / "runs", str(choose_device(config.device))
+    return [load_task_model(runs / f"seed-{r['seed']}" / "model", device) for r in finetune(learning)["seeds"]]
+
+
+def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
+    """How the model is fine-tuned, in a folder of its own."""
     given = {f.name: getattr(config, f.name) for f in fields(FinetuneConfig)}
-    work = out / "finetuned"
-    summary = finetune(FinetuneConfig(**given | {"out": str(work)}))
-    return [load_task_model(work / "runs" / f"seed-{r['seed']}" / "model") for r in summary["seeds"]]
+    return FinetuneConfig(**given | {"out": str(out / "finetuned")})
 
 
 def row_of(name: str, task: Task, predictions: Predictions, examples: Sequence[Example]) -> dict[str, Any]:
     """All scores of one set of predictions, and the bootstrap interval of the main one."""
     scores = task.score(predictions, examples)
-    interval = bootstrap(lambda p, e: task.score(p, e)[task.main_metric], predictions, examples)
+    interval = bootstrap(task, predictions, examples)
     return {"name": name, "score": scores[task.main_metric], "interval": interval, "scores": scores}
 
 
-def bootstrap(
-    score: Callable[[Predictions, list[Example]], float], predictions: Predictions, examples: Sequence[Example]
-) -> tuple[float, float]:
-    """The 95 % interval of a score over examples drawn again with replacement."""
-    rng = np.random.default_rng(0)
-    labelled = [n for n, example in enumerate(examples) if example.label is not None]
-    found: list[float] = []
-    start = time.monotonic()
-    while len(found) < RESAMPLES and (len(found) < FEWEST or time.monotonic() - start < PATIENCE):
-        drawn = rng.choice(labelled, len(labelled))
-        found.append(score([predictions[n] for n in drawn], [examples[n] for n in drawn]))
+def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> tuple[float, float]:
+    """The 95 % interval of the main metric over examples drawn again with replacement."""
+    pairs = known(predictions, examples)
+    draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A single label was found")  # in a draw of a small set
+        found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -31,7 +33,9 @@ from electra.training.optimizer import build_optimizer, layerwise
 from electra.training.trainer import Trainer, seed_all
 
 TaskNetwork = Classifier | Tagger | Answerer
-FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit"}
+# Where model and data lie is free too: what counts is what they hold.
+FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "model", "train", "dev"}
+FEWEST = 8  # examples of a batch that may tell whether all get the same label
 
 
 class TaskBatch(NamedTuple):
@@ -75,7 +79,7 @@ class Learner(nn.Module):
 
 def one_answer(outputs: Any) -> dict[str, Tensor]:
     """The share of a batch that gets the commonest label, where outputs are logits of one label an example."""
-    if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2:
+    if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2 or len(outputs) < FEWEST:
         return {}
     counts = torch.zeros_like(outputs[0]).index_add_(
         0, outputs.argmax(1), torch.ones(len(outputs), device=outputs.device, dtype=outputs.dtype)
@@ -130,9 +134,10 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     config = config.resolved(encoder.config.hidden_size, count, epochs_of(material.name))
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
-    require_same_run(config, out)
+    content = to_dict(config) | {"material": fingerprint(material)}
+    require_same_run(content, out)
     with only_writer(out):
-        write_json(out / "finetune.json", to_dict(config))
+        write_json(out / "finetune.json", content)
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -140,7 +145,17 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         return write_summary(config, material, results)
 
 
-def require_same_run(config: FinetuneConfig, out: Path) -> None:
+def fingerprint(material: Material) -> str:
+    """What a run is known by beside its configuration: the weights it starts from and the examples, by content."""
+    found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
+    for feature in (*material.train, *material.dev):
+        found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
+    for name, tensor in load_encoder(material.folder).state_dict().items():
+        found.update(name.encode() + tensor.numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def require_same_run(content: dict[str, Any], out: Path) -> None:
     """Refuse a folder that another configuration wrote, naming the fields that differ."""
     if not (out / "finetune.json").exists():
         occupied = out.is_dir() and any(not p.name.startswith(".") for p in out.iterdir())
@@ -149,7 +164,7 @@ def require_same_run(config: FinetuneConfig, out: Path) -> None:
     before = read_json(out / "finetune.json")
     differing = [
         f"{name}: {before.get(name)!r} there, {new!r} here"
-        for name, new in to_dict(config).items()
+        for name, new in content.items()
         if before.get(name) != new and name not in FREE_TO_CHANGE
     ]
     require(not differing, f"{out} belongs to another configuration ({'; '.join(differing)}); choose another --out")

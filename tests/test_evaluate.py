@@ -1,6 +1,7 @@
 """Evaluation: GLUE from its folders to the files its server takes, question answering beside what needs no network."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -53,6 +54,21 @@ def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, m
     said = {name: files[name].read_text().split()[-1] for name in SUBMITTED}
     assert said["RTE"] in ("entailment", "not_entailment") and said["AX"] in GLUE["mnli"].label_set
     assert said["CoLA"] in "01" and 0 <= float(said["STS-B"]) <= 5
+
+
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_small_tasks_start_from_the_suites_mnli_model(folder, glue, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    for name in ("MNLI", "RTE", "CoLA"):
+        shutil.copytree(glue / name, tmp_path / "glue" / name)
+    settings = vars(config(folder, tmp_path / "out", epochs=1.0, learning_rate=1e-12)) | {"train": "", "dev": ""}
+    evaluate(EvaluateConfig(**settings | {"seeds": 1}, suite="glue", data=str(tmp_path / "glue"), from_mnli=True))
+    started = {n: read_json(tmp_path / "out" / n / "finetuned/finetune.json")["model"] for n in ("mnli", "rte", "cola")}
+    assert started["rte"] == str(tmp_path / "out/mnli/finetuned")
+    assert started["mnli"] == started["cola"] == str(folder / "model")
+    with pytest.raises(ValueError, match="has no folder MNLI"):
+        shutil.rmtree(tmp_path / "glue" / "MNLI")
+        evaluate(EvaluateConfig(**settings, suite="glue", data=str(tmp_path / "glue"), from_mnli=True))
 
 
 def squad(path, count, impossible=False):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -216,6 +217,62 @@ def test_a_collapsed_run_is_warned_of_early_and_at_the_end(folder, tmp_path, cap
     finetune(config(folder, tmp_path / "out", train=train, learning_rate=1e-3, epochs=1.0, log_steps=1))
     said = capsys.readouterr().err
     assert "same label to every example" in said and "this run has collapsed" in said
+
+
+def test_small_batches_and_few_tags_are_no_collapse(folder, tmp_path, capsys):
+    small = config(folder, tmp_path / "small", micro_batch_size=1, log_steps=1)
+    finetune(small)
+    path = write_lines(tmp_path / "t.jsonl", [{"tokens": ["the", v], "tags": ["O", "B-x"]} for v in VERBS * 20])
+    finetune(config(folder, tmp_path / "tagger", train=path, dev=path))
+    assert "collapsed" not in capsys.readouterr().err
+
+
+def test_numbers_come_out_the_same_in_a_pipeline(folder, tmp_path):
+    import transformers
+
+    numbers = [{"text": r["text"], "score": 10.0 if r["label"] == "dog" else 15.5} for r in rows(120, 4)]
+    for head in ("linear", "dense"):
+        path, out = write_lines(tmp_path / "t.jsonl", numbers), tmp_path / head
+        summary = finetune(config(folder, out, train=path, dev=path, head=head))
+        assert summary["task"] == "regression" and summary["scores"]["spearman"]["median"] > 0.6
+        texts = [r["text"] for r in numbers[:9]]
+        mine = [p["score"] for p in electra.load(out).predict(texts)]
+        pipe = transformers.pipeline("text-classification", model=str(out), device="cpu", function_to_apply="none")
+        np.testing.assert_allclose(mine, [p["score"] for p in pipe(texts)], rtol=1e-4)
+        assert min(mine) > 8 and max(mine) < 18
+        outside = write_lines(tmp_path / "outside.jsonl", [{"text": "the fox", "score": s} for s in (1.0, 99.0)])
+        assert len(electra.load(out).task.read(outside, "dev")) == 2  # a range that was learned binds nobody
+
+
+def test_a_run_is_known_by_what_its_files_hold(folder, tmp_path):
+    c = config(folder, tmp_path / "out", train=write_lines(tmp_path / "a.jsonl", rows(200, 0)), train_steps=2)
+    finetune(c)
+    finetune(replace(c, train=str(folder / "train.jsonl")))  # the same rows elsewhere
+    turned = [{**r, "label": "dog" if r["label"] == "fox" else "fox"} for r in rows(200, 0)]
+    write_lines(tmp_path / "a.jsonl", turned)
+    with pytest.raises(ValueError, match="belongs to another configuration .material"):
+        finetune(c)
+
+
+def test_what_a_dev_file_lacks_is_said_before_training(folder, tmp_path):
+    for row, said in (
+        ({"text": "the fox", "lable": "fox"}, "did you mean 'lable'"),
+        ({"text": "the fox", "text2": "a dog", "label": "fox"}, "training examples have 1 text each, .* dev split 2"),
+    ):
+        dev = write_lines(tmp_path / "dev.jsonl", [row])
+        with pytest.raises(ValueError, match=said):
+            finetune(config(folder, tmp_path / "out", dev=dev))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tokeniser_with_more_entries_than_the_model_is_refused(folder, tmp_path):
+    shutil.copytree(folder / "model", tmp_path / "model")
+    file = tmp_path / "model" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"]["vocab"]["unheard"] = len(content["model"]["vocab"])
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="they do not belong together"):
+        finetune(config(folder, tmp_path / "out", model=str(tmp_path / "model")))
 
 
 def test_a_healthy_run_is_not_warned_of(folder, tmp_path, capsys):

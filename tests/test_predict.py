@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -128,9 +129,28 @@ def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsy
 
 
 def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path, few_rounds):  # noqa: F811
-    c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(tmp_path))
-    (result,) = evaluate(c)["results"]
+    out = tmp_path / "not" / "there" / "yet"
+    c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(out))
+    summary = evaluate(c)
+    (result,) = summary["results"]
     assert len(result["seeds"]) == 1 and result["median"] > 0.9 and result["baselines"] == []
+    assert summary["resamples"] == 100 and {"config", "hardware", "versions"} <= summary.keys()
+
+
+def test_columns_named_for_the_evaluation_count(folder, learned, tmp_path, few_rounds):  # noqa: F811
+    file = write_lines(tmp_path / "t.jsonl", [{"body": r["text"], "gold": r["label"]} for r in rows(20, 9)])
+    c = EvaluateConfig(model=str(learned), suite=file, out=str(tmp_path), text_column="body", label_column="gold")
+    assert evaluate(c)["results"][0]["median"] > 0.9
+    train = write_lines(tmp_path / "train.jsonl", [{"text": "a", "label": "dog"}, {"text": "b", "label": ""}])
+    with pytest.raises(ValueError, match="row 2: no label"):
+        evaluate(replace(c, train=train, suite=str(folder / "dev.jsonl"), text_column="", label_column=""))
+
+
+def test_check_looks_and_trains_nothing(folder, tmp_path, capsys):  # noqa: F811
+    c = config(folder, tmp_path / "out", check=True)
+    settings = {f: getattr(c, f) for f in c.__dataclass_fields__}
+    assert evaluate(EvaluateConfig(**settings, suite=str(folder / "dev.jsonl"))) == {}
+    assert "labels" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_the_server_takes_a_fine_tuned_model(learned):

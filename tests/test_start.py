@@ -1,5 +1,6 @@
 """Continued pre-training: from a run, from a pair of Hugging Face directories, with half of one."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -73,6 +74,36 @@ def test_a_generator_of_another_shape_is_refused(data, run, tmp_path):
     save_network(tmp_path / "d" / "generator", MaskedLM(Encoder(config)), tokenizer, 24)
     with pytest.raises(ValueError, match="not its discriminator made narrower"):
         pretrain(tiny_config(data, tmp_path / "out", init=str(tmp_path / "d")))
+
+
+@pytest.mark.parametrize("objective", ["mlm", "replace_mlm", "all_tokens_mlm"])
+def test_one_network_goes_on_from_the_body_of_a_discriminator(data, run, tmp_path, objective, capsys):
+    pretrain(tiny_config(data, tmp_path, init=str(run), train_steps=1, objective=objective))
+    assert "its body goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (dict(objective="two_stage", share="none"), "has no generator: its body goes on"),
+        (dict(share="all"), "no generator of its size"),
+    ],
+)
+def test_a_smaller_generator_is_left_out_where_a_full_one_is_wanted(data, run, tmp_path, changes, said, capsys):
+    full = dict(generator_width=1.0, generator_depth=1.0)
+    pretrain(tiny_config(data, tmp_path, init=str(run), train_steps=1, **full, **changes))
+    assert said in capsys.readouterr().err
+
+
+def test_a_generator_of_another_vocabulary_is_refused(data, run, tmp_path):
+    shutil.copytree(run / "model" / "generator", tmp_path / "g")
+    file = tmp_path / "g" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["fox"], vocabulary["dog"] = vocabulary["dog"], vocabulary["fox"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="another vocabulary than that of .*g .2 tokens differ"):
+        pretrain(tiny_config(data, tmp_path / "out", init=f"{run},{tmp_path / 'g'}"))
 
 
 def test_no_such_folder(data, tmp_path):

@@ -17,6 +17,7 @@ from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.tasks import GLUE, TASKS, Example
 from electra.tasks.check import check
+from electra.tasks.recognition import recognise
 from electra.tasks.squad_metric import best, best_threshold, exact_match, f1, normalize
 from tests.tiny import MODEL, sentences, tiny_tokenizer
 
@@ -189,7 +190,17 @@ SQUAD = {"data": [{"paragraphs": [{"context": "a fox eats", "qas": [
         ("tagging", "t.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', r"row 1 has 2 words and 1 tags"),
         ("tagging", "t.conll", "a\n", r"t\.conll, row 1: no tag beside 'a'"),
         ("qa", "t.json", json.dumps(SQUAD), r"question q: the answer 'fox' is not at 3 .*; it is at 2: set"),
-        ("qa", "t.json", "[]", "is not SQuAD JSON"),
+        ("qa", "t.json", "[]", "holds no rows"),
+        ("qa", "t.json", "{}", "is not SQuAD JSON"),
+        ("qa", "t.json", '{"data": ["x"]}', r"article 1 is not SQuAD JSON: it has no list \"paragraphs\""),
+        ("qa", "t.json", json.dumps(SQUAD).replace('"who?"', "null"), "question q: the question is empty"),
+        ("qa", "t.json", json.dumps(SQUAD).replace('"fox"', '""'), "question q: an answer is empty"),
+        ("classification", "t.csv", 'text,label\na,b\n"c,d\ne,b\n', r"t\.csv, row 4: .* a quotation mark is open"),
+        ("classification", "t.csv", "text;label\na;b\n", r"only column is 'text;label': separate columns by commas"),
+        ("classification", "t.jsonl", '{"text": "a", "tags": 1}', r"no label column.*its columns are 'text', 'tags'"),
+        ("multi_label", "t.csv", "text,labels\na,\nb,\n", "no training example .* has any label"),
+        ("multi_label", "t.csv", "text,labels\na,x\nb,x\n", "every training example has the label 'x'"),
+        ("mnli", "t.csv", "premise,hypothesis\na,b\n", "no label column|has a label"),
         ("qa", "t.json", json.dumps(SQUAD).replace('"fox"', '"dog"'), "nowhere in it"),
     ],
 )  # fmt: skip
@@ -198,6 +209,84 @@ def test_bad_data_is_named_with_its_fix(name, file, content, said, tmp_path):
     with pytest.raises(ValueError, match=said):
         task = TASKS[name]()
         task.learn(task.read(str(tmp_path / file)))
+
+
+@pytest.mark.parametrize(
+    "file, content, task",
+    [
+        ("t.csv", "text,label\na,b\nc,d\n", "classification"),
+        ("t.csv", "text,label,score\na,b,.9\nc,d,.8\n", "classification"),
+        ("t.csv", "text,label\na,0.5\nc,1\n", "regression"),
+        ("t.csv", "text,rating\na,4\nc,5\n", "regression"),
+        ("t.csv", "text,labels\na,x|y\nc,y\n", "multi_label"),
+        ("t.jsonl", '{"text": "a", "labels": []}\n{"text": "a", "labels": ["x"]}\n', "multi_label"),
+        ("t.jsonl", '{"question": "a", "context": "b", "answers": []}\n', "qa"),
+        ("t.jsonl", '{"tokens": ["a"], "tags": ["O"]}\n', "tagging"),
+        ("t.json", '[{"text": "a", "label": "b"}, {"text": "c", "label": "d"}]', "classification"),
+        ("t.json", '{"data": [{"paragraphs": []}]}', "qa"),
+        ("train.json", '{"data": [{"paragraphs": []}]}', "qa"),
+        ("t.tsv", "text\tcategory\na\tx\n", "classification"),
+    ],
+)
+def test_the_task_is_seen_from_the_file(file, content, task, tmp_path):
+    (tmp_path / file).write_text(content)
+    assert recognise(str(tmp_path / file if file != "train.json" else tmp_path), {}) == task
+
+
+def test_a_named_column_decides_the_task(tmp_path):
+    (tmp_path / "t.csv").write_text("body,label,price\na,x,1.5\nb,y,2.5\n")
+    assert recognise(str(tmp_path / "t.csv"), {"label": "price"}) == "regression"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_drawing_again_scores_as_scoring_does(name, tmp_path):
+    task = TASKS[name]()
+    examples = task.read(str(write_rows(tmp_path / "t.jsonl", rows(name))))
+    task.learn(examples)
+    features = task.encode(TOKENIZER, examples, LENGTH)
+    torch.manual_seed(1)
+    network = task.build(Encoder(MODEL)).eval()
+    with torch.no_grad():
+        outputs = task.run(network, one_a_row(features))
+    predictions = task.decode(task.collect(outputs, features), features, examples)
+    if name in ("classification", "tagging", "qa"):  # some right, some wrong
+        right = {"classification": ("label", examples[0].label), "tagging": ("tags", list(examples[0].label)),
+                 "qa": ("answer", examples[0].label[0][0] if name == "qa" else "")}[name]  # fmt: skip
+        predictions[0] = {**predictions[0], right[0]: right[1]}
+    draws = np.random.default_rng(0).integers(8, size=(20, 8))
+    expected = [
+        task.score([predictions[n] for n in d], [examples[n] for n in d])[task.main_metric] for d in draws.tolist()
+    ]
+    assert task.resampled(predictions, examples, draws) == pytest.approx(expected, abs=1e-9)
+
+
+def test_one_label_that_some_have_is_learned_and_an_empty_cell_is_none(tmp_path):
+    (tmp_path / "t.csv").write_text("text,labels\na,x\nb,\n")
+    task = TASKS["multi_label"]()
+    examples = task.read(str(tmp_path / "t.csv"))
+    task.learn(examples)
+    assert task.labels == ("x",) and [e.label for e in examples] == [("x",), ()]
+
+
+def test_words_and_tags_may_be_lists_in_a_cell(tmp_path):
+    (tmp_path / "t.csv").write_text('tokens,tags\n"[""a"", ""b""]","[""B-X"", ""O""]"\na b,B-X O\n')
+    read = TASKS["tagging"]().read(str(tmp_path / "t.csv"))
+    assert [(e.texts, e.label) for e in read] == [(("a", "b"), ("B-X", "O"))] * 2
+
+
+def test_an_identity_of_zero_is_kept_and_labels_lose_their_blanks(tmp_path):
+    (tmp_path / "t.csv").write_text("id,text,label\n5,a,x\n0,b, x\n")
+    assert [(e.id, e.label) for e in TASKS["classification"]().read(str(tmp_path / "t.csv"))] == [
+        ("5", "x"),
+        ("0", "x"),
+    ]
+
+
+def test_a_dev_set_without_labels_is_refused_and_a_test_set_is_not(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label\na,\nb,\n")
+    with pytest.raises(ValueError, match="no row of the dev split has a label in column 'label'"):
+        TASKS["classification"]().read(str(tmp_path / "t.csv"), "dev")
+    assert len(TASKS["classification"]().read(str(tmp_path / "t.csv"), "test")) == 2
 
 
 def test_what_is_missing_is_named(tmp_path):
@@ -432,6 +521,20 @@ def test_mismatched_and_diagnostic_of_mnli(tmp_path):
     assert len(task.read(str(tmp_path), "dev_mismatched")) == 1
     assert task.write_submission([], tmp_path, "test_mismatched").name == "MNLI-mm.tsv"
     assert task.write_submission([], tmp_path, "diagnostic").name == "AX.tsv"
+    (tmp_path / "diagnostic").mkdir()
+    (tmp_path / "diagnostic" / "diagnostic.tsv").write_text("index\tsentence1\tsentence2\n0\ta\tb\n1\ttorn\n")
+    with pytest.raises(ValueError, match="row 3 has 2 columns"):  # a line less, and every answer after it is wrong
+        task.read(str(tmp_path), "diagnostic")
+
+
+def test_mnli_of_the_hub_has_all_its_splits(tmp_path):
+    row = {"premise": "a", "hypothesis": "b", "label": 1}
+    for stem in ("train", "validation_matched", "validation_mismatched", "test_matched"):
+        write_rows(tmp_path / f"{stem}.jsonl", [row])
+    task = GLUE["mnli"]()
+    held = [s for s in (*task.dev_splits, *task.test_splits) if task.holds(str(tmp_path), s)]
+    assert held == ["dev", "dev_mismatched", "test"]
+    assert not task.holds(str(tmp_path / "train.jsonl"), "test")
 
 
 def test_the_hub_numbers_its_labels_its_own_way(tmp_path):

@@ -106,6 +106,7 @@ class EvaluateConfig(FinetuneConfig):
     out: str = arg("runs/evaluation", "folder of the report; the same command again continues it")
     seeds: int = arg(3, "fine-tune with this many seeds")
     baseline: bool = arg(True, "add a TF-IDF and logistic regression row where it applies")
+    from_mnli: bool = arg(False, "suite glue: RTE, MRPC and STS-B start from the model of MNLI, as in the paper")
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,12 @@ from electra.storage import masked_lm_folder
 
 
 class Start(NamedTuple):
-    """What was found: the networks, and the tokeniser they read with."""
+    """The networks that were found."""
 
     path: str
     discriminator: Discriminator | None
     generator: MaskedLM | None
     encoder: Encoder  # the one that is kept
-    tokenizer: Tokenizer
 
 
 def load_start(init: str) -> Start:
@@ -40,7 +39,7 @@ def load_start(init: str) -> Start:
         require(not beside, f"{path} holds a generator; name the discriminator first: --init DISCRIMINATOR,GENERATOR")
         network = load_network(folder)
         assert isinstance(network, MaskedLM)
-        return Start(init, None, network, network.encoder, load_tokenizer(folder))
+        return Start(init, None, network, network.encoder)
     has_generator = (generator_folder / "config.json").exists()
     require(not has_generator or is_masked_lm(generator_folder), f"{generator_folder} holds no generator")
     generator = load_network(generator_folder) if has_generator else None
@@ -52,17 +51,20 @@ def load_start(init: str) -> Start:
         found = None
     if isinstance(found, Discriminator):
         discriminator, encoder = found, found.encoder
-    return Start(init, discriminator, generator, encoder, load_tokenizer(folder))
+    return Start(init, discriminator, generator, encoder)
 
 
 def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
     """Take the sizes of the weights; dropout stays as configured. The vocabulary must be the prepared data's."""
-    require_same_vocabulary(start.tokenizer, start.path.partition(",")[0], tokenizer)
+    for path in start.path.split(","):
+        require_same_vocabulary(load_tokenizer(model_folder(Path(path))), path, tokenizer)
     model = replace(with_sizes(config.model, start.encoder.config), pad_token_id=tokenizer.pad_id)
-    if not start.generator or config.objective == "mlm" or not start.discriminator:
+    if not start.generator or not start.discriminator or config.objective in ("mlm", "replace_mlm", "all_tokens_mlm"):
         return replace(config, model=model)
     width = start.generator.encoder.config.hidden_size / model.hidden_size
     depth = start.generator.encoder.config.num_hidden_layers / model.num_hidden_layers
+    if (width, depth) != (1, 1) and (config.share == "all" or config.objective == "two_stage"):
+        return replace(config, model=model)  # a generator of full size is wanted, and starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
     wanted = replace(with_sizes(fitting.generator, start.generator.encoder.config), pad_token_id=tokenizer.pad_id)
     require(
@@ -111,10 +113,16 @@ def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) ->
     for name in reversed(names):
         network, found = networks[name], start.discriminator if name == "discriminator" else start.generator
         is_kept = name == names[0]
-        if found is not None and type(found) is type(network) and (is_kept or start.discriminator is not None):
+        if found is not None and fits(found, network) and (is_kept or start.discriminator is not None):
             network.load_state_dict(found.state_dict())
         elif is_kept:
             network.encoder.load_state_dict(start.encoder.state_dict())
             warn(f"{start.path} has no {name}: its body goes on, the head starts at random")
         else:
-            say(f"{start.path} has no {name} beside it: it starts at random, as large as the configuration says")
+            say(f"{start.path} has no {name} of its size beside it: it starts at random, as the configuration says")
+
+
+def fits(found: Discriminator | MaskedLM, network: Discriminator | MaskedLM) -> bool:
+    """Whether weights are of the same kind and shape."""
+    shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (found, network)]
+    return type(found) is type(network) and shapes[0] == shapes[1]

@@ -117,6 +117,15 @@ def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
     return Tokenizer(backend, find_roles(backend, beside, file))
 
 
+def require_room(tokenizer: Tokenizer, vocab_size: int, folder: Path) -> None:
+    """Refuse a model that lacks vectors for some of the tokeniser's entries."""
+    if tokenizer.vocab_size > vocab_size:
+        raise ValueError(
+            f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model {vocab_size}; they do not belong "
+            "together"
+        )
+
+
 def find_tokenizer_file(path: Path) -> Path:
     """The file a path means; ValueError where there is none."""
     if path.is_file():

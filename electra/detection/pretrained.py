@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from electra.convert import load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.tokenizer import Tokenizer, load_tokenizer, require_room, stated_length
 from electra.data.windows import ROWS, batched
 from electra.detect import Word, detect_words
 from electra.model.heads import Discriminator, MaskedLM
@@ -29,11 +29,7 @@ def load_pretrained(folder: Path, device: str = "cpu") -> Model:
             "what marks words is a discriminator"
         )
     tokenizer = load_tokenizer(folder)
-    if tokenizer.vocab_size > network.encoder.config.vocab_size:
-        raise ValueError(
-            f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model "
-            f"{network.encoder.config.vocab_size}; they do not belong together"
-        )
+    require_room(tokenizer, network.encoder.config.vocab_size, folder)
     generator = load_network(folder / "generator") if (folder / "generator" / "config.json").exists() else None
     assert generator is None or isinstance(generator, MaskedLM)
     threshold = read_json(folder / "config.json").get("detection_threshold", 0.5)

@@ -12,6 +12,7 @@ import numpy as np
 
 from electra.finetuning.material import is_a
 from electra.tasks import Example
+from electra.tasks.base import require_labels
 
 Predictions = list[dict[str, Any]]
 
@@ -22,11 +23,12 @@ def baseline_answers(
     """What needs no network: the commonest answer, and for one label a text what can be `learned` from its words."""
     if not train:
         return []
+    require_labels(train)
     if is_a(name, "qa"):
         silent = [("no answer", [no_answer(e) for e in examples])] if any(not e.label for e in train) else []
         return [*silent, ("word overlap", [overlapping(e) for e in examples])]
     found = [("majority", constant_answers(name, train, examples))]
-    if learned and is_a(name, "classification"):
+    if learned and is_a(name, "classification") and len({e.label for e in train}) > 1:
         found.append(("tf-idf + logistic regression", tfidf_answers(train, examples)))
     return found
 

@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 from electra.config import FinetuneConfig, require
 from electra.console import say, warn
 from electra.convert import is_masked_lm, load_encoder
-from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer, require_room
 from electra.predict import model_folder
 from electra.storage import read_json
 from electra.tasks import TASKS, Example, Features, Task
 from electra.tasks.check import check
-from electra.tasks.records import read_records
+from electra.tasks.recognition import recognise
 
 LENGTHS = {"qa": 512, "tagging": 256}  # the released code's; 128 for the rest
+SHOWN = 20  # labels in a message
 
 
 class Material(NamedTuple):
@@ -37,14 +38,18 @@ def read_material(config: FinetuneConfig) -> Material:
     folder = model_folder(Path(config.model))
     warn_if_generator(folder)
     tokenizer = load_tokenizer(folder)
-    name = config.task if config.task != "auto" else find_task(config.train)
+    name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
     require(name in TASKS, f"unknown task {name!r}; there are {', '.join(TASKS)}")
     task = TASKS[name](columns=named_columns(config))
     require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
+    require_as_many_texts(task, train, dev)
     task.learn(train)
-    longest = load_encoder(folder).config.max_position_embeddings
+    say(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
+    shape = load_encoder(folder).config
+    require_room(tokenizer, shape.vocab_size, folder)
+    longest = shape.max_position_embeddings
     wanted = next((length for kind, length in LENGTHS.items() if is_a(name, kind)), 128)
     max_length = min(config.max_length or wanted, longest)
     if config.check:
@@ -59,19 +64,21 @@ def named_columns(config: FinetuneConfig) -> dict[str, str]:
     return {role: name for role, name in given.items() if name}
 
 
-def find_task(source: str) -> str:
-    """The task by the first rows of a file."""
-    if source.removesuffix(".xz").removesuffix(".gz").endswith(".json"):
-        return "qa"
-    first = next(iter(read_records(source, "train")), None)
-    require(first is not None, f"{source} holds no rows")
-    assert first is not None
-    if {"tokens", "words"} & first.fields.keys():
-        return "tagging"
-    label = next((first.fields[n] for n in ("label", "labels", "score") if n in first.fields), None)
-    if isinstance(label, list):
-        return "multi_label"
-    return "regression" if isinstance(label, float) or "score" in first.fields else "classification"
+def require_as_many_texts(task: Task, train: Sequence[Example], dev: Sequence[Example]) -> None:
+    """Refuse a dev set of single texts for pairs, or the other way round."""
+    if task.wanted is None or not dev:
+        return
+    counts = [max(len(example.texts) for example in split) for split in (train, dev)]
+    require(
+        counts[0] == counts[1],
+        f"training examples have {counts[0]} text{'s' * (counts[0] > 1)} each, those of the dev split {counts[1]}: "
+        "name the second column alike in both, or with --text2-column",
+    )
+
+
+def shown_labels(task: Task) -> str:
+    """The first labels, for a message."""
+    return ", ".join(task.labels[:SHOWN]) + (" ..." if len(task.labels) > SHOWN else "")
 
 
 def epochs_of(name: str) -> float:
@@ -99,7 +106,7 @@ def warn_if_generator(folder: Path) -> None:
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
     """Say so where a model gives every example the same answer and the labels differ."""
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
-    given = {str(set(p[key]) if key == "tags" else p[key]) for p in predictions if key}
+    given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:
         warn(
             f"this run has collapsed: it answers {given.pop()} to every example. Try another --seed, a lower "

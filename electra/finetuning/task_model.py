@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from electra.config import require
+from electra.console import say
 from electra.convert import Network, load_network, save_network
 from electra.data.rows import by_length, lay_out
-from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.tokenizer import Tokenizer, load_tokenizer, require_room, stated_length
 from electra.data.windows import require_texts
 from electra.storage import read_object, stated_architecture
 from electra.tasks import TASKS, Example, Features, Task
@@ -57,15 +58,18 @@ class TaskModel:
 
     def save(self, folder: Path) -> None:
         """Write a Hugging Face directory that says in config.json what it answers."""
-        extra: dict[str, Any] = {"task": self.name, "task_settings": self.task.settings()}
+        task, network = self.task.in_own_units(self.network)
+        extra: dict[str, Any] = {"task": self.name, "task_settings": task.settings()}
         if self.task.labels:
             extra["id2label"] = {str(number): label for number, label in enumerate(self.task.labels)}
             extra["label2id"] = {label: number for number, label in enumerate(self.task.labels)}
         elif problem_type(self.name) == "regression":
             extra["id2label"] = {"0": "LABEL_0"}
+        if task.symmetric:
+            say(f"{folder}: both orders of a pair are averaged here; a pipeline of transformers reads one of them")
         if problem_type(self.name):
             extra["problem_type"] = problem_type(self.name)
-        save_network(folder, self.network, self.tokenizer, self.longest, **extra)
+        save_network(folder, network, self.tokenizer, self.longest, **extra)
 
 
 def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
@@ -76,6 +80,7 @@ def load_task_model(folder: Path, device: str = "cpu") -> TaskModel:
     settings = content.get("task_settings") or {"labels": list((content.get("id2label") or UNNAMED).values())}
     tokenizer = load_tokenizer(folder)
     network = load_network(folder).to(device)
+    require_room(tokenizer, network.encoder.config.vocab_size, folder)
     longest = min(network.encoder.config.max_position_embeddings, stated_length(folder))
     return TaskModel(network, TASKS[name](**settings), name, tokenizer, longest)
 

@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from electra.console import say
@@ -22,7 +24,9 @@ from electra.tasks.columns import Columns, find_column
 from electra.tasks.records import Record, read_records
 
 IGNORED = -100  # the target of a slot, or of an example, that has none
+Draws = NDArray[np.int64]
 T = TypeVar("T")
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class Example(NamedTuple):
@@ -90,7 +94,9 @@ class Task:
             raise ValueError(f"{source}: the {split} split holds no rows")
         columns = self.find_columns(records, source, split)
         say(f"{source} ({split}): {len(records)} rows, {columns}")
-        return [self.example(record, columns, number) for number, record in enumerate(records)]
+        examples = [self.example(record, columns, number) for number, record in enumerate(records)]
+        require_some_label(examples, source, split, columns)
+        return examples
 
     def holds(self, source: str, split: str) -> bool:
         """Whether `source` has a split to measure on; a file of one's own is the dev set and nothing else."""
@@ -100,10 +106,9 @@ class Task:
         """Which column is the text, the second text, the label."""
         found = list(records[0].fields)
         text = find_column(found, "text", self.text_names, self.columns, source)
-        rest = [name for name in found if name != text]
-        pair = find_column(rest, "text2", self.pair_names, self.columns, source, optional=True)
-        needed = split.startswith("train")
-        label = find_column(rest, "label", self.label_names, self.columns, source, optional=not needed)
+        pair = find_column(found, "text2", self.pair_names, self.columns, source, optional=True, taken=text)
+        needed = is_measured(split)
+        label = find_column(found, "label", self.label_names, self.columns, source, optional=not needed, taken=text)
         assert text is not None
         return Columns(text, pair, label)
 
@@ -114,13 +119,14 @@ class Task:
         if not any(text.strip() for text in texts):
             raise ValueError(f"{record.where}: the text in column {columns.text!r} is empty; fill or remove the row")
         label = None if columns.label is None else record.fields.get(columns.label)
-        identity = next((record.fields[n] for n in ("id", "idx", "index", "guid") if record.fields.get(n)), number)
+        named = (record.fields.get(name) for name in ("id", "idx", "index", "guid"))
+        identity = next((value for value in named if value not in (None, "")), number)
         label = None if label is None or label == "" else self.parse_label(label, record)
         return Example(str(identity), texts, label, record.where)
 
     def parse_label(self, value: Any, record: Record) -> Any:
         """A label as the file has it -> as Example has it."""
-        return str(value)
+        return str(value).strip()
 
     # -- labels --
 
@@ -181,6 +187,10 @@ class Task:
 
     # -- network --
 
+    def in_own_units(self, network: Network) -> tuple[Task, Network]:
+        """The task and the network as they are saved: what the network says is then what the task answers."""
+        return self, network
+
     def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """The network that learns the task; `head` is one of `heads`."""
         assert head in ("linear", "dense")
@@ -218,12 +228,38 @@ class Task:
         """The task's metrics; `main_metric` is among them."""
         raise NotImplementedError
 
+    def resampled(
+        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
+    ) -> list[float]:
+        """The main metric of each draw of the examples, which all have labels: [R, n] -> R scores."""
+        return [
+            self.score([predictions[n] for n in drawn], [examples[n] for n in drawn])[self.main_metric]
+            for drawn in draws
+        ]
+
+
+def is_measured(split: str) -> bool:
+    """Whether a split is learned from or measured on; a test set may have no labels."""
+    return split.startswith(("train", "dev"))
+
+
+def require_some_label(examples: Sequence[Example], source: str, split: str, columns: Columns) -> None:
+    """Raise ValueError where a split to measure on has none: before the training, not after it."""
+    if is_measured(split) and all(example.label is None for example in examples):
+        raise ValueError(f"{source}: no row of the {split} split has a label in column {columns.label!r}; fill it in")
+
 
 def require_labels(examples: Sequence[Example]) -> None:
     """Raise ValueError at the first example without a label."""
     bare = next((example for example in examples if example.label is None), None)
     if bare is not None:
         raise ValueError(f"{bare.where}: no label; fill it in or remove the row")
+
+
+def mean_of_draws(values: Sequence[float], draws: Draws) -> list[float]:
+    """The mean over each draw of one value an example."""
+    means: list[float] = np.asarray(values, float)[draws].mean(1).tolist()
+    return means
 
 
 def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:

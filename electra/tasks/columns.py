@@ -26,8 +26,9 @@ def find_column(
     named: Mapping[str, str],
     source: str,
     optional: bool = False,
+    taken: str | None = None,
 ) -> str | None:
-    """The column that plays `role`: the one named for it, else the first of `names` there is.
+    """The column that plays `role`: the one named for it, else the first of `names` there is and not `taken`.
 
     Raises:
         ValueError: it is not there; lists what is and proposes the closest.
@@ -36,7 +37,7 @@ def find_column(
         if named[role] in found:
             return named[role]
         raise ValueError(f"{source} has no column {named[role]!r}{listed(found, [named[role]])}")
-    lower = {name.lower().strip(): name for name in reversed(found)}
+    lower = {name.lower().strip(): name for name in reversed(found) if name != taken}
     column = next((lower[name.lower()] for name in names if name.lower() in lower), None)
     if column is None and not optional:
         raise ValueError(f"{source} has no {role} column ({', '.join(names)}){listed(found, names)}")
@@ -45,6 +46,8 @@ def find_column(
 
 def listed(found: Sequence[str], wanted: Sequence[str]) -> str:
     """The columns that are there and the one the user may have meant."""
+    if len(found) == 1 and (separator := next((s for s in ";\t|" if s in found[0]), "")):
+        return f"; its only column is {found[0]!r}: separate columns by commas, not {separator!r}, or name it .tsv"
     near = [close for name in wanted for close in get_close_matches(name, found, n=1)]
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"; {hint}its columns are {', '.join(map(repr, found))}: rename one or name it"

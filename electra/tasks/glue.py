@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 from electra.console import say, warn
 from electra.data.sources import file_format
 from electra.storage import write_atomically
-from electra.tasks.base import Example, Task
+from electra.tasks.base import Example, Task, require_some_label
 from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
-from electra.tasks.records import Record, named_rows, read_lines, read_records
+from electra.tasks.records import Record, has_split, named_rows, read_lines, read_records
 from electra.tasks.regression import Regression
 
 COLA_HEADER = ["source", "label", "original", "sentence"]  # CoLA's train.tsv and dev.tsv have none
@@ -47,14 +47,16 @@ class Glue(Task):
             rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
             records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
         else:  # a row of a test set may not be lost: the submission needs its line
-            records = list(read_records(str(path), split, torn.append if "test" not in split else None))
+            records = list(read_records(str(path), split, None if split in self.test_splits else torn.append))
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows")
         if torn:
             warn(f"{len(torn)} rows of {path} are torn and skipped, the first: {torn[0]}")
         columns = self.glue_columns(records, source, split)
         say(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
-        return [self.example(record, columns, number) for number, record in enumerate(records)]
+        examples = [self.example(record, columns, number) for number, record in enumerate(records)]
+        require_some_label(examples, source, split, columns)
+        return examples
 
     def official_file(self, path: Path, split: str) -> Path | None:
         """The .tsv of a split, in the GLUE folder or the task's own."""
@@ -64,9 +66,11 @@ class Glue(Task):
         return next((f for f in (path / self.folder / name, path / name) if f.is_file()), None)
 
     def holds(self, source: str, split: str) -> bool:
-        """Whether an official folder has a split; the dev set is asked for whatever the source is."""
-        path = Path(source)
-        return split == "dev" or (path.is_dir() and self.official_file(path, split) is not None)
+        """Whether a folder or data set has a split; the dev set is asked for whatever the source is."""
+        path = Path(source).expanduser()
+        if split == "dev" or (path.is_dir() and self.official_file(path, split) is not None):
+            return True
+        return has_split(source, self.splits.get(split, split))
 
     def glue_columns(self, records: Sequence[Record], source: str, split: str) -> Columns:
         """The official or the hub's columns, else those a user's file has."""
@@ -209,7 +213,7 @@ class STSB(Glue, Regression):
     epochs, is_symmetric, starts_from_mnli = 10, True, True
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"low": 0.0, "high": 5.0} | settings)
+        super().__init__(**{"bounds": (0.0, 5.0)} | settings)
 
     def parse_label(self, value: Any, record: Record) -> Any:
         """A score from 0 to 5; the hub's test set has -1."""

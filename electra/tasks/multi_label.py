@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from electra.tasks.base import Example, Features, Task, known
-from electra.tasks.records import Record
+from electra.tasks.base import Example, Features, Task, known, require_labels, sorted_labels
+from electra.tasks.columns import Columns
+from electra.tasks.records import Record, json_list
 
 SEPARATORS = "|;,"  # between labels in one cell of a table
 
@@ -21,13 +21,30 @@ class MultiLabel(Task):
     main_metric: ClassVar[str] = "micro_f1"
     label_names: ClassVar[tuple[str, ...]] = ("labels", "label", "tags", "topics", "categories", "classes")
 
+    def example(self, record: Record, columns: Columns, number: int) -> Example:
+        """A row; an empty cell is no label at all, where the row of another task would lack one."""
+        example = super().example(record, columns, number)
+        is_none = columns.label is not None and record.fields.get(columns.label) == ""
+        return example._replace(label=()) if is_none else example
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        """Take the labels; one is enough where some examples have it and others do not."""
+        require_labels(examples)
+        found = sorted_labels(label for example in examples for label in self.labels_of(example))
+        if not found:
+            raise ValueError(f"no training example of {examples[0].where} has any label; there is nothing to learn")
+        if len(found) == 1 and all(example.label for example in examples):
+            raise ValueError(f"every training example has the label {found[0]!r}; there is nothing to learn")
+        self.labels = self.labels or found
+        self.index(examples)
+
     def parse_label(self, value: Any, record: Record) -> tuple[str, ...]:
         """A list, a JSON list, or names between | ; or , in a cell; an empty list is no label at all."""
         if isinstance(value, str) and value.startswith("["):
-            try:
-                value = json.loads(value)
-            except json.JSONDecodeError:
-                raise ValueError(f"{record.where}: the labels {value!r} are no JSON list; separate them by |") from None
+            written = json_list(value)
+            if written is None:
+                raise ValueError(f"{record.where}: the labels {value!r} are no JSON list; separate them by |")
+            value = written
         if isinstance(value, str):
             separator = next((s for s in SEPARATORS if s in value), SEPARATORS[0])
             value = [part.strip() for part in value.split(separator) if part.strip()]

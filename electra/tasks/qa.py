@@ -17,10 +17,10 @@ from electra.data.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_wi
 from electra.interface import Packed
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
+from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known, mean_of_draws
 from electra.tasks.columns import Columns
 from electra.tasks.records import Record, load_json, split_file
-from electra.tasks.squad_metric import judge, squad_scores
+from electra.tasks.squad_metric import best, f1, judge, squad_scores
 
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token
@@ -52,12 +52,14 @@ class QuestionAnswering(Task):
         """SQuAD JSON (1.1 or 2.0), or rows of question, context and answers."""
         path = None if source.startswith("hf:") else split_file(source, split)
         if path is None or path.is_dir() or file_format(path) != ".json":
-            examples = super().read(source, split)
-        else:
-            examples = list(read_squad(load_json(path), str(path)))
-            say(f"{source} ({split}): {len(examples)} questions")
+            return super().read(source, split)
+        content = load_json(path)
+        if isinstance(content, list):
+            return super().read(source, split)
+        examples = list(read_squad(content, str(path)))
         if not examples:
             raise ValueError(f"{source} holds no questions")
+        say(f"{source} ({split}): {len(examples)} questions")
         return examples
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
@@ -68,7 +70,9 @@ class QuestionAnswering(Task):
         if isinstance(answers, dict):
             texts, starts = list(answers.get("text", ())), list(answers.get("answer_start", ()))
             answers = [{"text": t, "answer_start": s} for t, s in zip(texts, starts, strict=False)]
-        context, question = (str(record.fields[name] or "") for name in (columns.text2, columns.text))
+        context, question = (
+            require_text(record.fields.get(name), name, record.where) for name in (columns.text2, columns.text)
+        )
         label = None if answers is None else checked_answers(answers, context, record.where)
         return Example(str(record.fields.get("id") or number), (question, context), label, record.where)
 
@@ -158,6 +162,14 @@ class QuestionAnswering(Task):
         ]
         return squad_scores([given for given, _ in judged], [forced for _, forced in judged])
 
+    def resampled(
+        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
+    ) -> list[float]:
+        """F1 is a mean over the questions."""
+        texts = [[text for text, _ in example.label] for example in examples]
+        earned = [100 * best(f1, p["answer"], answers) for p, answers in zip(predictions, texts, strict=True)]
+        return mean_of_draws(earned, draws)
+
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
@@ -168,16 +180,30 @@ def read_squad(content: Any, source: str) -> Iterator[Example]:
     if not isinstance(articles, list):
         raise ValueError(f'{source} is not SQuAD JSON: it has no list "data"')
     for a, article in enumerate(articles):
-        for p, paragraph in enumerate(article.get("paragraphs", ())):
-            for q, question in enumerate(paragraph.get("qas", ())):
-                where = f"{source}, article {a + 1}, paragraph {p + 1}, question {question.get('id', q + 1)}"
-                try:
-                    texts = (question["question"].strip(), paragraph["context"])
-                except KeyError as error:
-                    raise ValueError(f"{where} has no {error}; SQuAD JSON gives it") from None
+        for p, paragraph in enumerate(objects(article, "paragraphs", f"{source}, article {a + 1}")):
+            place = f"{source}, article {a + 1}, paragraph {p + 1}"
+            for q, question in enumerate(objects(paragraph, "qas", place)):
+                where = f"{place}, question {question.get('id', q + 1)}"
+                asked = require_text(question.get("question"), "question", where).strip()
+                context = require_text(paragraph.get("context"), "context", where)
                 answers = [] if question.get("is_impossible") else question.get("answers")
-                label = None if answers is None else checked_answers(answers, texts[1], where)
-                yield Example(str(question.get("id", f"{a}-{p}-{q}")), texts, label, where)
+                label = None if answers is None else checked_answers(answers, context, where)
+                yield Example(str(question.get("id", f"{a}-{p}-{q}")), (asked, context), label, where)
+
+
+def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
+    """The list of objects that an object of SQuAD JSON holds under a name."""
+    found = parent.get(name, []) if isinstance(parent, dict) else None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ValueError(f'{where} is not SQuAD JSON: it has no list "{name}" of objects')
+    return found
+
+
+def require_text(value: Any, name: str, where: str) -> str:
+    """A question or a context; ValueError where there is none."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{where}: the {name} is {'empty' if value in (None, '') else repr(value)}; it must be a text")
+    return value
 
 
 def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: str) -> tuple[tuple[str, int], ...]:
@@ -188,6 +214,8 @@ def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: s
             text, start = answer["text"], int(answer["answer_start"])
         except (KeyError, TypeError, ValueError):
             raise ValueError(f'{where}: an answer is {{"text": ..., "answer_start": ...}}, not {answer!r}') from None
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"{where}: an answer is empty; where there is none, the list of answers is empty")
         if context[start : start + len(text)] != text or start < 0:
             place = context.find(text)
             fix = f"it is at {place}: set answer_start to that" if place >= 0 else "it is nowhere in it: correct it"

@@ -43,17 +43,45 @@ def split_file(source: str, split: str) -> Path:
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
-    if path.is_file() or any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json")):
+    if path.is_file() or is_data_set(path):
         return path
-    names = SPLITS.get(split, (split,))
-    files = sorted(p for p in path.iterdir() if p.is_file() and file_format(p) in FORMATS)
-    found = [p for p in files if p.name.lower().split(".")[0] in names]
+    files = data_files(path)
+    names, found = names_of(split), files_of(files, split)
     if len(found) == 1:
         return found[0]
     if found:
         raise ValueError(f"{source}: {', '.join(p.name for p in found)} could each be {split}; give the file")
     there = ", ".join(p.name for p in files) or f"no file that ends in {', '.join(FORMATS)}"
     raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names)}); there is {there}")
+
+
+def has_split(source: str, split: str) -> bool:
+    """Whether a folder or a data set holds a split; a file is none."""
+    path = Path(source).expanduser()
+    if source.startswith("hf:") or is_data_set(path):
+        data = load_data_set(source.removeprefix("hf:"))
+        return isinstance(data, dict) and any(name in data for name in names_of(split))
+    return path.is_dir() and bool(files_of(data_files(path), split))
+
+
+def is_data_set(path: Path) -> bool:
+    """Whether the `datasets` library has saved this folder."""
+    return any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
+
+
+def names_of(split: str) -> tuple[str, ...]:
+    """What a split may be called, the likeliest first."""
+    return SPLITS.get(split, (split,))
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The files of a folder that can be read."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and file_format(p) in FORMATS)
+
+
+def files_of(files: list[Path], split: str) -> list[Path]:
+    """Those that are named after a split."""
+    return [p for p in files if p.name.lower().split(".")[0] in names_of(split)]
 
 
 def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
@@ -108,12 +136,25 @@ def load_json(path: Path) -> Any:
         raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
 
 
+def json_list(cell: str) -> list[str] | None:
+    """The strings of a list written as JSON in a cell; None where it is no such list."""
+    try:
+        content = json.loads(cell) if cell.startswith("[") else None
+    except json.JSONDecodeError:
+        return None
+    return [str(item) for item in content] if isinstance(content, list) else None
+
+
 def read_table(path: Path, delimiter: str, torn: Callable[[str], None] | None) -> Iterator[Record]:
     """Rows under a header. In .tsv a quotation mark is a character like others, as in GLUE's files."""
     csv.field_size_limit(sys.maxsize)
     lines = read_lines(path)
-    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if delimiter == "\t" else csv.reader(lines)
-    yield from named_rows(path, rows, torn)
+    is_tsv = delimiter == "\t"
+    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tsv else csv.reader(lines, strict=True)
+    try:
+        yield from named_rows(path, rows, torn)
+    except csv.Error as error:
+        raise ValueError(f"{path}, row {rows.line_num}: {error}; a quotation mark is open or not doubled") from None
 
 
 def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None) -> Iterator[Record]:
@@ -160,24 +201,28 @@ def read_conll(path: Path) -> Iterator[Record]:
 
 def read_dataset(name: str, split: str) -> Iterator[Record]:
     """The rows of a data set of the `datasets` library, by name or saved on disk, with class numbers as names."""
+    data = load_data_set(name)
+    if isinstance(data, dict):
+        key = next((key for key in (split, *names_of(split)) if key in data), None)
+        if key is None:
+            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}")
+        data = data[key]
+    return with_class_names(data, f"{name} ({split})")
+
+
+def load_data_set(name: str) -> Any:
+    """A data set of the `datasets` library, or a dictionary of its splits."""
     try:
         import datasets
     except ImportError:
         raise ValueError("data sets of the hub need the datasets library: pip install electra[data]") from None
     try:
         if Path(name).is_dir() and not any(Path(name).glob("*.parquet")):
-            data = datasets.load_from_disk(name)
-        else:
-            place, _, config = name.partition(":")
-            data = datasets.load_dataset(place, config or None)
+            return datasets.load_from_disk(name)
+        place, _, config = name.partition(":")
+        return datasets.load_dataset(place, config or None)
     except Exception as error:  # the library raises many kinds
         raise ValueError(f"{name}: the datasets library cannot load it ({error})") from None
-    if isinstance(data, dict):
-        key = next((key for key in (split, *SPLITS.get(split, ())) if key in data), None)
-        if key is None:
-            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}")
-        data = data[key]
-    return with_class_names(data, f"{name} ({split})")
 
 
 def with_class_names(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]:

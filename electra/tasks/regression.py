@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import Example, Features, Task, known, require_labels
+from electra.tasks.base import Example, Features, Network, Task, known, require_labels
 from electra.tasks.records import Record
 
 
 class Regression(Task):
-    """A number. The network learns it as 0 at `low` and 1 at `high`; a prediction may lie outside."""
+    """A number. The network learns it as 0 at `low` and 1 at `high`; a prediction may lie outside.
+
+    bounds: the range that no score may leave, where there is one.
+    """
 
     main_metric: ClassVar[str] = "spearman"
     label_names: ClassVar[tuple[str, ...]] = ("score", "label", "rating", "value", "target", "labels")
 
-    def __init__(self, low: float | None = None, high: float | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        low: float | None = None,
+        high: float | None = None,
+        bounds: Sequence[float] | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(**settings)
-        self.low, self.high = low, high
-        self.closed = low is not None  # a range that is given is one no score may leave
+        self.low, self.high, self.bounds = low, high, bounds
 
     def settings(self) -> dict[str, Any]:
         """What makes the same task again."""
-        return super().settings() | {"low": self.low, "high": self.high}
+        return super().settings() | {"low": self.low, "high": self.high, "bounds": self.bounds}
 
     def parse_label(self, value: Any, record: Record) -> float:
         """A finite number within the range, if one is given."""
@@ -39,20 +48,18 @@ class Regression(Task):
             number = math.nan
         if not math.isfinite(number):
             raise ValueError(f"{record.where}: the score {value!r} is not a number; correct or remove the row")
-        if self.closed and not self.low <= number <= self.high:  # type: ignore[operator]
-            raise ValueError(
-                f"{record.where}: the score {number:g} is outside {self.low:g} to {self.high:g}; correct it"
-            )
+        low, high = self.bounds or (-math.inf, math.inf)
+        if not low <= number <= high:
+            raise ValueError(f"{record.where}: the score {number:g} is outside {low:g} to {high:g}; correct it")
         return number
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the range from the training examples unless it is given."""
+        """Take the range from the bounds, or else from the training examples."""
         require_labels(examples)
         scores = [example.label for example in examples]
         if min(scores) == max(scores):
             raise ValueError(f"every training example has the score {scores[0]:g}; there is nothing to learn")
-        if not self.closed:
-            self.low, self.high = min(scores), max(scores)
+        self.low, self.high = self.bounds or (min(scores), max(scores))
 
     def example_targets(self, examples: Sequence[Example]) -> list[Any]:
         """Scores on the scale of the network."""
@@ -67,6 +74,16 @@ class Regression(Task):
     def targets(self, features: Sequence[Features]) -> Tensor:
         """Scores, [N]."""
         return torch.tensor([feature.target for feature in features], dtype=torch.float32)
+
+    @torch.no_grad()
+    def in_own_units(self, network: Network) -> tuple[Task, Network]:
+        """With the scale in the last matrix: others who load the model know none."""
+        low, width = self.scale()
+        network = copy.deepcopy(network)
+        last: nn.Linear = network.head.out_proj  # type: ignore[union-attr, assignment]
+        last.weight.mul_(width)
+        last.bias.mul_(width).add_(low)
+        return type(self)(**self.settings() | {"low": 0.0, "high": 1.0}), network
 
     def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
         """A classifier with one output."""

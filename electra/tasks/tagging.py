@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,9 +15,9 @@ from electra.data.tokenizer import Tokenizer
 from electra.data.windows import Wanted, word_windows
 from electra.model.encoder import Encoder
 from electra.model.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import IGNORED, Example, Features, Task, grouped, known
+from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns
-from electra.tasks.records import Record
+from electra.tasks.records import Record, json_list
 
 
 class Tagging(Task):
@@ -125,7 +126,7 @@ class Tagging(Task):
         guesses, gold = [p["tags"] for p, _ in pairs], [list(e.label) for _, e in pairs]
         right = [a == b for g, h in zip(guesses, gold, strict=True) for a, b in zip(g, h, strict=True)]
         accuracy = sum(right) / len(right)
-        if not spans_are_tagged(self.labels or sorted({tag for tags in gold for tag in tags})):
+        if not self.has_spans([e for _, e in pairs]):
             return {"accuracy": accuracy, "f1": accuracy}  # one tag a word: micro F1 is accuracy
         from seqeval.metrics import f1_score, precision_score, recall_score
 
@@ -136,7 +137,35 @@ class Tagging(Task):
             "accuracy": accuracy,
         }
 
+    def has_spans(self, examples: Sequence[Example]) -> bool:
+        """Whether entities are what counts."""
+        return spans_are_tagged(self.labels or sorted({tag for example in examples for tag in example.label}))
+
+    def resampled(
+        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
+    ) -> list[float]:
+        """F1 from sums of what each sentence has: right ones, those that were given, those there are."""
+        has_spans = self.has_spans(examples)
+        pairs = zip(predictions, examples, strict=True)
+        counts = np.array([matches(p["tags"], e.label, has_spans) for p, e in pairs])
+        right, given, there = counts[draws].sum(1).T
+        scores: list[float] = (2 * right / np.maximum(1, given + there)).tolist()
+        return scores
+
+
+def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tuple[int, int, int]:
+    """How many entities (or words) of a sentence are right, were given, and are there."""
+    if not has_spans:
+        return sum(a == b for a, b in zip(guessed, gold, strict=True)), len(guessed), len(gold)
+    given, there = (
+        {(e["type"], e["start"], e["end"]) for e in entities(tags, [""] * len(tags))} for tags in (guessed, gold)
+    )
+    return len(given & there), len(given), len(there)
+
 
 def split(value: Any) -> list[str]:
-    """A list of strings from a list or from a text with blanks."""
-    return value.split() if isinstance(value, str) else [str(item) for item in value or ()]
+    """A list of strings from a list, from one written as JSON, or from a text with blanks."""
+    if isinstance(value, str):
+        written = json_list(value)
+        return value.split() if written is None else written
+    return [str(item) for item in value or ()]

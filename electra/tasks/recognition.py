@@ -1,0 +1,62 @@
+"""Which task a file is for, by its columns and its first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from electra.data.sources import file_format
+from electra.tasks.classification import Classification
+from electra.tasks.multi_label import SEPARATORS
+from electra.tasks.records import load_json, read_records, split_file
+from electra.tasks.regression import Regression
+
+ROWS = 200  # that are looked at
+NUMBERS = ("score", "rating", "value")  # columns that hold a number, be it whole
+
+
+def recognise(source: str, columns: Mapping[str, str]) -> str:
+    """The name of the task; `columns` are those the user has named, by their role."""
+    if is_squad(source):
+        return "qa"
+    rows = [record.fields for record in islice(read_records(source, "train"), ROWS)]
+    if not rows:
+        raise ValueError(f"{source} holds no rows")
+    found = {name.lower().strip(): name for name in rows[0]}
+    if {"question", "context"} <= found.keys():
+        return "qa"
+    if {"tokens", "words"} & found.keys() or isinstance(rows[0].get(columns.get("text", "")), list):
+        return "tagging"
+    names = [columns["label"]] if "label" in columns else [*Classification.label_names, *Regression.label_names]
+    label = next((found[name.lower()] for name in names if name.lower() in found), "")
+    return kind_of_labels(label, [value for row in rows if (value := row.get(label)) not in (None, "")])
+
+
+def is_squad(source: str) -> bool:
+    """Whether a source is SQuAD's JSON: an object that holds articles."""
+    path = Path() if source.startswith("hf:") else split_file(source, "train")
+    return path.is_file() and file_format(path) == ".json" and not isinstance(load_json(path), list)
+
+
+def kind_of_labels(name: str, values: Sequence[Any]) -> str:
+    """multi_label, regression or classification, by what the column holds."""
+    texts = [value for value in values if isinstance(value, str)]
+    if any(isinstance(value, list) for value in values):
+        return "multi_label"
+    if name.lower() in ("labels", "tags", "topics") and any(s in text for text in texts for s in SEPARATORS):
+        return "multi_label"
+    numbers = [number for value in values if (number := as_number(value)) is not None]
+    is_numeric = bool(values) and len(numbers) == len(values)
+    if is_numeric and (name.lower() in NUMBERS or any(number % 1 for number in numbers)):
+        return "regression"
+    return "classification"
+
+
+def as_number(value: Any) -> float | None:
+    """A number, or a cell of a table that holds one."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None

@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# What `make bench` compares; peers that are not on PyPI by their path: BENCH="--peers google --google CLONE ..."
+BENCH ?= --peers hf,hf-bf16
 
 .PHONY: help install demo test check bench docs
 .DEFAULT_GOAL := help
@@ -35,7 +37,7 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/pretrain_speed.py --peers hf,hf-bf16 --json
+	$(BIN)/python benchmarks/pretrain_speed.py $(BENCH) --json
 
 docs:
 	@echo "Plain Markdown; nothing is built:"

@@ -98,8 +98,8 @@ def configuration(options: argparse.Namespace, dropout: float) -> PretrainConfig
         model = replace(model, vocab_size=8192)
         run = replace(run, generator_width=0.5, generator_depth=1.0)
     return replace(
-        run, model=model, init="random", train_batch_size=case.rows, micro_batch_size=case.rows, device=options.device,
-        compile=options.compile, precision=options.precision, threads=options.threads,
+        run, model=model, init="random", optimizer="adamw", train_batch_size=case.rows, micro_batch_size=case.rows,
+        device=options.device, compile=options.compile, precision=options.precision, threads=options.threads,
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from electra.objectives.corruption import max_masked
 from electra.pretrain import choose_device, choose_dtype, should_capture, should_compile
 from electra.storage import write_json
 from electra.training.memory import keep_freed_memory
-from electra.training.optimizer import build_optimizer
+from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import WARM_UP, Trainer
 
 FIRST_WORD, MASK = 1000, 103  # as in BERT's vocabulary
@@ -55,7 +55,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     floor = matrix_seconds(run, rows * length, length, device, dtype)
     speed = rows * length / statistics.median(times)
     model_flops = flops_per_token(run, length)["total"]
-    tokens = scheduled_tokens(run, length)
+    tokens = scheduled_tokens(PRESETS[config.preset], length)  # of the paper's batch, however it is cut here
     figures: dict[str, Any] = {
         "preset": config.preset,
         "precision": str(dtype).removeprefix("torch."),
@@ -82,7 +82,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
-    """The preset's run with the paper's dropout, its row length and its micro-batch."""
+    """The preset's run on one micro-batch a step, its row length and that micro-batch's rows."""
     run, length = PRESETS[config.preset], config.seq_length or SEQ_LENGTHS[config.preset]
     limit = run.model.max_position_embeddings
     require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
@@ -112,7 +112,7 @@ def training_step(
     if should_compile(config):
         compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
-    optimizer = build_optimizer(objective, config)
+    optimizer = OPTIMIZERS[config.optimizer](objective, config)
     captured = capture and should_capture(config, device)
     trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
     start = time.perf_counter()

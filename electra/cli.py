@@ -128,10 +128,7 @@ def config_of_file(path: str) -> PretrainConfig:
     """The configuration in a JSON file."""
     from electra.storage import read_json
 
-    try:
-        return pretrain_config_from_dict(read_json(Path(path)), path)
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is not the config.json of a run: {error}") from None
+    return pretrain_config_from_dict(read_json(Path(path)), path)
 
 
 def parse(kind: type, words: list[str], default: Any, program: str) -> Any:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig
+from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig, require
 from electra.console import duration, say
 from electra.data.chunks import is_heldout
 from electra.data.corpus import Corpus
@@ -50,12 +50,18 @@ class Measured(NamedTuple):
 
 def demo(config: DemoConfig) -> dict[str, Any]:
     """Prepare, pre-train, measure and report; a second call continues or shows the result again."""
+    require(config.source != "-", "the demo reads its source twice: save standard input to a file and name that")
     folder = Path(config.out)
     data = PrepareConfig(
         sources=(config.source,), out=str(folder / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
     )
     prepare(data)
     texts = {kind: plant_errors(heldout_documents(data), kind, TEXTS, seed=1) for kind in KINDS}
+    require(
+        all(texts.values()),
+        f"{config.source}: no held-out text has thirty words between spaces, in which the demo could plant wrong ones; "
+        "give more text, or run electra prepare and electra pretrain",
+    )
     tokenizer = load_tokenizer(data.out)
     marks = Marks(folder / "marks.json", config.minutes * 60, texts, tokenizer)
     run = replace(

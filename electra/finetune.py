@@ -24,6 +24,7 @@ from electra.interface import Output, Packed
 from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
 from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.model.trainable import Trainable
 from electra.pretrain import choose_device, choose_dtype
 from electra.storage import only_writer, read_json, write_json, write_tensors
 from electra.tasks import Task
@@ -52,17 +53,12 @@ class TaskCounts(NamedTuple):
     examples: Tensor
 
 
-class Learner(nn.Module):
+class Learner(Trainable):
     """A network and the loss of its task: what the training loop trains."""
-
-    stage = 1
 
     def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
-
-    def begin_step(self, step: int, done: float) -> None:
-        """Nothing changes from step to step."""
 
     def count(self, batch: TaskBatch) -> TaskCounts:
         """What this batch adds to the step's counts."""

@@ -15,7 +15,7 @@ import torch
 
 import electra
 from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
-from electra.console import say
+from electra.console import say, warn
 from electra.conversion.start import Start, fit_to_start, load_frozen_generator, load_start, take_over
 from electra.convert import save_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
@@ -32,15 +32,18 @@ from electra.objectives.replacement import Replacement
 from electra.predict import load
 from electra.report import examples_html, write_report
 from electra.storage import only_writer, read_json, write_json
+from electra.training.checkpoint import newest_checkpoint
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import Trainer, seed_all
 
-# What may change between two calls of one run: none of these changes what is computed (but `compile` on a GPU, where
-# compiled layers draw other dropout).
+# What may change between two calls of one run: none of these changes what is learned but by rounding (and `compile` on
+# a GPU, where compiled layers draw other dropout). Set --micro-batch-size to go on on another device: the masks of a
+# step follow from it, and its default is the device's.
 FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
 FALSE_ALARMS = 0.01  # share of clean tokens the stored threshold marks
+FEWEST_ROWS = 8  # of a micro-batch that is chosen here, below which most of a step is overhead
 
 
 def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None = None) -> dict[str, float]:
@@ -57,17 +60,21 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
     find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
-    start = None if config.init in ("random", "corpus") else load_start(config.init)
-    config = fit_to_start(config, start, tokenizer) if start else fit_to_data(config, train, tokenizer)
-    require_readable(config, train, tokenizer)
     folder = Path(config.out)
+    goes_on = newest_checkpoint(folder / "checkpoints") is not None  # then first weights are not needed any more
+    start = None if goes_on or config.init in ("random", "corpus") else load_start(config.init)
+    if start:
+        config = fit_to_start(config, start, tokenizer)
+    else:
+        config = fit_to_data(fit_to_run(config, folder) if goes_on else config, train, tokenizer)
+    require_readable(config, train, tokenizer)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
     require_same_run(config, folder, prepared)
     with only_writer(folder):
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
-        objective = build_objective(config, train, tokenizer, start).to(device)
+        objective = build_objective(config, train, tokenizer, start, goes_on).to(device)
         write_run_config(config, folder, prepared)
         compute_in(objective, dtype)
         if should_compile(config):
@@ -75,7 +82,8 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         trainer = build_trainer(objective, config, folder, device, train, tokenizer)
         trainer.on_step = on_step or trainer.on_step
         trainer.fit()
-        save_model(folder, objective, tokenizer, config, trainer)
+        if not (folder / "model" / "config.json").exists():  # written last; a threshold may have been calibrated since
+            save_model(folder, objective, tokenizer, config, trainer)
         report(folder, config)
     return last_evaluation(folder)
 
@@ -114,6 +122,14 @@ def should_compile(config: PretrainConfig) -> bool:
 def should_capture(config: PretrainConfig, device: torch.device) -> bool:
     """Whether a step runs as CUDA graphs."""
     return device.type == "cuda" and should_compile(config)
+
+
+def fit_to_run(config: PretrainConfig, folder: Path) -> PretrainConfig:
+    """Take the sizes a run has found in the model it started from, which need not be there any more."""
+    if config.init in ("random", "corpus"):
+        return config
+    run = pretrain_config_from_dict(read_json(folder / "config.json"), str(folder / "config.json"))
+    return replace(config, model=run.model, generator_width=run.generator_width, generator_depth=run.generator_depth)
 
 
 def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
@@ -167,11 +183,14 @@ def write_run_config(config: PretrainConfig, folder: Path, prepared: dict[str, A
 
 
 def build_objective(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, goes_on: bool = False
 ) -> Objective:
-    """The networks with their first weights; the encoder that is kept starts alike under every objective."""
+    """The networks with their first weights, any where a run `goes_on` from its checkpoint.
+
+    The encoder that is kept starts alike under every objective.
+    """
     objective = find_objective(config.objective)(config, tokenizer.mask_id)
-    initialise = initialiser(config, train, tokenizer)
+    initialise = initialiser(replace(config, init="random") if goes_on else config, train, tokenizer)
     for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
         seed_all(config.seed)
         initialise(part)
@@ -186,7 +205,7 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
     """What gives a network its first weights."""
     if config.init != "corpus":
         return lambda module: initialise_randomly(module, config.model.initializer_range)
-    tokens, V, special = np.concatenate(train.tokens)[:MAX_TOKENS], config.model.vocab_size, tokenizer.special_ids
+    tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
     width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
     require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
     vectors, unigram = (
@@ -204,8 +223,7 @@ def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Exa
     if config.generator_kind != "unigram":
         objective.generator = load_frozen_generator(Path(config.generator_kind), tokenizer, train.seq_length)
         return
-    tokens = np.concatenate(train.tokens)[:MAX_TOKENS]
-    unigram = unigram_probabilities(tokens, config.model.vocab_size, tokenizer.special_ids)
+    unigram = unigram_probabilities(train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids)
     assert isinstance(objective.generator, Unigram)
     objective.generator.log_probabilities.copy_(torch.from_numpy(unigram).clamp_min(1e-30).log())
 
@@ -221,8 +239,11 @@ def build_trainer(
     """The loop with its data."""
     micro = config.micro_batch_size or largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
     heldout = open_examples(config.data, "heldout")
+    if not config.micro_batch_size and micro < min(FEWEST_ROWS, config.train_batch_size):
+        warn(f"a batch of {config.train_batch_size} rows is read {micro} at a time; one that 32 divides is faster")
+    unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
     loaders = [
-        Loader(examples, rows, seed, tokenizer.sep_id, tokenizer.pad_id, tokenizer.special_ids, config.packed)
+        Loader(examples, rows, seed, tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)
         if len(examples)
         else None
         for examples, rows, seed in ((train, config.train_batch_size, config.seed), (heldout, micro, 0))

@@ -87,6 +87,7 @@ REFUSED = {
     "detect none --threshold 2": "threshold is a probability, got 2",
     "flops --preset huge": "unknown preset 'huge'",
     "demo --minutes 0": "minutes must be above 0",
+    "demo --source -": "save standard input to a file",
 }
 
 

@@ -119,6 +119,19 @@ def test_folders_and_globs(tmp_path):
     fails("holds no file that ends in", tmp_path / "empty")
 
 
+def test_what_is_written_is_not_read(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared" / "vocab.txt").write_text("[PAD]")
+    assert list(Corpus(PrepareConfig((str(tmp_path),), out=str(tmp_path / "prepared")))) == [["text"]]
+
+
+def test_a_codec_of_bytes_is_no_encoding(tmp_path):
+    (tmp_path / "a.txt").write_text("text")
+    for encoding in ("hex", "rot13", "nothing"):
+        fails("unknown encoding", tmp_path / "a.txt", encoding=encoding)
+
+
 def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
     (tmp_path / "corpus.txt").write_text("text")
     fails(r"no such file or folder; did you mean .*corpus\.txt\?", tmp_path / "corpsu.txt")

@@ -16,9 +16,10 @@ from tiny import MODEL, sentences, tiny_config, tiny_tokenizer, write_data
 
 import electra
 from electra.cli import main
-from electra.config import DetectConfig
+from electra.config import DemoConfig, DetectConfig
 from electra.convert import save_network
 from electra.data.words import exempt, fit_case
+from electra.demo import demo
 from electra.detect import Query, detect, detect_texts, spans_in_text, token_scores, words_of
 from electra.detection.pretrained import Model
 from electra.model.encoder import Encoder
@@ -459,3 +460,11 @@ def test_a_long_text_is_read_in_time_that_grows_with_it(models):
     words_of(model, Query(text, 0.5, 0), encoding, spans, [0.5] * len(encoding.ids))
     assert len(spans) > 100
     assert len(asked) < 10
+
+
+def test_a_demo_that_could_measure_nothing_says_so_before_it_trains(tmp_path, monkeypatch):
+    """Chinese has no blanks between words."""
+    (tmp_path / "zh.txt").write_text("\n\n".join("狐狸吃饭" * (5 + n) for n in range(60)), encoding="utf-8")
+    monkeypatch.setattr("electra.demo.pretrain", lambda *given: pytest.fail("trained"))
+    with pytest.raises(ValueError, match="no held-out text has thirty words"):
+        demo(DemoConfig(str(tmp_path / "demo"), source=str(tmp_path / "zh.txt")))

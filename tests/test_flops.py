@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from electra.config import PRESETS, FlopsConfig
+from electra.config import PRESETS, BenchConfig, FlopsConfig
 from electra.flops import (
     flops,
     flops_per_token,
@@ -129,6 +129,18 @@ def test_the_time_is_that_of_steps_measured_here(capsys):
     flops(FlopsConfig("tiny"))
     printed = capsys.readouterr().out
     assert "measured on" in printed and "time for the full schedule" in printed
+
+
+def test_the_bench_knows_the_whole_schedule_however_a_batch_is_cut(capsys):
+    pytest.importorskip("torch")
+    from electra.bench import bench
+
+    figures = bench(BenchConfig("tiny", seq_length=32, micro_batch_size=4, rounds=1, steps=1, compile="off", price=2.0))
+    assert figures["full_schedule_tokens"] == scheduled_tokens(PRESETS["tiny"], 32)
+    hours = figures["full_schedule_tokens"] / figures["training_tokens_per_second"] / 3600
+    assert figures["full_schedule_hours"] == pytest.approx(hours, abs=0.06)
+    assert figures["full_schedule_price"] == pytest.approx(2 * hours, rel=0.02, abs=0.01)
+    assert "full schedule takes" in capsys.readouterr().out
 
 
 def test_without_torch_nothing_is_measured(monkeypatch, capsys):

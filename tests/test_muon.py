@@ -7,8 +7,9 @@ import torch
 from test_training import assert_same_run
 from tiny import tiny_config, write_data
 
+from electra.config import PretrainConfig
 from electra.pretrain import pretrain
-from electra.training.muon import MOMENTUM, orthogonal, square_parts
+from electra.training.muon import MOMENTUM, Muon, orthogonal, square_parts
 from electra.training.trainer import Trainer
 
 
@@ -25,7 +26,24 @@ def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape):
 def test_queries_keys_and_values_are_three_matrices():
     stacked = torch.randn(2, 12, 4)
     assert torch.equal(square_parts(stacked)[1], stacked[0, 4:8])
-    assert square_parts(torch.randn(2, 16, 4)).shape == (2, 16, 4)
+
+
+def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
+    named = {n: torch.nn.Parameter(torch.zeros(12, 4)) for n in ("layers.0.qkv.weight", "layers.0.intermediate.weight")}
+    other = torch.nn.Parameter(torch.zeros(1))
+    optimizer = Muon(named, torch.optim.AdamW([other]), PretrainConfig(optimizer="muon"))
+    gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+    for p in (*named.values(), other):
+        p.grad = gradient.clone() if p.ndim == 2 else torch.zeros(1)
+    optimizer.step()
+    joined, whole = (-p.detach() for p in named.values())
+    assert torch.linalg.svdvals(joined[:4]).std() < 0.3 * torch.linalg.svdvals(joined[:4]).mean()
+    for moved, expected in (
+        (joined, orthogonal(gradient.view(3, 4, 4)).view(12, 4)),
+        (whole, orthogonal(gradient[None])[0]),
+    ):
+        assert torch.cosine_similarity(moved.flatten(), expected.flatten(), 0) > 0.999
+    assert torch.cosine_similarity(joined.flatten(), whole.flatten(), 0) < 0.99
 
 
 def test_a_step_agrees_with_one_written_out(tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from electra.data.packing import Packer, pack_document
+from electra.data.packing import Packer
 
 CLS, SEP = 1, 2
 
@@ -84,7 +84,7 @@ def test_default_packing_keeps_every_token_in_order(seq_length, longest):
     rng = random.Random(f"{seq_length} {longest}")
     for _ in range(30):
         document = random_document(rng, longest)
-        examples = pack_document(document, seq_length, CLS, SEP, rng, carry=True)
+        examples = Packer(seq_length, CLS, SEP, rng, carry=True).pack(document)
         kept = [token for example in examples for token in example if token not in (CLS, SEP)]
         assert kept == [token for line in document for token in line]
         assert all(len(example) <= seq_length for example in examples)
@@ -94,7 +94,7 @@ def test_default_packing_keeps_every_token_in_order(seq_length, longest):
 def test_default_packing_fills_examples_and_mixes_lengths():
     rng = random.Random(0)
     document = [[5] * rng.randint(5, 40) for _ in range(5000)]
-    examples = pack_document(document, 128, CLS, SEP, rng, carry=True)
+    examples = Packer(128, CLS, SEP, rng, carry=True).pack(document)
     mean = sum(map(len, examples)) / len(examples)
     single = sum(example.count(SEP) == 1 for example in examples) / len(examples)
     short = sum(len(example) < 100 for example in examples) / len(examples)
@@ -104,11 +104,11 @@ def test_default_packing_fills_examples_and_mixes_lengths():
 
 
 def test_a_line_of_a_million_tokens_takes_no_quadratic_time():
-    examples = pack_document([list(range(10, 1_000_010))], 128, CLS, SEP, random.Random(0), carry=True)
+    examples = Packer(128, CLS, SEP, random.Random(0), carry=True).pack([list(range(10, 1_000_010))])
     assert sum(len(example) for example in examples) > 1_000_000
 
 
 def test_nothing_in_nothing_out():
     for document in ([], [[]], [[], []]):
-        assert pack_document(document, 16, CLS, SEP, random.Random(0), carry=True) == []
-        assert pack_document(document, 16, CLS, SEP, random.Random(0), carry=False) == []
+        assert Packer(16, CLS, SEP, random.Random(0), carry=True).pack(document) == []
+        assert Packer(16, CLS, SEP, random.Random(0), carry=False).pack(document) == []

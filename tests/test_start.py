@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import MODEL, tiny_config, tiny_tokenizer, write_data
+from tiny import MODEL, hook_step, stop_after, tiny_config, tiny_tokenizer, write_data
 
 from electra.convert import load_network, save_network
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.pretrain import pretrain
+from electra.training.trainer import Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,16 @@ def test_a_generator_of_another_vocabulary_is_refused(data, run, tmp_path):
     file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="another vocabulary than that of .*g .2 tokens differ"):
         pretrain(tiny_config(data, tmp_path / "out", init=f"{run},{tmp_path / 'g'}"))
+
+
+def test_what_a_run_started_from_may_be_gone_when_it_goes_on(data, run, tmp_path):
+    shutil.copytree(run / "model", tmp_path / "start")
+    config = tiny_config(data, tmp_path / "out", init=str(tmp_path / "start"))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        hook_step(patch, after=stop_after(6))
+        pretrain(config)
+    shutil.rmtree(tmp_path / "start")
+    assert pretrain(config)["step"] == 24
 
 
 def test_no_such_folder(data, tmp_path):

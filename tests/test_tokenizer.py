@@ -1,6 +1,9 @@
 """Tokenisers: trained, saved, loaded, and the same for Hugging Face."""
 
 import json
+import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -122,6 +125,22 @@ def test_no_tokenizer_there(tmp_path):
 def test_unigram_that_cannot_fit_says_so():
     with pytest.raises(ValueError, match="raise vocab_size"):
         train_tokenizer("unigram", ["".join(map(chr, range(0x4E00, 0x4F00)))], 100, lowercase=True)
+
+
+def test_unigram_is_the_same_whenever_trained(tmp_path):
+    lines = [" ".join(random.Random(n).choices(" ".join(LINES).split(), k=8)) for n in range(300)]
+    code = "import sys, json; from electra.data.tokenizer import train_tokenizer as t; " \
+           "print(t('unigram', json.load(sys.stdin), 120, True).hash)"  # fmt: skip
+    hashes = {
+        subprocess.run([sys.executable, "-c", code], input=json.dumps(lines), text=True, capture_output=True).stdout
+        for _ in range(3)
+    }
+    assert len(hashes) == 1 and len(hashes.pop()) > 60
+
+
+def test_a_bpe_smaller_than_its_bytes_is_refused():
+    with pytest.raises(ValueError, match="at least 260 entries"):
+        train_tokenizer("bpe", LINES, 100, lowercase=True)
 
 
 # -- words remembered --------------------------------------------------------------------------------------------------

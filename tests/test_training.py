@@ -13,13 +13,26 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from tiny import flags, hook_step, poison_at, stop_after, tiny_config, tiny_tokenizer, train, train_and_die, write_data
+from tiny import (
+    MODEL,
+    flags,
+    hook_step,
+    poison_at,
+    stop_after,
+    tiny_config,
+    tiny_tokenizer,
+    train,
+    train_and_die,
+    write_data,
+)
 
 from electra.cli import main
+from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.pretrain import pretrain
+from electra.pretrain import build_objective, build_trainer, pretrain
 from electra.storage import only_writer
 from electra.training import checkpoint, trainer
 from electra.training.checkpoint import checkpoints, fault_of, save_checkpoint, truncate_metrics
@@ -122,6 +135,39 @@ def test_a_finished_run_stays_as_it_is(data, straight, tmp_path):
     result = pretrain(tiny_config(data, out))
     assert_same_run(out, straight)
     assert result["step"] == 24 and result["gen_loss"] == metrics(straight)[-1]["gen_loss"]
+
+
+def test_a_calibrated_threshold_outlives_the_same_command(data, straight, tmp_path):
+    shutil.copytree(straight, tmp_path / "run")
+    file = tmp_path / "run" / "model" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"detection_threshold": 0.625}))
+    pretrain(tiny_config(data, tmp_path / "run"))
+    assert json.loads(file.read_text())["detection_threshold"] == 0.625
+
+
+def test_first_weights_are_not_made_again_for_a_run_that_has_its_own(data, tmp_path, monkeypatch):
+    config = tiny_config(data, tmp_path, init="corpus", model=replace(MODEL, embedding_size=40))
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        hook_step(patch, after=stop_after(10))
+        pretrain(config)
+    monkeypatch.setattr(sys.modules["electra.pretrain"], "word_vectors", lambda *given: pytest.fail("counted again"))
+    pretrain(config)
+
+
+def test_a_batch_that_can_only_be_read_row_by_row_is_warned_of(data, tmp_path, capsys):
+    pretrain(tiny_config(data, tmp_path, train_batch_size=37, micro_batch_size=0, train_steps=1))
+    assert "a batch of 37 rows is read 1 at a time" in capsys.readouterr().err
+
+
+def test_unknown_words_are_masked_as_released_only(data, tmp_path):
+    t = load_tokenizer(data)
+    assert t.unk_id in t.special_ids and t.never_masked == {t.pad_id, t.cls_id, t.sep_id, t.mask_id}
+    for faithful in (False, True):
+        config = tiny_config(data, tmp_path, faithful=faithful)
+        train = open_examples(data, "train")
+        made = build_trainer(build_objective(config, train, t), config, tmp_path, torch.device("cpu"), train, t)
+        row = np.array([t.cls_id, t.unk_id, t.sep_id])
+        assert bool(made.loader.batch([[row]]).maskable[0, 1]) is faithful
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 9, 23, 24])

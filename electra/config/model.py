@@ -30,7 +30,7 @@ class ElectraConfig:
                      "intermediate_size", "max_position_embeddings", "type_vocab_size"):  # fmt: skip
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
+            require(0 <= getattr(self, name) <= 0.99, f"{name} must be in [0, 0.99], got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
             fitting = [n for n in range(1, min(self.hidden_size, 4096) + 1) if self.hidden_size % n == 0]
             nearest = min(fitting, key=lambda n: abs(n - self.num_attention_heads))

@@ -56,7 +56,9 @@ class PretrainConfig:
         0.0, "temperature at the first step, falling exponentially towards `temperature` (Fast-ELECTRA: 2); 0: no fall"
     )
     temperature_decay: float = arg(0.1, "share of the training in which the excess temperature falls to 1/e")
-    faithful: bool = arg(False, "mask as the released code does: positions with replacement, ids of doubles averaged")
+    faithful: bool = arg(
+        False, "mask as the released code does: positions with replacement, ids of doubles averaged, [UNK] too"
+    )
     generator_kind: str = arg(
         "mlm",
         "mlm: a masked language model trained along; uniform or unigram: random tokens; or a folder with a trained "
@@ -179,8 +181,13 @@ class PretrainConfig:
 
 def pretrain_config_from_dict(content: Mapping[str, Any], where: str = "config.json") -> PretrainConfig:
     """The configuration of a run's `config.json`; ValueError on an unknown key, with the nearest known one."""
-    given = {key: value for key, value in content.items() if key not in ("versions", "prepared")}
-    model = given.pop("model", {})
+    model = content.get("model", {}) if isinstance(content, Mapping) else None
+    require(isinstance(model, Mapping), f"{where} is not the config.json of a run")
+    assert isinstance(model, Mapping)
+    given = {key: value for key, value in content.items() if key not in ("model", "versions", "prepared")}
     refuse_unknown(model, {f.name for f in fields(ElectraConfig)}, f"{where}: model")
     refuse_unknown(given, {f.name for f in fields(PretrainConfig)}, where)
-    return PretrainConfig(model=ElectraConfig(**model), **given)
+    try:
+        return PretrainConfig(model=ElectraConfig(**model), **given)
+    except TypeError as error:
+        raise ValueError(f"{where} is not the config.json of a run: {error}") from None

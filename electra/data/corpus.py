@@ -36,7 +36,9 @@ class Corpus:
                     raise ValueError("standard input cannot be read here; give a file")
                 self.parts.append(stdin)
             else:
-                self.parts.extend(find_files(source))
+                self.parts += [
+                    file for file in find_files(source) if Path(config.out).resolve() not in file.resolve().parents
+                ]
         self.bytes_read = 0
         check_encoding(config.encoding)
 
@@ -74,7 +76,7 @@ class Corpus:
 def check_encoding(encoding: str) -> None:
     """Raise ValueError for an encoding Python does not know."""
     try:
-        codecs.lookup(encoding)
+        "".encode(encoding)  # a codec of bytes, such as hex, is refused here too
     except LookupError:
         raise ValueError(
             f"unknown encoding {encoding!r}; examples are utf-8, latin-1, cp1252, utf-16, gb18030"

@@ -48,6 +48,9 @@ class Loader:
         self.seq_length = examples.seq_length
         self.row_of_slot = pack(examples.lengths, self.seq_length) if packed else np.arange(len(examples))
         self.num_rows = int(self.row_of_slot.max()) + 1
+        self.by_row = np.argsort(self.row_of_slot, kind="stable")
+        self.starts = np.searchsorted(self.row_of_slot[self.by_row], np.arange(self.num_rows + 1))
+        self.lengths = examples.lengths.astype(np.min_scalar_type(self.seq_length))  # small numbers sort in linear time
         self.epochs: dict[int, Rows] = {}
 
     def micro_batches(self, step: int, size: int) -> list[Batch]:
@@ -67,11 +70,10 @@ class Loader:
         """Shuffle one epoch: examples of a length change places, then rows do. The last two epochs are kept."""
         if number not in self.epochs:
             rng = np.random.default_rng([self.seed, number])
-            by_length = np.lexsort((rng.random(len(self.examples)), self.examples.lengths))
-            by_row = np.argsort(self.row_of_slot, kind="stable")
-            starts = np.searchsorted(self.row_of_slot[by_row], np.arange(self.num_rows + 1))
+            shuffled = rng.permutation(len(self.examples))
+            by_length = shuffled[np.argsort(self.lengths[shuffled], kind="stable")]
             self.epochs = {n: rows for n, rows in self.epochs.items() if n == number - 1}
-            self.epochs[number] = Rows(by_length[by_row], starts, rng.permutation(self.num_rows))
+            self.epochs[number] = Rows(by_length[self.by_row], self.starts, rng.permutation(self.num_rows))
         return self.epochs[number]
 
     def batch(self, rows: list[list[NDArray[np.integer]]]) -> Batch:

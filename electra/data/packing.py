@@ -72,10 +72,3 @@ class Packer:
             else:
                 second += sentence
         return first, second
-
-
-def pack_document(
-    lines: list[Ids], seq_length: int, cls_id: int, sep_id: int, rng: random.Random, carry: bool
-) -> list[Ids]:
-    """The examples of a single document."""
-    return Packer(seq_length, cls_id, sep_id, rng, carry).pack(lines)

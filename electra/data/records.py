@@ -19,7 +19,7 @@ def json_rows(lines: Iterable[str], path: Path) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or too deep a nest
             raise ValueError(f"{path}: line {number} is not JSON ({error}); each line is one object") from None
         if not isinstance(row, dict):
             raise ValueError(f"{path}: line {number} is not an object with named columns")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,9 +89,12 @@ class Examples:
         start = int(self.starts[index])
         return self.tokens[shard][start : start + int(self.lengths[index])]
 
-    def rows(self, indices: Iterable[int]) -> list[np.ndarray]:
-        """The ids of several examples."""
-        return [self[int(index)] for index in indices]
+    def first_tokens(self, count: int) -> np.ndarray:
+        """The first ids, `count` at most."""
+        first: list[np.ndarray] = []
+        for shard in self.tokens:
+            first.append(shard[: count - sum(map(len, first))])
+        return np.concatenate(first)
 
 
 def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> np.ndarray:

@@ -39,6 +39,7 @@ class Tokenizer:
         self.mask_id: int = vocabulary[roles["mask_token"]]
         self.unk_id: int | None = vocabulary[roles["unk_token"]] if "unk_token" in roles else None
         self.special_ids = frozenset(vocabulary[token] for token in roles.values())
+        self.never_masked = self.special_ids - {self.unk_id}  # by the released code
         backend.no_truncation()
         backend.no_padding()
         cls, sep = roles["cls_token"], roles["sep_token"]
@@ -267,6 +268,11 @@ def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_si
 
 def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
     """Learn a byte-level BPE: every text has a spelling, so there is no unknown token. Case is always kept."""
+    fewest = len(ORDER) - 1 + len(pre_tokenizers.ByteLevel.alphabet())
+    if vocab_size < fewest:
+        raise ValueError(
+            f"a bpe vocabulary has at least {fewest} entries, the bytes and special tokens; raise vocab_size"
+        )
     backend = tokenizers.Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -300,7 +306,12 @@ def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokeniz
 
 
 def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    """Round a Unigram model's scores, for the library does not read all digits back as it wrote them."""
+    """Round a Unigram model's scores, for the library does not read all digits back as it wrote them.
+
+    Entries of one score come in another order from run to run; here in the alphabet's, behind the special tokens.
+    """
     content = json.loads(backend.to_str())
-    content["model"]["vocab"] = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
+    entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
+    special, learnt = entries[: len(ORDER)], entries[len(ORDER) :]
+    content["model"]["vocab"] = special + sorted(learnt, key=lambda entry: (-entry[1], entry[0]))
     return tokenizers.Tokenizer.from_str(json.dumps(content))

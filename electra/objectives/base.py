@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from torch import Tensor, nn
+from torch import Tensor
 
 from electra.config import PretrainConfig
-from electra.interface import Batch, Counts, Output
+from electra.interface import Batch, Counts
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
+from electra.model.trainable import Trainable
 from electra.objectives.corruption import Masked, mask_tokens, num_masked
 
 
-class Objective(nn.Module):
+class Objective(Trainable):
     """Owns the networks and turns a batch into a loss; subclasses write `forward`.
 
     `networks()` says what is saved: the first is the one that survives pre-training.
     """
 
-    stage = 1  # another number where a step does something else than before
-
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__()
         self.config = config
         self.mask_token_id = mask_token_id
-        # What becomes of a part of the loss that shares no graph with what follows: the training loop takes its
-        # gradient at once, and what it kept is free before the next network runs.
-        self.settle: Callable[[Tensor], Tensor] = lambda loss: loss
-
-    def begin_step(self, step: int, done: float) -> None:
-        """Called before every optimizer step, with the share of the training that is done."""
-
-    def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
-        """The loss of a micro-batch; `counts` are those of the whole step, by default the batch's own."""
-        raise NotImplementedError
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
         """The trained networks by name: discriminator, generator."""

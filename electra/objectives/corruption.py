@@ -35,7 +35,7 @@ class Corrupted(NamedTuple):
 
 def max_masked(seq_length: int, mask_prob: float) -> int:
     """Slots a row has for masked positions: fixed, so that every batch has the same shape."""
-    return max(1, int((mask_prob + 0.005) * seq_length))
+    return min(seq_length, max(1, int((mask_prob + 0.005) * seq_length)))
 
 
 def num_masked(batch: Batch, mask_prob: float) -> Tensor:

@@ -10,7 +10,6 @@ import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor, nn
@@ -58,8 +57,7 @@ class Unigram:
 
     def __init__(self, data: str, tokenizer: Tokenizer) -> None:
         train = open_examples(data, "train")
-        tokens = np.concatenate(train.tokens)[:MAX_TOKENS]
-        probabilities = unigram_probabilities(tokens, train.vocab_size, tokenizer.special_ids)
+        probabilities = unigram_probabilities(train.first_tokens(MAX_TOKENS), train.vocab_size, tokenizer.special_ids)
         self.logits = torch.from_numpy(probabilities).float().log()
 
     def __call__(self, positions: Tensor, *inputs: Tensor) -> Tensor:

@@ -22,7 +22,9 @@ COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 class Muon(torch.optim.Optimizer):
     """Two optimizers in one: orthogonal momentum for `matrices`, and `adamw` for its own parameters."""
 
-    def __init__(self, matrices: list[nn.Parameter], adamw: torch.optim.AdamW, config: PretrainConfig) -> None:
+    def __init__(self, named: dict[str, nn.Parameter], adamw: torch.optim.AdamW, config: PretrainConfig) -> None:
+        matrices = list(named.values())
+        self.joined = {p for name, p in named.items() if ".qkv." in name}
         rate = initial_rate(config, matrices)
         group = {"params": matrices, "weight_decay": config.weight_decay, "lr_scale": 1.0, "lr": rate}
         super().__init__([group], {})
@@ -38,13 +40,14 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         self.adamw.step()
         group = self.param_groups[0]
-        by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+        alike: dict[tuple[torch.Size, bool], list[nn.Parameter]] = {}
         for p in (p for p in group["params"] if p.grad is not None):
-            by_shape.setdefault(p.shape, []).append(p)
-        for same in by_shape.values():  # one product of stacked matrices instead of many small ones
+            alike.setdefault((p.shape, p in self.joined), []).append(p)
+        for (_, is_joined), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
-            update = orthogonal(square_parts(gradient.lerp_(momentum, MOMENTUM)))
+            gradient.lerp_(momentum, MOMENTUM)
+            update = orthogonal(square_parts(gradient) if is_joined else gradient)
             size = 0.2 * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
@@ -53,8 +56,7 @@ class Muon(torch.optim.Optimizer):
 
 def square_parts(stacked: Tensor) -> Tensor:
     """Queries, keys and values, one matrix for speed, are three matrices: [N, 3 D, D] -> [3 N, D, D]."""
-    rows, columns = stacked.shape[-2:]
-    return stacked.reshape(-1, columns, columns) if rows == 3 * columns else stacked
+    return stacked.reshape(-1, stacked.shape[-1], stacked.shape[-1])
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -74,7 +76,7 @@ def build_muon(module: nn.Module, config: PretrainConfig) -> Muon:
     """Muon for the matrices of the layers; AdamW, as ever, for embeddings, heads, biases and LayerNorms."""
     matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
     adamw = build_optimizer(module, config, leave=matrices)
-    return Muon(list(matrices.values()), adamw, config)
+    return Muon(matrices, adamw, config)
 
 
 OPTIMIZERS: dict[str, Callable[[nn.Module, PretrainConfig], Any]] = {"adamw": build_optimizer, "muon": build_muon}

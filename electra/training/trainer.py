@@ -22,6 +22,7 @@ from electra.config import FinetuneConfig, PretrainConfig
 from electra.console import say
 from electra.data.loader import Loader
 from electra.interface import Output
+from electra.model.trainable import Trainable
 from electra.training.captured import Captured
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.log import Log, Window
@@ -37,18 +38,8 @@ class Interrupted(RuntimeError):
     """The run was asked to stop, and has saved."""
 
 
-class Trainable(Protocol):
-    """All that the loop knows of what it trains."""
-
-    stage: int  # what is done in a step stays the same while this does
-
-    def begin_step(self, step: int, done: float) -> None: ...
-    def count(self, batch: Any) -> Any: ...  # a tuple of scalars, `tokens` among them
-    def __call__(self, batch: Any, counts: Any = None) -> Output: ...
-
-
 class Source(Protocol):
-    """All that it knows of where batches come from: tuples of tensors, tuples among them."""
+    """All that the loop knows of where batches come from: tuples of tensors, tuples among them."""
 
     def micro_batches(self, step: int, size: int) -> list[Any]: ...
 
@@ -61,7 +52,7 @@ class Trainer:
 
     def __init__(
         self,
-        module: nn.Module,
+        module: Trainable,
         optimizer: torch.optim.Optimizer,
         loader: Source,
         heldout: Loader | None,
@@ -83,7 +74,7 @@ class Trainer:
         self.stop_requested = False
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)  # streams, events and graphs are made on the current one
-        self.module.settle = taken_back  # type: ignore[assignment]
+        self.module.settle = taken_back
         self.on_step: Callable[[Trainer], None] = lambda trainer: None
 
     def fit(self) -> None:
@@ -114,14 +105,14 @@ class Trainer:
     def train_step(self) -> None:
         """One optimizer step: losses over the tokens of the whole batch, joint clip, update."""
         start = time.perf_counter()
-        self.module.begin_step(self.step, self.done())  # type: ignore[operator]
+        self.module.begin_step(self.step, self.done())
         self.module.train()
         if self.captured and self.stage != self.module.stage:
             self.capture()
         self.rate = learning_rate(self.config, self.step, self.done())
         set_rate(self.optimizer, self.rate)
         batches = self.loader.micro_batches(self.step, self.micro_batch_size)
-        counts = total([self.module.count(batch) for batch in batches])  # type: ignore[operator]
+        counts = total([self.module.count(batch) for batch in batches])
         self.tokens += int(counts.tokens)
         counts = to_device(counts, self.device)
         parts, losses = self.graphs or self.parts(), []
@@ -163,7 +154,7 @@ class Trainer:
 
     def capture(self) -> None:
         """Have the parts of a step captured, all in one step: they share the gradient's memory."""
-        self.stage, began = self.module.stage, self.step  # type: ignore[assignment]
+        self.stage, began = self.module.stage, self.step
         stream, pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
 
         def ready() -> bool:

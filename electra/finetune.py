@@ -19,6 +19,7 @@ from electra.console import say
 from electra.convert import load_encoder
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.material import Material, epochs_of, percent, read_material, warn_if_collapsed
+from electra.finetuning.processes import side_by_side
 from electra.finetuning.task_model import TaskModel, answers
 from electra.interface import Output, Packed
 from electra.model.encoder import Encoder, compute_in
@@ -35,7 +36,8 @@ from electra.training.trainer import Trainer, seed_all
 
 TaskNetwork = Classifier | Tagger | Answerer
 # Where model and data lie is free too: what counts is what they hold.
-FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "model", "train", "dev"}
+FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
+                  "model", "train", "dev"}  # fmt: skip
 FEWEST = 8  # examples of a batch that may tell whether all get the same label
 
 
@@ -134,11 +136,11 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     require_same_run(content, out)
     with only_writer(out):
         write_json(out / "finetune.json", content)
-        keep_freed_memory()
-        if config.threads:
-            torch.set_num_threads(config.threads)
-        results = [train_seed(config, material, seed) for seed in range(config.seed, config.seed + config.seeds)]
-        return write_summary(config, material, results)
+        seeds = range(config.seed, config.seed + config.seeds)
+        if config.parallel > 1:
+            share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
+            side_by_side(train_seed, [(share, material, seed) for seed in seeds], config.parallel)
+        return write_summary(config, material, [train_seed(config, material, seed) for seed in seeds])
 
 
 def fingerprint(material: Material) -> str:
@@ -172,6 +174,9 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
     if (folder / "scores.json").exists():
         return read_json(folder / "scores.json")
     folder.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
     config = replace(config, seed=seed)
     device = choose_device(config.device)
     learner = build_learner(config, material).to(device)

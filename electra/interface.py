@@ -16,7 +16,7 @@ class WrongInput(ValueError):
 
     def __init__(self, number: int, needed: str) -> None:
         super().__init__(f"input {number}: give {needed}")
-        self.needed = needed
+        self.number, self.needed = number, needed
 
 
 class Batch(NamedTuple):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from electra import runtime
 from electra.config import PredictConfig, require
 from electra.detect import read_text
 from electra.exported.sessions import installed
 from electra.finetuning.zero_shot import zero_shot
+from electra.interface import WrongInput
 from electra.storage import WEIGHTS
 
 
 def predict(config: PredictConfig) -> None:
     """Answer for each line of the input with a line of JSON."""
     lines = [line.rstrip("\r") for line in read_text(config.input).split("\n")]
-    inputs = [parse(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    questions = [parse(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    inputs = [question.input for question in questions]
     model = load(config.model, config.device)
     if config.zero_shot:
         require(hasattr(model, "replaced"), f"{config.model} is no discriminator; --zero-shot asks a pre-trained one")
@@ -28,26 +30,38 @@ def predict(config: PredictConfig) -> None:
             hasattr(model, "predict"),
             f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS",
         )
-        found = model.predict(inputs)
-    for prediction in found:
-        print(json.dumps(prediction, ensure_ascii=False))
+        try:
+            found = model.predict(inputs)
+        except WrongInput as error:
+            raise ValueError(f"line {questions[error.number - 1].line}: give {error.needed}") from None
+    for question, prediction in zip(questions, found, strict=True):
+        print(json.dumps({"id": question.id, **{k: v for k, v in prediction.items() if k != "id"}}, ensure_ascii=False))
 
 
-def parse(line: str, number: int) -> str | list[str]:
+class Question(NamedTuple):
+    """What a line asks."""
+
+    input: str | list[str]
+    id: str  # the object's own, else the number of the line
+    line: int
+
+
+def parse(line: str, number: int) -> Question:
     """A line of text; or as JSON a list of texts, or an object with `text` (and `text2`), `tokens`, or `question`."""
+    plain = Question(line, str(number), number)
     if not line.startswith(("{", "[")):
-        return line
+        return plain
     try:
         content = json.loads(line)
     except json.JSONDecodeError:
-        return line  # a text that begins with a bracket
+        return plain  # a text that begins with a bracket
     if isinstance(content, list) and content and all(isinstance(part, str) for part in content):
-        return content
+        return plain._replace(input=content)
     if isinstance(content, dict):
         for names in (("tokens",), ("question", "context"), ("text", "text2"), ("text",)):
             if all(name in content for name in names):
                 values = [content[name] for name in names]
-                return values[0] if len(values) == 1 else values
+                return Question(values[0] if len(values) == 1 else values, str(content.get("id", number)), number)
     raise ValueError(f"line {number}: give a text, a list of texts, or an object with text (and text2), or tokens")
 
 

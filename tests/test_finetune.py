@@ -3,6 +3,9 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from electra.config import FinetuneConfig
 from electra.convert import load_encoder, load_network, save_network
 from electra.finetune import build_learner, finetune
 from electra.finetuning.material import read_material
+from electra.finetuning.processes import side_by_side
 from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import initialise_randomly
@@ -153,6 +157,46 @@ def test_several_seeds_keep_the_median_and_the_same_command_again_does_nothing(f
     runs = [(tmp_path / f"out/runs/seed-{s}/model/model.safetensors").read_bytes() for s in range(3)]
     assert len(set(runs)) == 3 and runs[summary["kept"]] == (tmp_path / "out/model.safetensors").read_bytes()
     assert before
+
+
+def test_seeds_side_by_side_are_those_in_turn_and_more_can_follow(folder, tmp_path):
+    c = config(folder, tmp_path / "out", seeds=2, parallel=2, train_steps=8)
+    finetune(c)
+    assert {r["seed"] for r in finetune(replace(c, seeds=3, parallel=1))["seeds"]} == {0, 1, 2}
+    finetune(config(folder, tmp_path / "turn", seeds=2, train_steps=8))
+    for seed in (0, 1):
+        files = [tmp_path / name / f"runs/seed-{seed}/model/model.safetensors" for name in ("out", "turn")]
+        assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_sigterm_reaches_every_seed_and_all_go_on(folder, tmp_path):
+    c = config(folder, tmp_path / "out", seeds=2, parallel=2, train_steps=100_000, save_steps=0)
+    names = ("train", "dev", "out", "seeds", "parallel", "train_steps", "save_steps", "threads")
+    words = [c.model, *(w for n in names for w in (f"--{n.replace('_', '-')}", str(getattr(c, n)))), "--log-steps", "1"]
+    process = subprocess.Popen([sys.executable, "-m", "electra", "finetune", *words])
+    logs = [tmp_path / "out" / "runs" / f"seed-{seed}" / "metrics.jsonl" for seed in (0, 1)]
+    deadline = time.monotonic() + 60
+    while not all(log.exists() and log.stat().st_size for log in logs):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(30) == 75
+    assert all(list((log.parent / "checkpoints").glob("step-*")) for log in logs)
+
+
+def test_what_fails_in_a_process_is_told_apart():
+    for error, kind, said in (
+        (Interrupted, Interrupted, "go on"),
+        (FloatingPointError, FloatingPointError, "not finite"),
+        (ValueError, RuntimeError, "exit code 1"),
+    ):
+        with pytest.raises(kind, match=said):
+            side_by_side(fail, [(error,), (int,)], 2)
+
+
+def fail(kind):
+    if issubclass(kind, Exception):
+        raise kind("so it is")
 
 
 def test_the_best_epoch_is_kept_if_asked(folder, tmp_path):

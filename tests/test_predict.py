@@ -37,7 +37,19 @@ def test_predict_reads_texts_and_json_and_prints_json_lines(learned, tmp_path, c
     file.write_text('the dog\n\n{"text": "the fox"}\n["a dog", "a fox"]\n[not json\n', encoding="utf-8")
     main(["predict", str(learned), "--input", str(file)])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["label"] for line in lines[:2]] == ["dog", "fox"] and len(lines) == 4
+    assert [line["label"] for line in lines[:2]] == ["dog", "fox"]
+    assert [line["id"] for line in lines] == ["1", "3", "4", "5"]  # of their lines: the second is blank
+
+
+def test_an_answer_bears_the_id_of_its_question_and_an_error_the_line(learned, tmp_path, capsys):
+    file = tmp_path / "in.jsonl"
+    file.write_text('\n{"id": "A7", "text": "the dog"}\n')
+    main(["predict", str(learned), "--input", str(file)])
+    assert json.loads(capsys.readouterr().out)["id"] == "A7"
+    file.write_text('the dog\n\n["a", "b", "c"]\n')
+    with pytest.raises(SystemExit):
+        main(["predict", str(learned), "--input", str(file)])
+    assert "line 3: give a text or a pair of texts" in capsys.readouterr().err
 
 
 def test_a_model_that_is_not_fine_tuned_says_what_to_do(folder, capsys):  # noqa: F811

@@ -53,7 +53,8 @@ class FinetuneConfig:
     max_minutes: float = arg(0.0, "train for this many minutes; 0: no limit")
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, of the order, of dropout")
-    seeds: int = arg(1, "train with this many seeds in turn; the model of the median one is kept")
+    seeds: int = arg(1, "train with this many seeds; the model of the median one is kept")
+    parallel: int = arg(1, "seeds trained at the same time, each in a process with its share of the threads")
     select: Literal["last", "best"] = arg("last", "keep the last weights, or the best epoch's on the dev file")
     # running
     device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
@@ -67,7 +68,9 @@ class FinetuneConfig:
     save_total_limit: int = arg(1, "checkpoints kept")
 
     def __post_init__(self) -> None:
-        require_positive(self, "train_batch_size", "max_grad_norm", "log_steps", "save_total_limit", "seeds")
+        require_positive(
+            self, "train_batch_size", "max_grad_norm", "log_steps", "save_total_limit", "seeds", "parallel"
+        )
         require_not_negative(
             self,
             "learning_rate", "epochs", "train_steps", "warmup_steps", "micro_batch_size", "max_tokens", "max_minutes",

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,6 +26,7 @@ from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save
 from electra.training.log import Log, Window
 from electra.training.optimizer import set_rate
 from electra.training.schedule import learning_rate, progress
+from electra.training.signals import handled_by
 from electra.training.unchecked import Unchecked
 
 WARM_UP = 3  # steps that run as they are before they are captured
@@ -82,7 +81,7 @@ class Trainer:
         self.resume()
         if self.done() == 1:
             return
-        with self.signals_noted():
+        with handled_by(self.note_signal):
             self.line_start = (time.perf_counter(), self.tokens)
             while self.done() < 1 and not self.stop_requested:
                 self.train_step()
@@ -240,26 +239,13 @@ class Trainer:
         self.window = Window(**state["window"])
         truncate_metrics(self.log.path, self.step)
 
-    @contextmanager
-    def signals_noted(self) -> Iterator[None]:
-        """Turn the first SIGTERM or Ctrl-C into a stop after the current step; a second one ends at once."""
-
-        def note(number: int, frame: object) -> None:
-            if self.stop_requested:
-                raise KeyboardInterrupt
-            self.stop_requested = True
-            # Not by `say`: the signal may have come in the middle of one, and rich is not made to be entered twice.
-            os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
-
-        try:
-            before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-        except ValueError:  # not in the main thread: whoever owns it handles signals
-            before = {}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def note_signal(self, number: int, frame: object) -> None:
+        """Turn the first signal into a stop after the current step; a second one ends at once."""
+        if self.stop_requested:
+            raise KeyboardInterrupt
+        self.stop_requested = True
+        # Not by `say`: the signal may have come in the middle of one, and rich is not made to be entered twice.
+        os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
 
 
 class StepParts(NamedTuple):

@@ -1,0 +1,60 @@
+"""Calls side by side, each in a process of its own; what they find goes through files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from electra.console import warn
+from electra.training.signals import handled_by
+from electra.training.trainer import Interrupted
+
+STOPPED, NOT_FINITE, FAILED = 75, 4, 1  # exit codes
+
+
+def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any, ...]], at_once: int) -> None:
+    """Call `function` with each of `arguments`, `at_once` processes at a time.
+
+    Raises:
+        Interrupted: a signal asked to stop; every call has been told, and has saved.
+        FloatingPointError, RuntimeError: a call failed; it has said why.
+    """
+    for first in range(0, len(arguments), at_once):
+        codes = exit_codes(function, arguments[first : first + at_once])
+        if STOPPED in codes:
+            raise Interrupted("stopped; run the same command again to go on")
+        if NOT_FINITE in codes:
+            raise FloatingPointError("a loss was not finite, as said above")
+        if any(codes):
+            raise RuntimeError(f"a process ended with exit code {max(codes, key=abs)}")
+
+
+def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]) -> list[int]:
+    """Start the calls of a group and wait for all; SIGTERM is passed on, Ctrl-C reaches them by itself."""
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=answer, args=(function, given)) for given in group]
+
+    def pass_on(number: int, frame: object) -> None:
+        if number == signal.SIGTERM:
+            for process in processes:
+                process.terminate()
+
+    with handled_by(pass_on):
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+    return [process.exitcode or 0 for process in processes]
+
+
+def answer(function: Callable[..., object], given: tuple[Any, ...]) -> None:
+    """One call, in its process: its end as an exit code."""
+    try:
+        function(*given)
+    except Interrupted:
+        raise SystemExit(STOPPED) from None
+    except (FloatingPointError, ValueError, OSError) as error:
+        warn(str(error))
+        raise SystemExit(NOT_FINITE if isinstance(error, FloatingPointError) else FAILED) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
@@ -13,12 +15,23 @@ class HuggingFaceLoop:
     """ELECTRA: two models, tied embeddings, labels, autocast if asked for. BERT (`mlm`): its masked language model."""
 
     def __init__(
-        self, config: PretrainConfig, mask_id: int, device: torch.device, autocast: bool = False, compiled: bool = False
+        self,
+        config: PretrainConfig,
+        mask_id: int,
+        device: torch.device,
+        autocast: bool = False,
+        compiled: bool = False,
+        start: Path | None = None,  # folder of the first weights, the generator's in generator/; default: random
     ) -> None:
         is_bert = config.objective == "mlm"
         self.config, self.mask_id, self.device, self.autocast = config, mask_id, device, autocast
-        self.generator = ElectraForMaskedLM(shape(config.model if is_bert else config.generator)).to(device)
-        self.discriminator = None if is_bert else ElectraForPreTraining(shape(config.model)).to(device)
+        self.discriminator = None
+        if start is None:
+            self.generator = ElectraForMaskedLM(shape(config.model if is_bert else config.generator)).to(device)
+            self.discriminator = None if is_bert else ElectraForPreTraining(shape(config.model)).to(device)
+        else:
+            self.generator = ElectraForMaskedLM.from_pretrained(start if is_bert else start / "generator").to(device)
+            self.discriminator = None if is_bert else ElectraForPreTraining.from_pretrained(start).to(device)
         if self.discriminator is not None:
             self.discriminator.electra.embeddings = self.generator.electra.embeddings
         networks = [network for network in (self.generator, self.discriminator) if network is not None]

@@ -1,8 +1,9 @@
 """The scale, or us? Train the plain Hugging Face loop on the rows that a run of ours has read, as many steps.
 
-The run is made with `electra pretrain --recipe paper --no-packed --train-steps N`: the peer takes its configuration,
-rows and learning rates, and does the rest as `transformers` and torch do (first weights, AdamW with bias correction,
-masks drawn token by token). Both are Hugging Face directories in the end, to be fine-tuned alike.
+The run is made with `electra pretrain --recipe paper --init corpus --no-packed --train-steps N` (a tiny model learns
+nothing from random weights in this time): the peer takes its configuration, first weights, rows and learning rates, and
+does the rest as `transformers` and torch do (both networks, AdamW with bias correction, masks drawn token by token, the
+losses' means). Both are Hugging Face directories in the end, to be fine-tuned alike.
 
     PYTHONPATH=. python benchmarks/peer_quality.py --run runs/ours --out runs/theirs
     PYTHONPATH=. python benchmarks/tasks.py --model runs/ours --others theirs=runs/theirs --tasks tasks/ --list NAMES
@@ -11,6 +12,7 @@ masks drawn token by token). Both are Hugging Face directories in the end, to be
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,10 +20,12 @@ import torch
 from hugging_face_loop import HuggingFaceLoop
 
 from electra.config import PretrainConfig, pretrain_config_from_dict
+from electra.convert import save_network
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.machine import provenance
+from electra.pretrain import build_objective
 from electra.race.examination import examine, set_examination
 from electra.storage import read_json, write_json
 from electra.training.schedule import learning_rate, progress
@@ -38,9 +42,10 @@ def main() -> None:
     if options.threads:
         torch.set_num_threads(options.threads)
     config = pretrain_config_from_dict(read_json(options.run / "config.json"), str(options.run))
-    is_alike = config.optimizer == "adamw" and config.init == "random" and not config.packed
-    if not is_alike or config.objective not in ("electra", "mlm"):
-        raise SystemExit(f"{options.run}: make it with --recipe paper --no-packed, objective electra or mlm")
+    if config.optimizer != "adamw" or config.packed or config.objective not in ("electra", "mlm"):
+        raise SystemExit(
+            f"{options.run}: make it with --recipe paper --init corpus --no-packed, objective electra or mlm"
+        )
     tokenizer = load_tokenizer(config.data)
     began = time.perf_counter()
     save(train(config, tokenizer), tokenizer, options.out, config.model.max_position_embeddings)
@@ -61,7 +66,12 @@ def train(config: PretrainConfig, tokenizer: Tokenizer) -> HuggingFaceLoop:
     loader = Loader(
         examples, config.train_batch_size, config.seed, tokenizer.sep_id, tokenizer.pad_id, tokenizer.special_ids, False
     )
-    loop = HuggingFaceLoop(config, tokenizer.mask_id, torch.device("cpu"))
+    with tempfile.TemporaryDirectory() as start:
+        kept, *others = build_objective(config, examples, tokenizer).networks().items()
+        for name, network in others:
+            save_network(Path(start) / name, network, tokenizer, examples.seq_length)
+        save_network(Path(start), kept[1], tokenizer, examples.seq_length)
+        loop = HuggingFaceLoop(config, tokenizer.mask_id, torch.device("cpu"), start=Path(start))
     for step in range(config.train_steps):
         for group in loop.optimizer.param_groups:
             group["lr"] = learning_rate(config, step, progress(config, step, 0, 0))

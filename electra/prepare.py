@@ -86,13 +86,17 @@ def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
 
 
 def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError where a folder was prepared in another way, and say in which."""
+    """Raise ValueError where a folder was prepared in another way, and say in which; what came to nothing may go."""
     path = folder / "prepare.json"
     if not path.is_file():
         return
     before = read_json(path)
     changed = [name for name in plan if name not in ("out", "num_workers") and before.get(name) != plan[name]]
     if not changed:
+        return
+    if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():
+        say(f"{folder} holds nothing finished of the earlier preparation, which was another; it begins anew")
+        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # the vocabulary was another's too
         return
     said = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
     raise ValueError(f"{folder} was prepared differently: {said}. Choose another --out, or remove the folder")

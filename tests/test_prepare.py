@@ -140,6 +140,16 @@ def test_a_folder_prepared_differently_is_refused_with_the_difference(config, tm
         prepare(config)
 
 
+def test_the_remedy_an_error_names_is_taken_in_the_same_folder(config, tmp_path, capsys):
+    (tmp_path / "text.txt").write_bytes("ein café, ".encode("latin-1") * 20)
+    with pytest.raises(ValueError, match="encoding"):
+        prepare(config)
+    prepare(replace(config, encoding="latin-1", heldout=0.0))
+    assert "begins anew" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="prepared differently: encoding"):
+        prepare(replace(config, heldout=0.0))
+
+
 def test_a_folder_with_other_files_is_refused(config, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("years of work")

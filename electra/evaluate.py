@@ -172,7 +172,7 @@ def row_of(name: str, task: Task, predictions: Predictions, examples: Sequence[E
 def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> tuple[float, float]:
     """The 95 % interval of the main metric over examples drawn again with replacement."""
     pairs = known(predictions, examples)
-    draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+    draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)), dtype=np.int32)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "A single label was found")  # in a draw of a small set
         found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)

@@ -253,7 +253,7 @@ def test_drawing_again_scores_as_scoring_does(name, tmp_path):
         right = {"classification": ("label", examples[0].label), "tagging": ("tags", list(examples[0].label)),
                  "qa": ("answer", examples[0].label[0][0] if name == "qa" else "")}[name]  # fmt: skip
         predictions[0] = {**predictions[0], right[0]: right[1]}
-    draws = np.random.default_rng(0).integers(8, size=(20, 8))
+    draws = np.random.default_rng(0).integers(8, size=(20, 8), dtype=np.int32)
     expected = [
         task.score([predictions[n] for n in d], [examples[n] for n in d])[task.main_metric] for d in draws.tolist()
     ]

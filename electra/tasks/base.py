@@ -24,7 +24,7 @@ from electra.tasks.columns import Columns, find_column
 from electra.tasks.records import Record, read_records
 
 IGNORED = -100  # the target of a slot, or of an example, that has none
-Draws = NDArray[np.int64]
+Draws = NDArray[np.int32]
 T = TypeVar("T")
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -258,8 +258,8 @@ def require_labels(examples: Sequence[Example]) -> None:
 
 def mean_of_draws(values: Sequence[float], draws: Draws) -> list[float]:
     """The mean over each draw of one value an example."""
-    means: list[float] = np.asarray(values, float)[draws].mean(1).tolist()
-    return means
+    array = np.asarray(values, float)
+    return [float(array[drawn].mean()) for drawn in draws]  # one by one: all at once would take much memory
 
 
 def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:

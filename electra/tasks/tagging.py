@@ -148,7 +148,7 @@ class Tagging(Task):
         has_spans = self.has_spans(examples)
         pairs = zip(predictions, examples, strict=True)
         counts = np.array([matches(p["tags"], e.label, has_spans) for p, e in pairs])
-        right, given, there = counts[draws].sum(1).T
+        right, given, there = np.array([counts[drawn].sum(0) for drawn in draws]).T
         scores: list[float] = (2 * right / np.maximum(1, given + there)).tolist()
         return scores
 

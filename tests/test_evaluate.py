@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from test_finetune import config, folder, learned  # noqa: F401
+from test_finetune import config, folder, learned, rows  # noqa: F401
 from test_tasks import write_official
 
 import electra
@@ -134,3 +134,13 @@ def test_a_model_without_names_for_its_labels_answers(learned, tmp_path):  # noq
         (named,) = electra.load(learned).predict([text])
     assert mine["label"] == f"LABEL_{content['label2id'][named['label']]}"
     assert mine["score"] == pytest.approx(named["score"], abs=1e-5)
+
+
+def test_sets_of_labels_have_a_curve_of_precision(folder, tmp_path, monkeypatch, drawn):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 20)
+    file = tmp_path / "t.jsonl"
+    file.write_text("".join(json.dumps({"text": r["text"], "labels": [r["label"]]}) + "\n" for r in rows(60, 3)))
+    settings = vars(config(folder, tmp_path / "out", epochs=1.0)) | {"train": str(file), "dev": "", "seeds": 1}
+    (result,) = evaluate(EvaluateConfig(**settings, suite=str(file)))["results"]
+    html = (tmp_path / "out/report.html").read_text()
+    assert result["task"] == "multi_label" and "Precision and recall" in html and "recall of all labels" in html

@@ -136,7 +136,7 @@ def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsy
     lines = (tmp_path / "out/predictions-1.jsonl").read_text().splitlines()
     assert len(lines) == result["examples"] and {"id", "gold", "texts"} <= json.loads(lines[0]).keys()
     html = (tmp_path / "out/report.html").read_text()
-    assert ("Right label" in html) == (kind == "classification")
+    assert "Right label" in html and ("Precision and recall" in html) == (kind == "classification")
     assert "majority" in capsys.readouterr().out
 
 

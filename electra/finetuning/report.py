@@ -6,7 +6,6 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from electra.finetuning.material import percent
@@ -22,9 +21,22 @@ def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]
     for result, lines in parts:
         body.append(f"<h2>{escape(title_of(result))}</h2>{score_table(result)}")
         labelled = [line for line in lines if line["gold"] is not None]
-        if labelled and "label" in labelled[0] and isinstance(labelled[0]["gold"], str):
-            body += [confusion(labelled), precision_recall(labelled), errors(labelled)]
+        body += pictures(labelled) if labelled else []
     return page("Evaluation", "".join(body))
+
+
+def pictures(lines: list[dict[str, Any]]) -> list[str]:
+    """What shows where a model goes wrong, by what it answers: labels, tags of words, sets of labels."""
+    first = lines[0]
+    if "label" in first and isinstance(first["gold"], str):
+        return [confusion(lines), precision_recall(lines), errors(lines)]
+    if "tags" in first:
+        words = [(gold, tag) for line in lines for gold, tag in zip(line["gold"], line["tags"], strict=True)]
+        return [confusion([{"gold": gold, "label": tag} for gold, tag in words])]
+    if "labels" in first:
+        given = [(name in line["gold"], p) for line in lines for name, p in line["probabilities"].items()]
+        return [curve([yes for yes, _ in given], [p for _, p in given], "all labels")]
+    return []
 
 
 def title_of(result: dict[str, Any]) -> str:
@@ -66,15 +78,21 @@ def precision_recall(lines: list[dict[str, Any]]) -> str:
     labels = sorted({line["gold"] for line in lines})
     if len(labels) != 2 or not all(len(line.get("probabilities", ())) == 2 for line in lines):
         return ""
+    rare = min(labels, key=lambda label: sum(line["gold"] == label for line in lines))
+    return curve(
+        [line["gold"] == rare for line in lines], [line["probabilities"].get(rare, 0.0) for line in lines], rare
+    )
+
+
+def curve(truth: Sequence[bool], scores: Sequence[float], name: str) -> str:
+    """Precision against recall over all thresholds."""
     from sklearn.metrics import precision_recall_curve
 
-    rare = min(labels, key=lambda label: sum(line["gold"] == label for line in lines))
-    scores = np.array([line["probabilities"].get(rare, 0.0) for line in lines])
-    precision, recall, _ = precision_recall_curve([line["gold"] == rare for line in lines], scores)
+    precision, recall, _ = precision_recall_curve(truth, scores)
     figure = Figure(figsize=(5, 3.5), layout="constrained")
     axis = figure.subplots()
     axis.plot(recall, precision)
-    axis.set(xlabel=f"recall of {rare}", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
+    axis.set(xlabel=f"recall of {name}", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axis.grid(alpha=0.3)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")

@@ -41,7 +41,11 @@ class HuggingFaceLoop:
                 network.compile()
         self.parameters = list(dict.fromkeys(p for network in networks for p in network.parameters()))
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=config.learning_rate, eps=config.adam_epsilon, weight_decay=config.weight_decay
+            self.parameters,
+            lr=config.learning_rate,
+            betas=(config.adam_beta1, config.adam_beta2),
+            eps=config.adam_epsilon,
+            weight_decay=config.weight_decay,
         )
 
     def step(self, input_ids: Tensor, maskable: Tensor, **inputs: Tensor) -> None:

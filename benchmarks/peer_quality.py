@@ -1,8 +1,8 @@
 """The scale, or us? Train the plain Hugging Face loop on the rows that a run of ours has read, as many steps.
 
 The run is made with `electra pretrain --recipe paper --init corpus --adam-beta2 0.98 --no-packed --train-steps N`:
-from random weights a tiny model learns nothing in this time, and with a second decay of .999 the paper's Adam, which has
-no bias correction, takes steps up to three times as long as the peer's for a thousand steps. The peer takes the
+from random weights a tiny model learns nothing so soon, and with a second decay of .999 the paper's Adam, having no
+bias correction, takes steps up to three times as long as the peer's for a thousand steps. The peer takes the
 configuration, first weights, rows and learning rates, and does the rest as `transformers` and torch do (both networks,
 AdamW with bias correction, masks drawn token by token, the losses' means). Both are Hugging Face directories in the
 end, to be fine-tuned alike.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -173,9 +172,7 @@ def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example])
     """The 95 % interval of the main metric over examples drawn again with replacement."""
     pairs = known(predictions, examples)
     draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)), dtype=np.int32)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "A single label was found")  # in a draw of a small set
-        found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
+    found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)
 

@@ -34,7 +34,6 @@ def glue(tmp_path_factory):
     return root
 
 
-@pytest.mark.filterwarnings("ignore:A single label was found")
 def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, monkeypatch):  # noqa: F811
     monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
     settings = vars(config(folder, tmp_path / "out", epochs=1.0)) | {"train": "", "dev": "", "seeds": 1}
@@ -56,7 +55,6 @@ def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, m
     assert said["CoLA"] in "01" and 0 <= float(said["STS-B"]) <= 5
 
 
-@pytest.mark.filterwarnings("ignore:A single label was found")
 def test_small_tasks_start_from_the_suites_mnli_model(folder, glue, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
     for name in ("MNLI", "RTE", "CoLA"):

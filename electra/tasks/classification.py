@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -44,8 +45,10 @@ class Classification(Task):
         scores = {
             "accuracy": accuracy_score(gold, guesses),
             "macro_f1": f1_score(gold, guesses, average="macro", zero_division=0.0),
-            "matthews": matthews_corrcoef(gold, guesses),
         }
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "A single label was found")  # then it is 0, as it should be
+            scores["matthews"] = matthews_corrcoef(gold, guesses)
         if self.positive:
             scores["f1"] = f1_score(gold, guesses, pos_label=self.positive, zero_division=0.0)
         return {name: float(value) for name, value in scores.items()}

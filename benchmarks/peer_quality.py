@@ -37,7 +37,7 @@ SAID = 50  # steps between two lines
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", required=True, type=Path, help="of ours: electra or mlm, with AdamW, random weights")
+    parser.add_argument("--run", required=True, type=Path, help="of ours: electra or mlm, with AdamW, not packed")
     parser.add_argument("--out", required=True, type=Path, help="folder of the peer's model")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's choice")
     options = parser.parse_args()

@@ -132,7 +132,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     config = config.resolved(encoder.config.hidden_size, count, epochs_of(material.name))
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
-    content = to_dict(config) | {"material": fingerprint(material)}
+    content = to_dict(config) | {"material": fingerprint(material, encoder)}
     require_same_run(content, out)
     with only_writer(out):
         write_json(out / "finetune.json", content)
@@ -143,12 +143,12 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         return write_summary(config, material, [train_seed(config, material, seed) for seed in seeds])
 
 
-def fingerprint(material: Material) -> str:
+def fingerprint(material: Material, encoder: Encoder) -> str:
     """What a run is known by beside its configuration: the weights it starts from and the examples, by content."""
     found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
     for feature in (*material.train, *material.dev):
         found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
-    for name, tensor in load_encoder(material.folder).state_dict().items():
+    for name, tensor in encoder.state_dict().items():
         found.update(name.encode() + tensor.numpy().tobytes())
     return found.hexdigest()[:16]
 

@@ -79,7 +79,7 @@ def random_small(folder: Path) -> Path:
 
     from electra.config import PRESETS
     from electra.convert import save_network
-    from electra.data.tokenizer import train_tokenizer
+    from electra.data.vocabulary import train_tokenizer
     from electra.model.encoder import Encoder
     from electra.model.heads import Discriminator
     from electra.model.initialisation import initialise_randomly
@@ -111,7 +111,7 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
     from electra.finetune import build_learner, build_trainer, finetune
     from electra.finetuning.material import read_material
     from electra.model.encoder import compute_in
-    from electra.pretrain import choose_device, choose_dtype
+    from electra.training.device import choose_device, choose_dtype
 
     rows = [json.dumps({"text": t, "label": LABELS[n % 2]}) + "\n" for n, t in enumerate(texts)]
     (folder / "train.jsonl").write_text("".join(rows))

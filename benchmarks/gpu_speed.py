@@ -20,7 +20,7 @@ from result_file import add
 from electra.bench import as_benchmarked, best, copy_speed, random_rows, training_step, windows
 from electra.config import BenchConfig
 from electra.flops import flops_per_token
-from electra.pretrain import choose_dtype
+from electra.training.device import choose_dtype
 
 GPU = torch.device("cuda")
 DENSE_BF16 = 989e12  # operations a second that the vendor states for H100 and H200 SXM

@@ -27,7 +27,7 @@ from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.machine import provenance
-from electra.pretrain import build_objective
+from electra.pretraining.first_weights import build_objective
 from electra.race.examination import examine, set_examination
 from electra.storage import read_json, write_json
 from electra.training.schedule import learning_rate, progress

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 from electra.config import PrepareConfig
-from electra.data.tokenizer import load_tokenizer, train_tokenizer
+from electra.data.tokenizer import load_tokenizer
+from electra.data.vocabulary import train_tokenizer
 from electra.machine import provenance
 from electra.prepare import prepare
 

@@ -228,7 +228,7 @@ def pieces_of_text(options: argparse.Namespace, case: Case, size: int, vocab_siz
     """Documents or paragraphs of a text, in pieces of at most `size` tokens; a paragraph gives its first piece."""
     import numpy as np
 
-    from electra.data.tokenizer import train_tokenizer
+    from electra.data.vocabulary import train_tokenizer
 
     if not options.text:
         raise SystemExit(f"--case {options.case} needs --text FILE")
@@ -291,7 +291,7 @@ def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]
     from electra.bench import training_step
     from electra.flops import parameter_counts
     from electra.interface import Batch
-    from electra.pretrain import choose_device, choose_dtype, should_compile
+    from electra.training.device import choose_device, choose_dtype, should_compile
     from electra.training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -312,7 +312,7 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
     """The loop a user of `transformers` writes, on padded rows."""
     from hugging_face_loop import HuggingFaceLoop
 
-    from electra.pretrain import choose_device
+    from electra.training.device import choose_device
 
     config, device = configuration(options, 0.1), choose_device(options.device)
     autocast, compiled = "bf16" in options.worker, options.worker.endswith("compiled")

@@ -27,8 +27,8 @@ from electra.model.heads import Discriminator
 from electra.model.initialisation import initialise_randomly
 from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import max_masked
-from electra.pretrain import choose_device, choose_dtype, should_capture, should_compile
 from electra.storage import write_json
+from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.memory import keep_freed_memory
 from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import WARM_UP, Trainer

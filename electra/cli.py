@@ -30,6 +30,7 @@ from electra.config import (
     ServeConfig,
     pretrain_config_from_dict,
 )
+from electra.exits import STOPPED, exit_code
 
 VERBS: dict[str, type] = {
     "prepare": PrepareConfig,
@@ -46,7 +47,6 @@ VERBS: dict[str, type] = {
     "bench": BenchConfig,
     "demo": DemoConfig,
 }
-EXIT = {"ValueError": 2, "FloatingPointError": 4, "OSError": 5, "Interrupted": 75}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -61,13 +61,13 @@ def main(argv: list[str] | None = None) -> None:
     try:
         run(words[0], words[1:])
     except (ValueError, FloatingPointError, OSError, RuntimeError) as error:
-        code = next((EXIT[c.__name__] for c in type(error).__mro__ if c.__name__ in EXIT), None)
+        code = exit_code(error)
         if code is None:
             raise
         if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
-        print(f"{'stopped' if code == 75 else 'error'}: {error}", file=sys.stderr)
+        print(f"{'stopped' if code == STOPPED else 'error'}: {error}", file=sys.stderr)
         raise SystemExit(code) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -24,15 +24,7 @@ from electra.data.tokenizer import load_tokenizer
 from electra.detect import read_text
 from electra.finetune import finetune
 from electra.machine import provenance
-from electra.pretrain import (
-    FREE_TO_CHANGE,
-    choose_device,
-    fit_to_data,
-    flat,
-    pretrain,
-    require_readable,
-    save_model,
-)
+from electra.pretrain import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
@@ -42,6 +34,8 @@ from electra.report import svg_of
 from electra.show import page
 from electra.storage import only_writer, read_json, sha256, write_atomically, write_json
 from electra.training.cost import flops_per_token
+from electra.training.device import choose_device
+from electra.training.identity import flat
 from electra.training.trainer import Trainer
 
 PILOT_MINUTES = 1.0  # training that measures the first contestant's speed, where the budget is a time

@@ -23,13 +23,15 @@ from electra.finetuning.report import evaluation_html, title_of
 from electra.finetuning.task_model import TaskModel, load_task_model
 from electra.machine import provenance
 from electra.predict import model_folder
-from electra.pretrain import choose_device
-from electra.storage import write_atomically, write_json
+from electra.storage import read_object, write_atomically, write_json
 from electra.tasks import GLUE, Example, Task
 from electra.tasks.base import known
 from electra.tasks.glue import Glue
+from electra.training.device import choose_device
+from electra.training.identity import require_same
 
 RESAMPLES = 1000  # of the bootstrap
+ASKED = ("model", "suite", "data", "task", "train", "dev")  # what a report answers
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -45,6 +47,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if config.check:
         require(bool(config.train), "--check looks at what is learned from: give --train FILE")
         return finetune(finetune_config(config, out))
+    refuse_other_report(config, out)
     out.mkdir(parents=True, exist_ok=True)
     if config.suite == "glue":
         tasks = suite_tasks(config)
@@ -60,6 +63,14 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     write_html(out, results)
     say(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
     return summary
+
+
+def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
+    """Refuse a folder that holds the report of another model or of other data: it would be lost."""
+    path = out / "summary.json"
+    if path.exists():
+        before = read_object(path).get("config", {})
+        require_same(out, before, {name: getattr(config, name) for name in ASKED}, set())
 
 
 def suite_tasks(config: EvaluateConfig) -> list[str]:

@@ -26,9 +26,10 @@ from electra.model.encoder import Encoder, compute_in
 from electra.model.initialisation import initialise_randomly
 from electra.model.task_heads import Answerer, Classifier, Tagger
 from electra.model.trainable import Trainable
-from electra.pretrain import choose_device, choose_dtype
 from electra.storage import only_writer, read_json, write_json, write_tensors
 from electra.tasks import Task
+from electra.training.device import choose_device, choose_dtype
+from electra.training.identity import require_same
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.optimizer import build_optimizer, layerwise
@@ -133,9 +134,10 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
     content = to_dict(config) | {"material": fingerprint(material, encoder)}
-    require_same_run(content, out)
+    file = out / "finetune.json"
+    require_same(out, read_json(file) if file.exists() else None, content, FREE_TO_CHANGE)
     with only_writer(out):
-        write_json(out / "finetune.json", content)
+        write_json(file, content)
         seeds = range(config.seed, config.seed + config.seeds)
         if config.parallel > 1:
             share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
@@ -151,21 +153,6 @@ def fingerprint(material: Material, encoder: Encoder) -> str:
     for name, tensor in encoder.state_dict().items():
         found.update(name.encode() + tensor.numpy().tobytes())
     return found.hexdigest()[:16]
-
-
-def require_same_run(content: dict[str, Any], out: Path) -> None:
-    """Refuse a folder that another configuration wrote, naming the fields that differ."""
-    if not (out / "finetune.json").exists():
-        occupied = out.is_dir() and any(not p.name.startswith(".") for p in out.iterdir())
-        require(not occupied, f"{out} is not empty and holds no fine-tuning; choose another --out")
-        return
-    before = read_json(out / "finetune.json")
-    differing = [
-        f"{name}: {before.get(name)!r} there, {new!r} here"
-        for name, new in content.items()
-        if before.get(name) != new and name not in FREE_TO_CHANGE
-    ]
-    require(not differing, f"{out} belongs to another configuration ({'; '.join(differing)}); choose another --out")
 
 
 def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[str, Any]:

@@ -178,7 +178,7 @@ def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]
     """Tokens a second of a few real training steps on this machine, and how they were made; 0 without torch."""
     try:
         from electra.bench import random_rows, training_step, windows
-        from electra.pretrain import choose_device
+        from electra.training.device import choose_device
     except ImportError:
         return 0.0, "torch is not installed"
     device = choose_device(config.device)

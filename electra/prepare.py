@@ -22,7 +22,8 @@ from electra.console import ProgressLine, duration, say, stderr, warn
 from electra.data.chunks import SPLITS, Chunk, Recipe, cut_chunks, finished, start_worker, work, write_chunk
 from electra.data.corpus import Corpus
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
-from electra.data.tokenizer import Tokenizer, load_tokenizer, train_tokenizer
+from electra.data.tokenizer import Tokenizer, load_tokenizer
+from electra.data.vocabulary import train_tokenizer
 from electra.data.word_cache import WordCache
 from electra.storage import explained, only_writer, read_json, require_space, sync_folder, write_atomically, write_json
 

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
-import shutil
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-import electra
-from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig, pretrain_config_from_dict, require, to_dict
+from electra.config import PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.console import say, warn
-from electra.conversion.start import Start, fit_to_start, load_frozen_generator, load_start, take_over
 from electra.convert import save_network
-from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.model.encoder import compile_parts, compute_in
-from electra.model.generators import Unigram
 from electra.model.heads import Discriminator
-from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
-from electra.objectives.replacement import Replacement
 from electra.predict import load
+from electra.pretraining.first_weights import build_objective
+from electra.pretraining.start import fit_to_start, load_start
 from electra.report import examples_html, write_report
 from electra.storage import only_writer, read_json, write_json
 from electra.training.checkpoint import newest_checkpoint
+from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
+from electra.training.identity import begun_with, flat, require_same, versions_of_run
 from electra.training.log import read_metrics
 from electra.training.memory import keep_freed_memory
 from electra.training.muon import OPTIMIZERS
-from electra.training.trainer import Trainer, seed_all
+from electra.training.trainer import Trainer
 
 # What may change between two calls of one run: none of these changes what is learned but by rounding (and `compile` on
 # a GPU, where compiled layers draw other dropout). Set --micro-batch-size to go on on another device: the masks of a
@@ -69,13 +63,14 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
         config = fit_to_data(fit_to_run(config, folder) if goes_on else config, train, tokenizer)
     require_readable(config, train, tokenizer)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-    require_same_run(config, folder, prepared)
+    file = folder / "config.json"
+    require_same(folder, begun_with(file) if file.exists() else None, flat(config) | prepared, FREE_TO_CHANGE)
     with only_writer(folder):
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
         objective = build_objective(config, train, tokenizer, start, goes_on).to(device)
-        write_run_config(config, folder, prepared)
+        write_json(file, to_dict(config) | {"prepared": prepared, "versions": versions_of_run()})
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective, device)
@@ -86,42 +81,6 @@ def pretrain(config: PretrainConfig, on_step: Callable[[Trainer], None] | None =
             save_model(folder, objective, tokenizer, config, trainer)
         report(folder, config)
     return last_evaluation(folder)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device by name; `auto` takes a GPU where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from None
-    require(device.type in ("cpu", "cuda"), f"device {name!r} is not supported; use auto, cpu or cuda")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("there is no GPU that torch can use here; set --device cpu, or install a CUDA build of torch")
-    return device
-
-
-def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
-    """bf16 where the machine multiplies it in hardware: elsewhere it is slower than fp32."""
-    if config.precision != "auto":
-        return torch.bfloat16 if config.precision == "bf16" else torch.float32
-    if choose_device(config.device).type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
-    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if has_bf16 else torch.float32
-
-
-def should_compile(config: PretrainConfig) -> bool:
-    """Compiling takes half a minute and a C++ compiler; `auto` wants both a compiler and a run worth it."""
-    if config.compile != "auto":
-        return config.compile == "on"
-    return shutil.which("c++") is not None and config.train_steps >= 1_000
-
-
-def should_capture(config: PretrainConfig, device: torch.device) -> bool:
-    """Whether a step runs as CUDA graphs."""
-    return device.type == "cuda" and should_compile(config)
 
 
 def fit_to_run(config: PretrainConfig, folder: Path) -> PretrainConfig:
@@ -150,82 +109,6 @@ def require_readable(config: PretrainConfig, train: Examples, tokenizer: Tokeniz
         f"{config.data} holds examples of {train.seq_length} tokens, the model reads {longest} "
         f"(max_position_embeddings); prepare with --seq-length {longest} or raise it",
     )
-
-
-def require_same_run(config: PretrainConfig, folder: Path, prepared: dict[str, Any]) -> None:
-    """Refuse a folder whose run has another configuration or other data, naming the fields that differ."""
-    if not (folder / "config.json").exists():
-        occupied = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
-        require(not occupied, f"{folder} is not empty and holds no run; choose another --out")
-        return
-    content = read_json(folder / "config.json")
-    before = flat(pretrain_config_from_dict(content, str(folder / "config.json"))) | content.get("prepared", {})
-    differing = [
-        f"{name}: {before.get(name)!r} there, {new!r} here"
-        for name, new in (flat(config) | prepared).items()
-        if before.get(name) != new and name not in FREE_TO_CHANGE
-    ]
-    require(not differing, f"{folder} belongs to another configuration ({'; '.join(differing)}); choose another --out")
-
-
-def flat(config: PretrainConfig) -> dict[str, Any]:
-    """Every field by name, the model's included."""
-    run = {f.name: getattr(config, f.name) for f in fields(PretrainConfig) if f.name != "model"}
-    return run | {f.name: getattr(config.model, f.name) for f in fields(ElectraConfig)}
-
-
-def write_run_config(config: PretrainConfig, folder: Path, prepared: dict[str, Any]) -> None:
-    """Save the whole resolved configuration with the versions it runs on."""
-    packages = ("torch", "numpy", "tokenizers", "safetensors")
-    versions = {"electra": electra.__version__, "python": platform.python_version()}
-    versions |= {name: importlib.metadata.version(name) for name in packages}
-    write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions})
-
-
-def build_objective(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, goes_on: bool = False
-) -> Objective:
-    """The networks with their first weights, any where a run `goes_on` from its checkpoint.
-
-    The encoder that is kept starts alike under every objective.
-    """
-    objective = find_objective(config.objective)(config, tokenizer.mask_id)
-    initialise = initialiser(replace(config, init="random") if goes_on else config, train, tokenizer)
-    for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
-        seed_all(config.seed)
-        initialise(part)
-    if isinstance(objective, Replacement) and config.generator_kind not in ("mlm", "uniform"):
-        fill_in_generator(objective, config, train, tokenizer)
-    if start:
-        take_over(objective.networks(), start)
-    return objective
-
-
-def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[torch.nn.Module], None]:
-    """What gives a network its first weights."""
-    if config.init != "corpus":
-        return lambda module: initialise_randomly(module, config.model.initializer_range)
-    tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
-    width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
-    require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
-    vectors, unigram = (
-        torch.from_numpy(counts.astype(np.float32))
-        for counts in (
-            word_vectors(tokens, V, special, width, config.seed),
-            unigram_probabilities(tokens, V, special),
-        )
-    )
-    return lambda module: initialise_from_corpus(module, vectors, unigram)
-
-
-def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
-    """Give the objective a generator that is not trained: counts of the corpus, or a network from a folder."""
-    if config.generator_kind != "unigram":
-        objective.generator = load_frozen_generator(Path(config.generator_kind), tokenizer, train.seq_length)
-        return
-    unigram = unigram_probabilities(train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids)
-    assert isinstance(objective.generator, Unigram)
-    objective.generator.log_probabilities.copy_(torch.from_numpy(unigram).clamp_min(1e-30).log())
 
 
 def build_trainer(

@@ -25,7 +25,7 @@ from electra.data.tokenizer import load_tokenizer
 from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.prepare import prepare
-from electra.pretrain import build_objective
+from electra.pretraining.first_weights import build_objective
 from electra.race.compute import budgeted, examined_steps, steps_of
 from electra.race.contestants import read_contestants
 from electra.race.examination import ClozeModel, set_examination

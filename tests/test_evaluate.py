@@ -142,3 +142,14 @@ def test_sets_of_labels_have_a_curve_of_precision(folder, tmp_path, monkeypatch,
     (result,) = evaluate(EvaluateConfig(**settings, suite=str(file)))["results"]
     html = (tmp_path / "out/report.html").read_text()
     assert result["task"] == "multi_label" and "Precision and recall" in html and "recall of all labels" in html
+
+
+def test_a_report_of_another_model_is_not_lost(learned, folder, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    settings = vars(config(folder, tmp_path / "out")) | {"model": str(learned), "train": "", "seeds": 1}
+    first = evaluate(EvaluateConfig(**settings))
+    assert evaluate(EvaluateConfig(**settings))["results"] == first["results"]
+    shutil.copytree(learned, tmp_path / "other")
+    with pytest.raises(ValueError, match=r"(?s)out belongs to another.*model: .*other.*choose another --out"):
+        evaluate(EvaluateConfig(**settings | {"model": str(tmp_path / "other")}))
+    assert read_json(tmp_path / "out/summary.json")["model"] == str(learned)

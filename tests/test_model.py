@@ -6,7 +6,7 @@ import transformers
 
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.convert import load_network, save_network
-from electra.data.tokenizer import train_tokenizer
+from electra.data.vocabulary import train_tokenizer
 from electra.model.encoder import Encoder, drop, random_bytes
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly

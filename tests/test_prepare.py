@@ -18,7 +18,8 @@ import pytest
 from electra.config import PrepareConfig
 from electra.data import chunks
 from electra.data.shards import open_examples, read_manifest
-from electra.data.tokenizer import load_tokenizer, train_tokenizer
+from electra.data.tokenizer import load_tokenizer
+from electra.data.vocabulary import train_tokenizer
 from electra.storage import only_writer
 
 verb = importlib.import_module("electra.prepare")

@@ -32,7 +32,8 @@ from tiny import (
 from electra.cli import main
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
-from electra.pretrain import build_objective, build_trainer, pretrain
+from electra.pretrain import build_trainer, pretrain
+from electra.pretraining.first_weights import build_objective
 from electra.storage import only_writer
 from electra.training import checkpoint, trainer
 from electra.training.checkpoint import checkpoints, fault_of, save_checkpoint, truncate_metrics
@@ -150,7 +151,9 @@ def test_first_weights_are_not_made_again_for_a_run_that_has_its_own(data, tmp_p
     with monkeypatch.context() as patch, pytest.raises(Interrupted):
         hook_step(patch, after=stop_after(10))
         pretrain(config)
-    monkeypatch.setattr(sys.modules["electra.pretrain"], "word_vectors", lambda *given: pytest.fail("counted again"))
+    monkeypatch.setattr(
+        sys.modules["electra.pretraining.first_weights"], "word_vectors", lambda *given: pytest.fail("counted again")
+    )
     pretrain(config)
 
 
@@ -485,7 +488,8 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(data, tmp_path):
     from electra.data.loader import Loader
     from electra.data.shards import open_examples
     from electra.objectives.corruption import Masked, max_masked, num_masked
-    from electra.pretrain import build_objective, fit_to_data
+    from electra.pretrain import fit_to_data
+    from electra.pretraining.first_weights import build_objective
     from electra.training.trainer import total
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)
@@ -592,7 +596,8 @@ def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path, drawn):
 
 def test_a_checkpoint_of_another_model_is_refused(data, straight, tmp_path):
     from electra.data.shards import open_examples
-    from electra.pretrain import build_objective, fit_to_data
+    from electra.pretrain import fit_to_data
+    from electra.pretraining.first_weights import build_objective
     from electra.training.optimizer import build_optimizer
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)

@@ -13,7 +13,8 @@ import numpy as np
 
 from electra.config import ElectraConfig, PretrainConfig
 from electra.data.shards import FORMAT_VERSION, Examples, open_examples, write_shard
-from electra.data.tokenizer import Tokenizer, train_tokenizer
+from electra.data.tokenizer import Tokenizer
+from electra.data.vocabulary import train_tokenizer
 from electra.storage import write_json
 
 WORDS = "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
@@ -131,7 +132,7 @@ def poison_at(number: int) -> Hook:
 
 def flags(config: PretrainConfig) -> list[str]:
     """The command-line flags of a configuration."""
-    from electra.pretrain import flat
+    from electra.training.identity import flat
 
     words = []
     for name, value in flat(config).items():

@@ -1,1 +1,1 @@
-"""Models of others: TensorFlow checkpoints, model cards, where continued pre-training starts."""
+"""Models of others: TensorFlow checkpoints and weights of Hugging Face, model cards."""

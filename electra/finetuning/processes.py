@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from electra.console import warn
+from electra.exits import NOT_FINITE, STOPPED, exit_code
 from electra.training.signals import handled_by
 from electra.training.trainer import Interrupted
-
-STOPPED, NOT_FINITE, FAILED = 75, 4, 1  # exit codes
 
 
 def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any, ...]], at_once: int) -> None:
@@ -53,8 +52,7 @@ def answer(function: Callable[..., object], given: tuple[Any, ...]) -> None:
     """One call, in its process: its end as an exit code."""
     try:
         function(*given)
-    except Interrupted:
-        raise SystemExit(STOPPED) from None
-    except (FloatingPointError, ValueError, OSError) as error:
-        warn(str(error))
-        raise SystemExit(NOT_FINITE if isinstance(error, FloatingPointError) else FAILED) from None
+    except (Interrupted, FloatingPointError, ValueError, OSError) as error:
+        if not isinstance(error, Interrupted):
+            warn(str(error))
+        raise SystemExit(exit_code(error)) from None

@@ -15,7 +15,6 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig, require
-from electra.conversion.start import load_frozen_generator
 from electra.convert import load_network
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities
 from electra.data.errors import Planted, plant_errors
@@ -29,6 +28,7 @@ from electra.detection.pretrained import Model
 from electra.model.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
+from electra.pretraining.start import load_frozen_generator
 from electra.report import replaced_examples
 from electra.training.trainer import seed_all
 

@@ -86,14 +86,15 @@ def table_html(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> s
 
 
 def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dict[str, Figure]:
-    """Every score against FLOPs, and against the sizes in which contestants differ, by file name."""
+    """Every score against FLOPs, and against the sizes in which contestants differ, by file name without its suffix."""
     drawn: dict[str, Figure] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
-        drawn[f"{score}_against_flops"] = against_flops(score, curves(results, score))
+        stem = score.replace(" ", "_")
+        drawn[f"{stem}_against_flops"] = against_flops(score, curves(results, score))
         for axis, size in SIZES.items():
             sized = at_the_end(results, contestants, score, size)
             if len({c.size for c in sized}) > 1:
-                name = f"{score}_against_{axis.replace(' ', '_')}"
+                name = f"{stem}_against_{axis.replace(' ', '_')}"
                 drawn[name] = against_size(score, axis, sized)
     return drawn
 

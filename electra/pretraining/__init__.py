@@ -1,0 +1,1 @@
+"""What the verb pretrain is made of: what a run starts from, and its first weights."""

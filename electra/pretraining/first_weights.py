@@ -1,0 +1,69 @@
+"""The networks of an objective with their first weights: drawn, counted from the corpus, or taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from electra.config import PretrainConfig, require
+from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
+from electra.data.shards import Examples
+from electra.data.tokenizer import Tokenizer
+from electra.model.generators import Unigram
+from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
+from electra.objectives import find_objective
+from electra.objectives.base import Objective
+from electra.objectives.replacement import Replacement
+from electra.pretraining.start import Start, load_frozen_generator, take_over
+from electra.training.trainer import seed_all
+
+
+def build_objective(
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, goes_on: bool = False
+) -> Objective:
+    """The networks with their first weights, any where a run `goes_on` from its checkpoint.
+
+    The encoder that is kept starts alike under every objective.
+    """
+    objective = find_objective(config.objective)(config, tokenizer.mask_id)
+    initialise = initialiser(replace(config, init="random") if goes_on else config, train, tokenizer)
+    for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
+        seed_all(config.seed)
+        initialise(part)
+    if isinstance(objective, Replacement) and config.generator_kind not in ("mlm", "uniform"):
+        fill_in_generator(objective, config, train, tokenizer)
+    if start:
+        take_over(objective.networks(), start)
+    return objective
+
+
+def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[nn.Module], None]:
+    """What gives a network its first weights."""
+    if config.init != "corpus":
+        return lambda module: initialise_randomly(module, config.model.initializer_range)
+    tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
+    width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
+    require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
+    vectors, unigram = (
+        torch.from_numpy(counts.astype(np.float32))
+        for counts in (
+            word_vectors(tokens, V, special, width, config.seed),
+            unigram_probabilities(tokens, V, special),
+        )
+    )
+    return lambda module: initialise_from_corpus(module, vectors, unigram)
+
+
+def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
+    """Give the objective a generator that is not trained: counts of the corpus, or a network from a folder."""
+    if config.generator_kind != "unigram":
+        objective.generator = load_frozen_generator(Path(config.generator_kind), tokenizer, train.seq_length)
+        return
+    unigram = unigram_probabilities(train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids)
+    assert isinstance(objective.generator, Unigram)
+    objective.generator.log_probabilities.copy_(torch.from_numpy(unigram).clamp_min(1e-30).log())

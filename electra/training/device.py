@@ -1,0 +1,45 @@
+"""What a training computes on: the device, its precision, and whether steps are compiled and captured."""
+
+from __future__ import annotations
+
+import shutil
+
+import torch
+
+from electra.config import FinetuneConfig, PretrainConfig, require
+
+
+def choose_device(name: str) -> torch.device:
+    """The device by name; `auto` takes a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from None
+    require(device.type in ("cpu", "cuda"), f"device {name!r} is not supported; use auto, cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no GPU that torch can use here; set --device cpu, or install a CUDA build of torch")
+    return device
+
+
+def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
+    """bf16 where the machine multiplies it in hardware: elsewhere it is slower than fp32."""
+    if config.precision != "auto":
+        return torch.bfloat16 if config.precision == "bf16" else torch.float32
+    if choose_device(config.device).type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    has_bf16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def should_compile(config: PretrainConfig) -> bool:
+    """Compiling takes half a minute and a C++ compiler; `auto` wants both a compiler and a run worth it."""
+    if config.compile != "auto":
+        return config.compile == "on"
+    return shutil.which("c++") is not None and config.train_steps >= 1_000
+
+
+def should_capture(config: PretrainConfig, device: torch.device) -> bool:
+    """Whether a step runs as CUDA graphs."""
+    return device.type == "cuda" and should_compile(config)

@@ -59,7 +59,8 @@ def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[
     refuse_other_content(config, folder)
     if "-" in config.sources:
         copy_stdin(folder / "stdin.partial")
-    plan = {**to_dict(config), "sources": list(config.sources), "files": corpus.file_sizes()}
+    plan = {**to_dict(config), "sources": list(config.sources)}
+    plan |= {"files": corpus.file_sizes(), "text": f"samples {corpus.fingerprint()}"}
     refuse_other_plan(plan, folder)
     if (folder / "manifest.json").is_file():
         say(f"{folder} is already prepared")
@@ -92,7 +93,8 @@ def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
     if not path.is_file():
         return
     before = read_json(path)
-    changed = [name for name in plan if name not in ("out", "num_workers") and before.get(name) != plan[name]]
+    free = ("out", "num_workers")
+    changed = [name for name in plan if name not in free and before.get(name, plan[name]) != plan[name]]
     if not changed:
         return
     if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():

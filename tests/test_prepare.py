@@ -136,6 +136,10 @@ def test_a_folder_prepared_differently_is_refused_with_the_difference(config, tm
     prepare(config)
     with pytest.raises(ValueError, match="seq_length was 32, now 64"):
         prepare(replace(config, seq_length=64))
+    text = (tmp_path / "text.txt").read_text()
+    (tmp_path / "text.txt").write_text(text[::-1])  # of the same size
+    with pytest.raises(ValueError, match=r"text was 'samples .*, now 'samples"):
+        prepare(config)
     write_text(tmp_path / "text.txt", seed=1)
     with pytest.raises(ValueError, match="files was"):
         prepare(config)

@@ -32,6 +32,10 @@ def main() -> None:
     options = read_options()
     out = Path(options.out)
     results = read_json(out) if out.exists() else {"results": {}}
+    if options.baselines:
+        renewed = {key: r | {"baselines": baselines(options, key, r)} for key, r in results["results"].items()}
+        write_json(out, results | {"results": renewed, "baselines": provenance()})
+        return
     for name in options.list.split(","):
         for kind, model in models(options).items():
             key = f"{name}, {kind}"
@@ -43,9 +47,10 @@ def main() -> None:
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="a run or Hugging Face directory")
+    parser.add_argument("--model", default="", help="a run or Hugging Face directory")
     parser.add_argument("--tasks", required=True, help="folder of the tasks")
-    parser.add_argument("--list", required=True, help="names, separated by commas")
+    parser.add_argument("--list", default="", help="names, separated by commas")
+    parser.add_argument("--baselines", action="store_true", help="only measure again what needs no network, in --out")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", required=True, help="the result file")
     parser.add_argument("--work", default="runs/tasks", help="folder of the fine-tuned models")
@@ -55,7 +60,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=float, default=0.0, help="0: the paper's for the task")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch's choice")
     parser.add_argument("--max-minutes", type=float, default=0.0, help="of a fine-tuning; 0: no limit")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if not options.baselines and not (options.model and options.list):
+        parser.error("name a --model and a --list of tasks")
+    return options
 
 
 def models(options: argparse.Namespace) -> dict[str, str]:
@@ -105,6 +113,20 @@ def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> di
     (result,) = summary["results"]
     file = str(Path(result["file"]).relative_to(folder))
     return result | {"model": model, "file": file, "minutes": round((time.perf_counter() - began) / 60, 2)}
+
+
+def baselines(options: argparse.Namespace, key: str, result: dict) -> list[dict]:
+    """The rows of a result that need no network."""
+    from electra.evaluate import row_of
+    from electra.finetuning.baselines import baseline_answers
+    from electra.tasks import TASKS
+
+    task, folder = TASKS[result["task"]](columns={}), Path(options.tasks)
+    train = task.read(str(split(folder, key.split(", ")[0].split(":")[0], TRAIN)), "train")
+    task.learn(train)
+    examples = task.read(str(folder / result["file"]), result["split"])
+    answered = baseline_answers(result["task"], train, examples, key.endswith(MAIN))
+    return [row_of(name, task, predictions, examples) for name, predictions in answered]
 
 
 def split(folder: Path, name: str, wanted: tuple[str, ...]) -> Path:

@@ -113,6 +113,20 @@ def test_baselines_of_questions_by_hand():
     assert task.score(overlap[1], [asked, none])["f1"] == pytest.approx(50 * 2 / 6, abs=1e-6)
 
 
+def test_baselines_read_text_without_blanks():
+    train = [
+        Example(str(n), (text,), label)
+        for n, (text, label) in enumerate([("很好吃，快", "1"), ("不好吃。慢", "0")] * 4)
+    ]
+    asked = [Example("a", ("真慢啊",), "0"), Example("b", ("快！",), "1")]
+    found = dict(baseline_answers("classification", train, asked))["tf-idf + logistic regression"]
+    assert [prediction["label"] for prediction in found] == ["0", "1"]
+    context = "那里下雨。老磨坊建于1763年。后来烧了。"
+    question = Example("0", ("老磨坊建于何时？", context), (("1763年", context.index("1763")),))
+    ((_, (answer,)),) = baseline_answers("qa", [question], [question])
+    assert answer["answer"] == "1763年" and context[answer["start"] :].startswith("1763年")
+
+
 def test_a_model_without_names_for_its_labels_answers(learned, tmp_path):  # noqa: F811
     """As `save_pretrained` writes it where nobody gave id2label."""
     import transformers

@@ -13,8 +13,11 @@ import numpy as np
 from electra.finetuning.material import is_a
 from electra.tasks import Example
 from electra.tasks.base import require_labels
+from electra.tasks.squad_metric import CJK, CJK_CHARACTERS
 
 Predictions = list[dict[str, Any]]
+
+PIECE = re.compile(rf"[{CJK_CHARACTERS}]|[^\s{CJK_CHARACTERS}]+")
 
 
 def baseline_answers(
@@ -73,7 +76,7 @@ def tfidf_answers(train: Sequence[Example], examples: Sequence[Example]) -> Pred
 
 def grams(texts: tuple[str, ...]) -> list[str]:
     """Words and pairs of words of each text under the text's number, and the words both texts have."""
-    words = [text.lower().split() for text in texts]
+    words = [words_of(text) for text in texts]
     found = [f"{n}:{gram}" for n, w in enumerate(words) for gram in (*w, *(f"{a} {b}" for a, b in pairwise(w)))]
     shared = set(words[0]).intersection(*words[1:]) if len(words) > 1 else set()
     return [*found, *(f"both:{word}" for word in sorted(shared))]
@@ -88,18 +91,18 @@ def overlapping(example: Example) -> dict[str, Any]:
     """The longest run of words that the question does not hold, in the sentence that shares most words with it."""
     question, context = example.texts
     asked = set(words_of(question))
-    sentences = list(re.finditer(r"[^.!?]+[.!?]*", context)) or list(re.finditer(r"(?s).+", context))
+    sentences = list(re.finditer(r"[^.!?。！？]+[.!?。！？]*", context)) or list(re.finditer(r"(?s).+", context))
     best = max(sentences, key=lambda sentence: len(asked.intersection(words_of(sentence[0]))))
     held: list[re.Match[str]] = []
     longest: list[re.Match[str]] = []
-    for word in re.compile(r"\S+").finditer(context, *best.span()):
+    for word in PIECE.finditer(context, *best.span()):
         held = [] if asked.intersection(words_of(word[0])) else [*held, word]
         longest = max(longest, held, key=len)
     start, end = (longest[0].start(), longest[-1].end()) if longest else best.span()
-    answer = context[start:end].strip(" ,.;:!?")
+    answer = context[start:end].strip(" ,.;:!?，。；：！？、")
     return {"id": example.id, "answer": answer, "start": start, "end": end, "best_answer": answer, "null_score": 0.0}
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case."""
-    return re.findall(r"\w+", text.lower())
+    """Words in lower case; a Chinese, Japanese or Korean character is one, as there are no blanks to go by."""
+    return re.findall(r"\w+", CJK.sub(r" \1 ", text.lower()))

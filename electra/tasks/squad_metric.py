@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 PUNCTUATION = frozenset(string.punctuation)
-CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff])")
+CJK_CHARACTERS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
+CJK = re.compile(f"([{CJK_CHARACTERS}])")
 CJK_PUNCTUATION = frozenset("，。：？！；、“”‘’（）《》「」『』【】〈〉…—～·")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import shutil
@@ -15,20 +16,23 @@ from typing import Any, cast
 import torch
 from rich.console import Console
 
-from electra.config import CompareConfig, FinetuneConfig, PretrainConfig, require
+from electra.config import CompareConfig, PretrainConfig, require
 from electra.config.compare import read_budget
-from electra.console import say
+from electra.console import say, warn
 from electra.data.loader import Loader
-from electra.data.shards import open_examples
-from electra.data.tokenizer import load_tokenizer
+from electra.data.shards import Examples, open_examples
+from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.detect import read_text
-from electra.finetune import finetune
 from electra.machine import provenance
+from electra.objectives import find_objective
+from electra.predict import model_folder
 from electra.pretrain import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
+from electra.pretraining.start import fit_to_start, load_start
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
-from electra.race.results import Result, describe, figures, standings, table, table_html, title_of
+from electra.race.results import Result, describe, diverged_ones, figures, standings, table, table_html, title_of
+from electra.race.tasks import RaceTask, fine_tune, read_tasks
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
 from electra.show import page
@@ -53,18 +57,25 @@ def compare(config: CompareConfig) -> dict[str, Any]:
     if config.words:
         return compare_words(config)
     contestants = fitted(read_contestants(config), config)
-    require_tasks(config)
+    tasks = read_tasks(config.task)
     examination = set_examination(contestants[0].config, config.generator)
     out = Path(config.out)
     with only_writer(out):
         flops = budget_in_flops(config, contestants[0])
-        for c in contestants:  # before the first has run for hours
-            budgeted(c, loader_of(c.config), flops, config.points)
+        # All is settled before the first has trained for hours.
+        runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
         results: list[Result] = []
+        diverged: list[str] = []
         for seed in range(config.seeds):
             for c in contestants:
-                results += race(config, c, seed, flops, examination)
-            summary = publish(config, contestants, flops, results)  # a round is a race in itself
+                try:
+                    results += race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
+                except FloatingPointError as error:
+                    warn(f"{c.name} with seed {seed} is out of the race: {error}")
+                    diverged.append(f"{c.name}, seed {seed}")
+            if not results:
+                raise FloatingPointError(f"no run came to its end: {'; '.join(diverged)}. Lower the learning rate")
+            summary = publish(config, contestants, runs, flops, results, diverged)  # a round is a race in itself
     return summary
 
 
@@ -74,7 +85,20 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
     require(len(train) > 0, f"{config.data} holds no examples to train on")
     for c in contestants:
         require_readable(c.config, train, tokenizer)
-    return [c._replace(config=fit_to_data(c.config, train, tokenizer)) for c in contestants]
+    return [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
+
+
+def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
+    """A run's configuration with the sizes it will have: of the model it starts from, or of the data's vocabulary."""
+    if config.init in ("random", "corpus"):
+        return fit_to_data(config, train, tokenizer)
+    return fit_to_start(config, load_start(config.init), tokenizer)
+
+
+def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfig:
+    """A contestant's run with a seed: which rows it reads, and so how many steps it takes, follow from that."""
+    seeded = c._replace(config=replace(c.config, seed=seed))
+    return budgeted(seeded, loader_of(seeded.config), flops, points)
 
 
 def loader_of(config: PretrainConfig) -> Loader:
@@ -98,7 +122,7 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
     """The first contestant's speed on this machine, measured once in a short run of its own."""
     run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
-    pilot = runs_of(config) / "pilots" / key_of(run, 0)
+    pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         say(f"measuring the speed of {first.name}")
@@ -115,8 +139,18 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
 def key_of(config: PretrainConfig, points: int) -> str:
     """What a run is known by: its resolved configuration, its text, and where it is examined."""
     said = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
-    said |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")}
+    said |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def origins(config: PretrainConfig) -> dict[str, list[str]]:
+    """What a run depends on that lies elsewhere, by content: an objective's own code, the models it starts from."""
+    named = [*([] if config.init in ("random", "corpus") else config.init.split(","))]
+    named += [] if config.generator_kind in ("mlm", "uniform", "unigram") else [config.generator_kind]
+    files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
+    if ":" in config.objective:
+        files.append(Path(inspect.getfile(find_objective(config.objective))))
+    return {"origins": [sha256(file) for file in files]} if files else {}
 
 
 def runs_of(config: CompareConfig) -> Path:
@@ -127,25 +161,24 @@ def runs_of(config: CompareConfig) -> Path:
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
-def race(config: CompareConfig, c: Contestant, seed: int, flops: float, examination: Examination) -> list[Result]:
+def race(
+    config: CompareConfig, name: str, run: PretrainConfig, tasks: Sequence[RaceTask], examination: Examination
+) -> list[Result]:
     """Train one contestant with one seed, unless that was done, and examine it at every point."""
-    seeded = c._replace(config=replace(c.config, seed=seed))
-    run = budgeted(seeded, loader_of(seeded.config), flops, config.points)
-    key = key_of(run, config.points)
-    folder = folder_of(runs_of(config), c.name, seed, key)
+    folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # what a run writes last
-        say(f"{c.name}, seed {seed}: {run.train_steps:,} steps")
+        say(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
         pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
-        tasks = config.task if number > config.points - (config.task_points or config.points) else ()
-        scores = scores_of(point, examination, run, tasks)
+        asked = tasks if number > config.points - (config.task_points or config.points) else ()
+        scores = scores_of(point, examination, run, asked)
         per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
-        results.append(Result(c.name, seed, number, step, tokens, tokens * per_token, scores))
+        results.append(Result(name, run.seed, number, step, tokens, tokens * per_token, scores))
     return results
 
 
@@ -169,13 +202,15 @@ def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
     return keep
 
 
-def scores_of(point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[str]) -> dict[str, float]:
+def scores_of(
+    point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[RaceTask]
+) -> dict[str, float]:
     """The scores of a saved point, each examination made once."""
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
     asked: dict[str, Callable[[], dict[str, float]]] = {
         f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
-        **{f"task {task} {files_of(task)}": partial(fine_tune, point, task, run.seed) for task in tasks},
+        **{f"task {task.written} {task.fingerprint}": partial(fine_tune, point, task, run) for task in tasks},
     }
     scores: dict[str, float] = {}
     for name, ask in asked.items():
@@ -186,60 +221,46 @@ def scores_of(point: Path, examination: Examination, run: PretrainConfig, tasks:
     return scores
 
 
-def require_tasks(config: CompareConfig) -> None:
-    """Refuse tasks without data, or of one name, before anything is trained."""
-    names = [Path(task).name for task in config.task]
-    for task in config.task:
-        require(names.count(Path(task).name) == 1, f"two tasks are called {Path(task).name}: rename a folder")
-        for split in ("train", "dev"):
-            require(
-                len(list(Path(task).glob(f"{split}.*"))) == 1, f"{task} must hold one file {split}.* (jsonl, tsv ...)"
-            )
-
-
-def files_of(task: str) -> str:
-    """What a task is known by: changed files are another task."""
-    files = (sha256(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
-    return hashlib.sha256(" ".join(files).encode()).hexdigest()[:12]
-
-
-def fine_tune(point: Path, task: str, seed: int) -> dict[str, float]:
-    """The dev score of a saved point fine-tuned on a task."""
-    train, dev = (str(next(Path(task).glob(f"{split}.*"))) for split in ("train", "dev"))
-    out = str(point / "tasks" / f"{Path(task).name}-{files_of(task)}")
-    found = finetune(FinetuneConfig(model=str(point), train=train, dev=dev, out=out, seed=seed))
-    metric = found["main_metric"]
-    return {f"{Path(task).name} {metric}": float(found["scores"][metric]["median"])}
-
-
 @torch.compiler.set_stance("force_eager")
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
-    """The scores on held-out text."""
-    return examine(point / "model", examination, choose_device(run.device))
+    """The scores on held-out text; a loss only of a head that says a probability."""
+    scores = examine(point / "model", examination, choose_device(run.device))
+    if not find_objective(run.objective).says_probability:
+        scores.pop("disc_loss", None)
+    return scores
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------
 
 
 def publish(
-    config: CompareConfig, contestants: list[Contestant], flops: float, results: list[Result]
+    config: CompareConfig,
+    contestants: list[Contestant],
+    runs: dict[str, PretrainConfig],
+    flops: float,
+    results: list[Result],
+    diverged: list[str],
 ) -> dict[str, Any]:
     """Print the table; write summary.json, the figures and report.html."""
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
-    title = title_of(contestants, flops, len({r.seed for r in results}))
+    title = title_of(contestants, flops, len({r.seed for r in results})) + diverged_ones(diverged)
     Console(highlight=False).print(table(found, names, title))
     summary = {
         "budget": config.budget,
         "flops": flops,
         "seeds": len({r.seed for r in results}),
-        "contestants": {c.name: describe(c.config) | {"times": c.times} for c in contestants},
+        "diverged": diverged,
+        "contestants": {c.name: describe(runs[c.name]) | {"times": c.times} for c in contestants},
         "standings": {score: {n: s._asdict() for n, s in of.items()} for score, of in found.items()},
         "results": [r._asdict() for r in results],
         **provenance(),
     }
     write_json(out / "summary.json", summary)
     pictures = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}
+    for old in out.glob("*_against_*.svg"):  # of another set of contestants
+        if old.stem not in pictures:
+            old.unlink()
     for name, svg in pictures.items():
         with write_atomically(out / f"{name}.svg", "w") as file:
             file.write(svg)
@@ -253,19 +274,20 @@ def publish(
 
 def compare_words(config: CompareConfig) -> dict[str, Any]:
     """Draw the contextual vectors of words from two models side by side; print how well the words are kept apart."""
-    words = list(dict.fromkeys(word.strip().lower() for word in config.words.split(",") if word.strip()))
+    words = list(dict.fromkeys(word.strip() for word in config.words.lower().split(",") if word.strip()))
     require(len(words) > 1, "--words needs two words or more, with commas between")
     lines = [line for name in config.text for line in read_text(name).splitlines()]
-    found = {model: occurrences(model, words, lines) for model in config.models}
+    found = occurrences(config.models, words, lines)
     purity = {model: neighbour_purity(o) for model, o in found.items()}
+    counts = {word: found[config.models[0]].words.count(word) for word in words}
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     with write_atomically(out / "words.svg", "w") as file:
         file.write(svg_of(side_by_side(found, config.projection)))
     for model, value in purity.items():
         print(f"{model}: neighbour purity {value:.3f}")
-    summary = {"words": words, "occurrences": {w: next(iter(found.values())).words.count(w) for w in words}}
-    summary |= {"neighbour_purity": purity}
+    say("occurrences: " + ", ".join(f"{count} of {word}" for word, count in counts.items()))
+    summary = {"words": words, "occurrences": counts, "neighbour_purity": purity}
     write_json(out / "words.json", summary)
     say(f"wrote {out / 'words.svg'} and {out / 'words.json'}")
     return summary

@@ -14,7 +14,6 @@ $ELECTRA pretrain --preset "$PRESET" --init "$INIT" --data "$OUT/data" --out "$O
   --train-steps "$STEPS" --warmup-steps "$((STEPS / 20))" --learning-rate "${LEARNING_RATE:-2e-4}"
 if [ -n "${TASK:-}" ]; then
   # The general model on the same task says what the field's text was worth.
-  for model in "$INIT" "$OUT/run"; do
-    $ELECTRA finetune "$model" --train "$TASK"/train.* --dev "$TASK"/dev.* --out "$OUT/task-$(basename "$model")"
-  done
+  $ELECTRA finetune "$INIT" --train "$TASK"/train.* --dev "$TASK"/dev.* --out "$OUT/task-general"
+  $ELECTRA finetune "$OUT/run" --train "$TASK"/train.* --dev "$TASK"/dev.* --out "$OUT/task-domain"
 fi

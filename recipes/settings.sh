@@ -1,15 +1,16 @@
 # What the recipes of the paper are scaled by; they read this file. From the repository root, for example:
-#   PRESET=small BUDGET=3e17 SEEDS=5 TASK="glue/mnli glue/sst2" DATA=data/mine recipes/paper_efficiency.sh
+#   PRESET=small BUDGET=3e17 SEEDS=5 TASK="mnli=glue/MNLI sst2=glue/SST-2" DATA=data/mine recipes/paper_efficiency.sh
 # MORE is what else `electra compare` is to be told: MORE="--task-points 1 --settings cooldown=1".
-# Without settings: the documentation of your Python, the tiny model, what it learns in 20 minutes, three seeds.
+# Without settings: the documentation of your Python, the tiny model, 40 TFLOP a run (20 to 45 minutes of one core), three
+# seeds. A budget in operations is the same in all recipes; one in tokens or minutes is what their first contestants spend.
 set -euo pipefail
 ELECTRA="${ELECTRA:-python -m electra}"
 PRESET="${PRESET:-tiny}"
-BUDGET="${BUDGET:-20m}"
+BUDGET="${BUDGET:-4e13}"
 SEEDS="${SEEDS:-3}"
-DATA="${DATA:-data/python-docs}"
 
-if [ ! -e "$DATA/manifest.json" ]; then
+if [ -z "${DATA:-}" ]; then
+  DATA=data/python-docs
   $ELECTRA prepare python-docs --vocab-size 4096 --heldout 0.05 --out "$DATA"
 fi
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
 from electra.cli import main
-from electra.compare import compare, key_of, loader_of
+from electra.compare import compare, fitted, key_of, loader_of, run_of
 from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.data.shards import open_examples
@@ -32,7 +34,7 @@ from electra.race.examination import ClozeModel, set_examination
 from electra.race.pictures import against_flops
 from electra.race.results import Result, figures, title_of
 from electra.race.statistics import paired_p, standing
-from electra.race.words import Occurrences, neighbour_purity
+from electra.race.words import Occurrences, neighbour_purity, places
 from electra.report import svg_of
 from electra.storage import read_json
 from electra.training.cost import flops_per_token
@@ -123,7 +125,21 @@ def test_the_same_first_weights(data, contestant, init):
         assert all(mine[name].numpy().tobytes() == theirs[name].numpy().tobytes() for name in mine)
 
 
+def test_gdes_starts_alike_but_for_its_tables(data):
+    config = config_for(data, "x", contestants=("electra:share=none", "electra:share=gdes"))
+    train, tokenizer = open_examples(data), load_tokenizer(data)
+    mine, theirs = (
+        build_objective(
+            replace(c.config, model=replace(c.config.model, vocab_size=120)), train, tokenizer
+        ).encoder.state_dict()
+        for c in read_contestants(config)
+    )
+    differing = {name for name in mine if not torch.equal(mine[name], theirs[name])}
+    assert differing == {"embeddings.word.weight", "embeddings.position.weight"}
+
+
 def test_the_same_masks(data, tmp_path, monkeypatch):
+    """With dropout: what a network draws must not come before the masks."""
     seen, mask = {}, Objective.mask
 
     def noted(self, batch):
@@ -136,7 +152,12 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
     unexamined(monkeypatch)
     compare(
         config_for(
-            data, tmp_path, budget="3ktok", points=1, contestants=("mlm", "electra:share=none", *EVERY_OBJECTIVE)
+            data,
+            tmp_path,
+            budget="3ktok",
+            points=1,
+            contestants=("mlm", "electra:share=none", *EVERY_OBJECTIVE),
+            settings=(*SETTINGS, "hidden_dropout_prob=0.1"),
         )
     )
     shortest = min(map(len, seen.values()))
@@ -320,6 +341,15 @@ def test_purity_by_hand():
     assert neighbour_purity(Occurrences(vectors, ["sky"] * 8 + ["sea"] * 8)) == 1
     assert neighbour_purity(Occurrences(vectors, ["sky", "sea"] * 8)) < 0.7
     assert neighbour_purity(Occurrences(np.ones((4, 2)), ["a"] * 4)) == 1
+    rare = Occurrences(np.eye(2)[[0] * 90 + [1] * 6], ["sky"] * 90 + ["sea"] * 3 + ["sky"] * 3)
+    assert neighbour_purity(rare) < 0.75  # however many are pure of the other word
+
+
+def test_places_of_words():
+    lines = ["Foxes like the fox, the FOX's den.", "他的狐狸跑了"]
+    found = [(p.start, p.end) for p in places("fox", lines)]
+    assert found == [(15, 18), (24, 27)]
+    assert [(p.line, p.start) for p in places("狐狸", lines)] == [(lines[1], 2)]
 
 
 def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
@@ -346,7 +376,8 @@ def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
     summary = read_json(tmp_path / "o" / "words.json")
     assert all(0 <= p <= 1 for p in summary["neighbour_purity"].values()) and summary["occurrences"]["dog"] > 5
     assert (tmp_path / "o" / "words.svg").read_text().startswith("<svg")
-    with pytest.raises(ValueError, match="does not hold elephant"):
+    assert all(count > 5 for count in summary["occurrences"].values())
+    with pytest.raises(ValueError, match="holds elephant 0 times"):
         compare(CompareConfig(words="fox,elephant", models=tuple(models), text=(str(text),), out=str(tmp_path / "p")))
 
 
@@ -369,18 +400,59 @@ def test_an_objective_of_your_own_races(data, tmp_path, monkeypatch):
     assert [summary["contestants"][name]["mask_prob"] for name in names] == [0.15, 0.15, 0.3]
 
 
+def test_another_code_of_the_same_name_is_another_run(data, tmp_path, monkeypatch):
+    (tmp_path / "edited_objective.py").write_text(OWN, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    (c,) = read_contestants(config_for(data, tmp_path, contestants=("edited_objective:Mine",)))
+    before = key_of(c.config, 1)
+    assert before == key_of(c.config, 1)
+    (tmp_path / "edited_objective.py").write_text(OWN + "    # edited\n", encoding="utf-8")
+    assert before != key_of(c.config, 1)
+
+
+def test_a_contestant_that_goes_on_pays_for_the_model_it_has(raced, data, tmp_path):
+    """From a run twice as wide: as many operations, so fewer tokens; another start of the same name is another run."""
+    wide = tmp_path / "wide"
+    shutil.copytree(next((Path(raced[0].out) / "runs").glob("electra-share-none-width-2-0-*")) / "model", wide)
+    config = config_for(data, tmp_path / "out", contestants=("electra", f"electra:share=none,init={wide}"), points=1)
+    contestants = fitted(read_contestants(config), config)
+    assert [c.config.model.hidden_size for c in contestants] == [32, 64]
+    plain, goes_on = (run_of(c, 0, 1e9, 1) for c in contestants)
+    spent = [r.train_steps * flops_per_token(r, 64)["total"] for r in (plain, goes_on)]
+    step = flops_per_token(goes_on, 64)["total"]
+    assert goes_on.train_steps < plain.train_steps and abs(spent[0] - spent[1]) <= 2 * step
+    before = key_of(goes_on, 1)
+    weights = load_file(wide / "model.safetensors")
+    save_file({name: tensor + 1 for name, tensor in weights.items()}, wide / "model.safetensors", {"format": "pt"})
+    assert key_of(goes_on, 1) != before
+
+
+def test_one_that_diverges_does_not_end_the_race(data, tmp_path, capsys):
+    mad = "mlm:learning_rate=1e30"
+    config = config_for(data, tmp_path / "out", contestants=("electra", mad), points=1, budget="3ktok")
+    summary = compare(config)
+    assert summary["diverged"] == [f"{mad}, seed 0"] and {r["contestant"] for r in summary["results"]} == {"electra"}
+    assert "diverged: mlm:learning_rate=1e30, seed 0" in capsys.readouterr().out.replace("\n", " ")
+    with pytest.raises(FloatingPointError, match="no run came to its end"):
+        compare(replace(config, contestants=(mad,)))
+
+
 def test_statistics_by_hand():
     scores, first = [0.9, 0.8, 0.85, 0.95], [0.7, 0.75, 0.7, 0.8]
     d = np.subtract(scores, first)
-    found = standing(scores, first)
+    found = standing(dict(enumerate(scores)), dict(enumerate(first)))
     assert found.mean == pytest.approx(0.875) and found.spread == pytest.approx(np.std(scores, ddof=1))
     assert found.difference == pytest.approx(d.mean())
     t = d.mean() / (d.std(ddof=1) / math.sqrt(4))
     from scipy.stats import t as student
 
     assert found.p == pytest.approx(2 * student.sf(abs(t), 3))
-    assert standing([0.5], [0.4]) == (0.5, None, pytest.approx(0.1), None)
+    assert standing({0: 0.5}, {0: 0.4}) == (0.5, None, pytest.approx(0.1), None)
+    assert standing({0: 0.5, 1: 0.7}, {1: 0.6}) == (0.6, pytest.approx(0.1414, abs=1e-4), pytest.approx(0.1), None)
+    assert standing({0: 0.5}, {1: 0.4}) == (0.5, None, None, None)
     assert paired_p([1.0, 2.0], [1.0, 2.0]) is None
+    for right in range(100, 800, 7):  # a lead of nine of 872 with both seeds: equal but for rounding
+        assert paired_p([(right + 9) / 872, (right + 12) / 872], [right / 872, (right + 3) / 872]) is None
     assert roc_auc_score([0, 1], [0.1, 0.2]) == 1
 
 
@@ -402,8 +474,9 @@ def test_a_title_says_what_the_table_cannot_show(data):
 
 
 def test_contestants_say_what_is_theirs(data):
-    config = config_for(data, "x", settings=("learning_rate=1e-3",), preset="small", objectives="mlm", contestants=(
-        "electra:share=none,generator_width=0.5,packed=false", "electra:width=0.5,times=4"))  # fmt: skip
+    names = ("electra:share=none,generator_width=0.5", "electra:width=0.5,times=4")
+    settings = ("learning_rate=1e-3", "packed=false")
+    config = config_for(data, "x", settings=settings, preset="small", objectives=" mlm", contestants=names)
     mlm, other, half = read_contestants(config)
     assert (mlm.name, mlm.config.objective, mlm.config.learning_rate, mlm.times) == ("mlm", "mlm", 1e-3, 1)
     assert (other.config.share, other.config.generator_width, other.config.packed) == ("none", 0.5, False)
@@ -439,6 +512,15 @@ REFUSED = {
     "--contestants electra:seed=3": "unknown key 'seed'",
     "--contestants electra:times=0": "must be above 0",
     "--contestants electra:generator_width=0.78": "generator_width 0.78",
+    "--objectives ,": "nobody races: name contestants",
+    "--contestants electra:share": "electra:share: share needs a value, as in electra:share=",
+    "--contestants electra:mask_prob=0.1,mask_prob=0.3": "says a field twice",
+    "--contestants electra:vocab_size=77": "unknown key 'vocab_size'",
+    "--contestants electra:times=inf": "times is a number, not 'inf'",
+    "--contestants electra:packed=false": "packed is for all: write it behind --settings",
+    "--contestants electra:init=A,B --data DATA": "A: no such",
+    "--objectives mlm --budget 1e999": "budget '1e999' is none",
+    "--words sky,sea --models A A --text T": "compares two models",
     "--objectives mlm --budget lots": "budget 'lots' is none: write FLOPs as 3e15",
     "--objectives mlm --budget 0m": "budget '0m'",
     "--objectives mlm --budget 1ktok --points 50 --data DATA": "too few for 50 points; raise --budget",
@@ -448,6 +530,8 @@ REFUSED = {
     "--objectives mlm --data BARE": "no held-out text",
     "--objectives mlm --data DATA --generator nowhere": "nowhere holds no model",
     "--objectives mlm --data DATA --task nowhere": "nowhere must hold one file train",
+    "--objectives mlm --data DATA --task rhyme=nowhere": "unknown task 'rhyme'",
+    "--objectives mlm --data DATA --task mnli=nowhere": "nowhere",
     "--words sky,sea": "name them with --models A B --text FILE",
 }
 
@@ -509,6 +593,10 @@ def test_fine_tuning_is_a_score_of_every_point_or_of_the_last(raced, tmp_path):
     (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, dev)))
     again = compare(with_task)  # another dev file, other scores
     assert [r["scores"][score] for r in again["results"]] != [r["scores"][score] for r in summary["results"]]
+    (tmp_path / "dev.jsonl").write_text('{"txt": "the fox"}\n')
+    with pytest.raises(ValueError, match="dev.jsonl.*text"):  # before anything is trained
+        compare(replace(with_task, contestants=("electra:mask_prob=0.2",)))
+    (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, dev)))
     with pytest.raises(ValueError, match="two tasks are called"):
         compare(replace(with_task, task=(str(tmp_path), f"{tmp_path}/../{tmp_path.name}")))
     (tmp_path / "dev.jsonl").unlink()

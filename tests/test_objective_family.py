@@ -131,13 +131,13 @@ def test_a_part_taken_back_at_once_gives_the_gradient_of_the_whole(name, share):
 
 
 @pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
-def test_shared_tables_are_one_tensor_before_and_after_saving_loading_and_wrapping(name, share, tmp_path):
+def test_shared_tables_are_one_tensor_before_and_after_saving_and_loading(name, share, tmp_path):
     objective = make_objective(name, **settings_for(name, share))
     optimizer = build_optimizer(objective, objective.config)
     save_checkpoint(tmp_path, 1, objective, optimizer, {}, 1)
     again = make_objective(name, std=0.3, **settings_for(name, share))
     load_checkpoint(checkpoints(tmp_path)[0], again, build_optimizer(again, again.config))
-    for module in (objective, again, in_distributed(again)):
+    for module in (objective, again):
         main = module.discriminator if hasattr(module, "discriminator") else module.predictor
         body = module.generator.forwards if name == "electric" else module.generator.encoder
         mine, theirs = main.encoder.embeddings, body.embeddings
@@ -149,13 +149,23 @@ def test_shared_tables_are_one_tensor_before_and_after_saving_loading_and_wrappi
     assert all(torch.equal(a, b) for a, b in zip(objective.parameters(), again.parameters(), strict=True))
 
 
-def in_distributed(module):
-    """What torch's wrapper for many processes makes of a module; here there is one process."""
+@pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
+def test_torchs_wrapper_for_many_processes_leaves_tables_tied_and_gradients_as_they_are(name, share):
+    """Here there is one process; what is shared must not be counted twice, nor left out."""
+    objective, batch, gradients = make_objective(name, **settings_for(name, share)), make_batch(), []
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
-        return nn.parallel.DistributedDataParallel(module).module
+        wrapped = nn.parallel.DistributedDataParallel(objective, find_unused_parameters=True)
+        for module in (objective, wrapped):
+            objective.zero_grad(set_to_none=True)
+            seed_all(3)
+            module(batch).loss.backward()
+            gradients.append({n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None})
     finally:
         torch.distributed.destroy_process_group()
+    assert gradients[0] and gradients[0].keys() == gradients[1].keys()
+    for parameter, gradient in gradients[0].items():
+        assert torch.allclose(gradient, gradients[1][parameter], rtol=1e-5, atol=1e-8), parameter
 
 
 @pytest.mark.parametrize("name", ["electra", "replace_mlm"])

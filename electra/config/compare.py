@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,7 +23,7 @@ class Budget(NamedTuple):
 def read_budget(text: str) -> Budget:
     """The budget in `text`: 3e15, 20Mtok, 20m."""
     found = re.fullmatch(r"(\d+\.?\d*(?:e\+?\d+)?)\s*([A-Za-z]*)", text.strip())
-    if not found or found[2] not in UNITS or float(found[1]) == 0:
+    if not found or found[2] not in UNITS or not 0 < float(found[1]) < math.inf:
         raise ValueError(f"budget {text!r} is none: write FLOPs as 3e15, tokens as 20Mtok (or ktok, Gtok), time as 20m")
     unit, factor = UNITS[found[2]]
     return Budget(float(found[1]) * factor, unit)
@@ -46,7 +47,9 @@ class CompareConfig:
     budget: str = arg("20m", "what each may spend: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
     seeds: int = arg(1, "runs of each contestant; from 2 on there is a spread and a paired test")
     points: int = arg(4, "how often on the way each is evaluated")
-    task: tuple[str, ...] = arg((), "folders with a train and a dev file each, to fine-tune on")
+    task: tuple[str, ...] = arg(
+        (), "to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
+    )
     task_points: int = arg(0, "how many of the points, the last ones, are fine-tuned on the tasks; 0: all")
     generator: str = arg(
         "", "run or masked language model that corrupts the text all are examined on; default: words by frequency"
@@ -68,7 +71,7 @@ class CompareConfig:
         )
         require(self.projection in ("pca", "tsne"), f"unknown projection {self.projection!r}; there are pca and tsne")
         require(
-            not self.words or (len(self.models) == 2 and len(self.text) > 0),
+            not self.words or (len(set(self.models)) == len(self.models) == 2 and len(self.text) > 0),
             "--words compares two models on a text: name them with --models A B --text FILE",
         )
         require(

@@ -81,5 +81,7 @@ class DisentangledEmbeddings(Embeddings):
 
     @torch.no_grad()
     def initialise(self, std: float) -> None:
-        """Draw the segments only: the differences start at zero."""
+        """Draw all tables, so that what is drawn after them is as ever, and keep the segments: differences are zero."""
+        for table in (self.word, self.position):
+            nn.init.trunc_normal_(torch.empty_like(table.weight), std=std, a=-2 * std, b=2 * std)
         nn.init.trunc_normal_(self.token_type.weight, std=std, a=-2 * std, b=2 * std)

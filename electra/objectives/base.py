@@ -18,6 +18,8 @@ class Objective(Trainable):
     `networks()` says what is saved: the first is the one that survives pre-training.
     """
 
+    says_probability = True  # the sigmoid of what the kept network says of a token is that it was replaced
+
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__()
         self.config = config

@@ -24,6 +24,8 @@ from electra.objectives.replacement import Replacement
 class Electric(Replacement):
     """The discriminator's output is an energy: p(x_t | rest) is proportional to exp(-energy)."""
 
+    says_probability = False  # an energy ranks tokens; what is likely depends on the noise too
+
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
         encoder, embeddings = build_encoder(config)
@@ -39,10 +41,10 @@ class Electric(Replacement):
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)
+        masked = self.mask(batch)  # first, as everywhere: a step's draws are then the same for all objectives
         logits = self.generator(*batch[:4])  # [B * L, V]
         gen_losses, hits = self.cloze(logits, batch.input_ids.flatten())
 
-        masked = self.mask(batch)
         rows = torch.arange(len(batch.input_ids), device=logits.device)[:, None] * batch.input_ids.shape[1]
         corrupted = self.fill(batch, masked, logits[(rows + masked.positions).flatten()]).corrupted
         log_q = noise_log_probability(logits.detach(), gen_losses.detach(), batch.input_ids, corrupted.input_ids)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig, refuse_unknown, require
+from electra.console import warn
 from electra.objectives import find_objective
 
-RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes"}  # the race's own
+# The race's own, or the data's.
+RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes", "vocab_size",
+            "pad_token_id"}  # fmt: skip
+FOR_ALL = {"packed"}  # padding is computed too, but operations are counted by tokens
 
 
 class Contestant(NamedTuple):
@@ -30,7 +35,8 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
     require(config.preset in PRESETS, f"unknown preset {config.preset!r}; there are {', '.join(PRESETS)}")
     common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
     require(times == 1, "times is of one contestant: write it there")
-    names = [*(name for name in config.objectives.split(",") if name), *config.contestants]
+    names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
+    require(bool(names), "nobody races: name contestants, as in --contestants electra mlm electra:share=none")
     for name in names:
         require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
     return [read_contestant(name, common) for name in names]
@@ -40,16 +46,30 @@ def read_contestant(name: str, common: PretrainConfig) -> Contestant:
     """One contestant from what was written."""
     objective, settings = parted(name)
     find_objective(objective)
+    said = [setting.partition("=")[0] for setting in settings]
+    for field in said:
+        require(said.count(field) == 1, f"{name} says a field twice: write {field} once")
+        require(field not in FOR_ALL, f"{name}: {field} is for all: write it behind --settings")
     config, times = changed(common, settings, name, objective=objective)
+    if ":" in objective:
+        warn(f"{name} is charged as electra is, with its generator: operations are known of our own objectives only")
     return Contestant(name, config, times)
 
 
 def parted(name: str) -> tuple[str, list[str]]:
     """The objective, which may be `module:Class`, and the settings behind the last colon."""
     objective, _, rest = name.rpartition(":")
+    fields = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
+    require(not objective or rest not in fields, f"{name}: {rest} needs a value, as in {name}=...")
     if "=" not in rest:
         return name, []
-    return objective, [setting for setting in rest.split(",") if setting]
+    settings: list[str] = []
+    for part in rest.split(","):
+        if "=" in part or not settings:
+            settings.append(part)
+        elif part:  # init=DISCRIMINATOR,GENERATOR
+            settings[-1] += "," + part
+    return objective, settings
 
 
 def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:
@@ -81,6 +101,8 @@ def value_of(text: str, kind: Any, where: str) -> Any:
         require(text in ("true", "false"), f"{where} is true or false, not {text!r}")
         return text == "true"
     try:
-        return kind(text)
+        number = kind(text)
     except ValueError:
         raise ValueError(f"{where} is a number, not {text!r}") from None
+    require(math.isfinite(number), f"{where} is a number, not {text!r}")
+    return number

@@ -35,7 +35,7 @@ def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict
     end = max(r.point for r in results)
     found: dict[str, dict[str, Standing]] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
-        of = {name: [r.scores[score] for r in results if at(r, name, end) and score in r.scores] for name in names}
+        of = {n: {r.seed: r.scores[score] for r in results if at(r, n, end) and score in r.scores} for n in names}
         of = {name: scores for name, scores in of.items() if scores}
         first = next(iter(of.values()))
         found[score] = {name: standing(scores, first) for name, scores in of.items()}
@@ -48,6 +48,11 @@ def title_of(contestants: Sequence[Contestant], flops: float, seeds: int) -> str
     if seeds == 1:
         return f"{flops:.3g} FLOPs each{more}; one seed: no spread, no test"
     return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first in a row"
+
+
+def diverged_ones(names: Sequence[str]) -> str:
+    """What the title says of runs that did not come to their end."""
+    return f"; diverged: {', '.join(names)}" if names else ""
 
 
 def at(result: Result, name: str, point: int) -> bool:
@@ -101,6 +106,7 @@ def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dic
 
 SIZES: dict[str, Any] = {
     "generator width": lambda c: shape.hidden_size if (shape := generator_shape(c)) else None,
+    "generator layers": lambda c: shape.num_hidden_layers if (shape := generator_shape(c)) else None,
     "hidden size": lambda c: c.model.hidden_size,
 }
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import ttest_rel
+
+ROUNDING = 1e-9  # of a score: differences that differ by less are the same
 
 
 class Standing(NamedTuple):
@@ -15,21 +17,23 @@ class Standing(NamedTuple):
 
     mean: float
     spread: float | None  # standard deviation over seeds; None for one seed
-    difference: float  # to the first contestant, of the same seeds
+    difference: float | None  # to the first contestant, of the same seeds; None where they share none
     p: float | None  # of the paired t test that the difference is none; None where it cannot be made
 
 
-def standing(scores: Sequence[float], first: Sequence[float]) -> Standing:
-    """Compare a contestant's `scores` with those of the first, seed by seed."""
-    assert len(scores) == len(first) > 0
-    spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else None
-    difference = float(np.mean(np.subtract(scores, first)))
-    return Standing(float(np.mean(scores)), spread, difference, paired_p(scores, first))
+def standing(scores: Mapping[int, float], first: Mapping[int, float]) -> Standing:
+    """Compare a contestant's `scores` by seed with those of the first, over the seeds that both have."""
+    values, both = list(scores.values()), sorted(scores.keys() & first.keys())
+    mine, theirs = [scores[seed] for seed in both], [first[seed] for seed in both]
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    difference = float(np.mean(np.subtract(mine, theirs))) if both else None
+    return Standing(float(np.mean(values)), spread, difference, paired_p(mine, theirs))
 
 
 def paired_p(scores: Sequence[float], first: Sequence[float]) -> float | None:
     """The two-sided p of a paired t test; None for a single pair or where all pairs differ by the same."""
-    if np.ptp(np.subtract(scores, first)) == 0:
+    differences = np.subtract(scores, first)
+    if len(differences) < 2 or np.ptp(differences) <= ROUNDING * np.abs([scores, first]).max():
         return None
     p = float(ttest_rel(scores, first).pvalue)
     return p if math.isfinite(p) else None

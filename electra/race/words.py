@@ -5,7 +5,10 @@ n occurrences, D hidden size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import itertools
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +22,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from electra.config import require
 from electra.convert import load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer, stated_length
+from electra.data.tokenizer import load_tokenizer, stated_length
 from electra.data.windows import batched
-from electra.detect import word_spans
 from electra.detection.pretrained import Model
 from electra.predict import model_folder
+from electra.tasks.squad_metric import CJK
 
 NEIGHBOURS = 5
 OCCURRENCES = 100  # of a word at most
@@ -37,48 +40,82 @@ class Occurrences(NamedTuple):
     words: list[str]
 
 
-def occurrences(path: str, words: Sequence[str], lines: Sequence[str]) -> Occurrences:
-    """The hidden states of `words` where they stand in `lines`, the mean over a word's pieces."""
-    folder = model_folder(Path(path))
-    network, tokenizer = load_network(folder), load_tokenizer(folder)
-    model = Model(network, None, tokenizer, 0.5, stated_length(folder))  # type: ignore[arg-type]
-    found = [place for line in lines for place in places(line, words, tokenizer, model.longest)]
-    kept = [p for word in words for p in [f for f in found if f[0] == word][:OCCURRENCES]]
-    seen = {word for word, *_ in kept}
-    require(seen == set(words), f"the text does not hold {', '.join(sorted(set(words) - seen))}; give more --text")
-    vectors: list[Vectors] = []
-    for group in batched([ids for _, ids, _ in kept]):
-        with torch.inference_mode():
-            hidden = network.encoder(*model.pad(group))
-        spans = [span for _, _, span in kept[len(vectors) : len(vectors) + len(group)]]
-        vectors += [h[first : last + 1].mean(0).numpy() for h, (first, last) in zip(hidden, spans, strict=True)]
-    return Occurrences(np.stack(vectors), [word for word, *_ in kept])
+class Place(NamedTuple):
+    """Where a word stands, in characters of its line."""
+
+    word: str
+    line: str
+    start: int
+    end: int
 
 
-def places(
-    line: str, words: Sequence[str], tokenizer: Tokenizer, longest: int
-) -> list[tuple[str, list[int], tuple[int, int]]]:
-    """Where the words stand in a line that fits the model: word, ids, and its first and last token in them."""
-    if not any(word in line.lower() for word in words):
-        return []
-    encoding = tokenizer.encode(line)
-    ids, offsets = [tokenizer.cls_id, *encoding.ids[: longest - 2], tokenizer.sep_id], encoding.offsets
-    found = []
-    for first, last in word_spans(encoding.word_ids):
-        word = line[offsets[first][0] : offsets[last][1]].strip().lower()
-        if word in words and last < longest - 2:
-            found.append((word, ids, (first + 1, last + 1)))
-    return found
+class Reader:
+    """A model and what it makes of a line."""
+
+    def __init__(self, path: str) -> None:
+        folder = model_folder(Path(path))
+        self.network, self.tokenizer = load_network(folder), load_tokenizer(folder)
+        self.model = Model(self.network, None, self.tokenizer, 0.5, stated_length(folder))  # type: ignore[arg-type]
+        self.read = functools.lru_cache(maxsize=1000)(self.tokenizer.encode)
+
+    def tokens(self, place: Place) -> list[int]:
+        """The tokens of a word in its row, which begins with [CLS]; none where the row ends before it does."""
+        spans = self.read(place.line).offsets
+        touched = [n for n, (start, end) in enumerate(spans) if start < place.end and end > place.start]
+        return [n + 1 for n in touched] if touched and touched[-1] < self.model.longest - 2 else []
+
+    @torch.inference_mode()
+    def vectors(self, places: Sequence[Place]) -> Vectors:
+        """The hidden state of each word, the mean over its pieces, [n, D]."""
+        found: list[Vectors] = []
+        for group in batched([self.model.row(self.read(p.line).ids[: self.model.longest - 2]) for p in places]):
+            hidden = self.network.encoder(*self.model.pad(group))
+            these = places[len(found) : len(found) + len(group)]
+            found += [h[self.tokens(place)].mean(0).numpy() for h, place in zip(hidden, these, strict=True)]
+        return np.stack(found)
+
+
+def occurrences(models: Sequence[str], words: Sequence[str], lines: Sequence[str]) -> dict[str, Occurrences]:
+    """The hidden states of `words` where they stand in `lines`, by model: the same places for all.
+
+    Raises:
+        ValueError: a word stands in too few places that all models read.
+    """
+    readers = {path: Reader(path) for path in models}
+    kept: list[Place] = []
+    for word in words:
+        read = (p for p in places(word, lines) if all(reader.tokens(p) for reader in readers.values()))
+        found = list(itertools.islice(read, OCCURRENCES))
+        require(
+            len(found) > NEIGHBOURS,
+            f"the text holds {word} {len(found)} times where both models read it; {NEIGHBOURS + 1} are needed: give "
+            "more --text, or another word",
+        )
+        kept += found
+    return {path: Occurrences(reader.vectors(kept), [p.word for p in kept]) for path, reader in readers.items()}
+
+
+def places(word: str, lines: Sequence[str]) -> Iterator[Place]:
+    """Where a word stands by itself, whatever its case; one of Chinese characters stands anywhere."""
+    bounds = ("", "") if CJK.search(word) else (r"(?<!\w)", r"(?!\w)")
+    pattern = re.compile(bounds[0] + re.escape(word) + bounds[1], re.IGNORECASE)
+    for line in lines:
+        for found in pattern.finditer(line):
+            yield Place(word, line, *found.span())
 
 
 def neighbour_purity(found: Occurrences) -> float:
-    """The share of the five nearest neighbours, by angle, that are the same word; 1: words are kept apart."""
+    """The share of the five nearest neighbours, by angle, that are the same word, as a mean over words.
+
+    1: words are kept apart, if each occurs six times or more.
+    """
     count = min(NEIGHBOURS, len(found.words) - 1)
     nearest = NearestNeighbors(n_neighbors=count + 1, metric="cosine").fit(found.vectors)
     indices = nearest.kneighbors(found.vectors, return_distance=False)
     names = np.array(found.words)
     others = [[i for i in row if i != own][:count] for own, row in enumerate(indices)]  # a twin may come before oneself
-    return float((names[np.array(others)] == names[:, None]).mean())
+    same = (names[np.array(others)] == names[:, None]).mean(1)
+    return float(np.mean([same[names == word].mean() for word in dict.fromkeys(found.words)]))
 
 
 def side_by_side(models: dict[str, Occurrences], projection: str) -> Figure:

@@ -188,7 +188,7 @@ def test_what_fails_in_a_process_is_told_apart():
     for error, kind, said in (
         (Interrupted, Interrupted, "go on"),
         (FloatingPointError, FloatingPointError, "not finite"),
-        (ValueError, RuntimeError, "exit code 1"),
+        (ValueError, RuntimeError, "exit code 2"),
     ):
         with pytest.raises(kind, match=said):
             side_by_side(fail, [(error,), (int,)], 2)

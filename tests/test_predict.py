@@ -154,8 +154,9 @@ def test_columns_named_for_the_evaluation_count(folder, learned, tmp_path, few_r
     c = EvaluateConfig(model=str(learned), suite=file, out=str(tmp_path), text_column="body", label_column="gold")
     assert evaluate(c)["results"][0]["median"] > 0.9
     train = write_lines(tmp_path / "train.jsonl", [{"text": "a", "label": "dog"}, {"text": "b", "label": ""}])
+    other = str(tmp_path / "other")
     with pytest.raises(ValueError, match="row 2: no label"):
-        evaluate(replace(c, train=train, suite=str(folder / "dev.jsonl"), text_column="", label_column=""))
+        evaluate(replace(c, train=train, suite=str(folder / "dev.jsonl"), text_column="", label_column="", out=other))
 
 
 def test_check_looks_and_trains_nothing(folder, tmp_path, capsys):  # noqa: F811

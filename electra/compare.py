@@ -31,7 +31,7 @@ from electra.pretraining.start import fit_to_start, load_start
 from electra.race.compute import budgeted, examined_steps
 from electra.race.contestants import Contestant, read_contestants
 from electra.race.examination import Examination, examine, set_examination
-from electra.race.results import Result, describe, diverged_ones, figures, standings, table, table_html, title_of
+from electra.race.results import Result, describe, figures, standings, table, table_html, title_of
 from electra.race.tasks import RaceTask, fine_tune, read_tasks
 from electra.race.words import neighbour_purity, occurrences, side_by_side
 from electra.report import svg_of
@@ -83,9 +83,10 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
     """The contestants with the data's vocabulary."""
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     require(len(train) > 0, f"{config.data} holds no examples to train on")
-    for c in contestants:
+    found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
+    for c in found:
         require_readable(c.config, train, tokenizer)
-    return [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
+    return found
 
 
 def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
@@ -145,7 +146,7 @@ def key_of(config: PretrainConfig, points: int) -> str:
 
 def origins(config: PretrainConfig) -> dict[str, list[str]]:
     """What a run depends on that lies elsewhere, by content: an objective's own code, the models it starts from."""
-    named = [*([] if config.init in ("random", "corpus") else config.init.split(","))]
+    named = [] if config.init in ("random", "corpus") else config.init.split(",")
     named += [] if config.generator_kind in ("mlm", "uniform", "unigram") else [config.generator_kind]
     files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
     if ":" in config.objective:
@@ -244,7 +245,7 @@ def publish(
     """Print the table; write summary.json, the figures and report.html."""
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
-    title = title_of(contestants, flops, len({r.seed for r in results})) + diverged_ones(diverged)
+    title = title_of(contestants, flops, len({r.seed for r in results}), diverged)
     Console(highlight=False).print(table(found, names, title))
     summary = {
         "budget": config.budget,

@@ -75,6 +75,6 @@ class CompareConfig:
             "--words compares two models on a text: name them with --models A B --text FILE",
         )
         require(
-            bool(self.words) or bool(self.contestants) or bool(self.objectives),
+            bool(self.words) or bool(self.contestants) or bool(self.objectives.strip(", ")),
             "nobody races: name contestants, as in --contestants electra mlm electra:share=none",
         )

@@ -36,7 +36,6 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
     common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
     require(times == 1, "times is of one contestant: write it there")
     names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
-    require(bool(names), "nobody races: name contestants, as in --contestants electra mlm electra:share=none")
     for name in names:
         require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
     return [read_contestant(name, common) for name in names]
@@ -59,8 +58,8 @@ def read_contestant(name: str, common: PretrainConfig) -> Contestant:
 def parted(name: str) -> tuple[str, list[str]]:
     """The objective, which may be `module:Class`, and the settings behind the last colon."""
     objective, _, rest = name.rpartition(":")
-    fields = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
-    require(not objective or rest not in fields, f"{name}: {rest} needs a value, as in {name}=...")
+    known = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
+    require(not objective or rest not in known, f"{name}: {rest} needs a value, as in {name}=...")
     if "=" not in rest:
         return name, []
     settings: list[str] = []

@@ -42,17 +42,13 @@ def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict
     return found
 
 
-def title_of(contestants: Sequence[Contestant], flops: float, seeds: int) -> str:
-    """What the table shows, and what it cannot show."""
+def title_of(contestants: Sequence[Contestant], flops: float, seeds: int, diverged: Sequence[str] = ()) -> str:
+    """What the table shows, and what it cannot show: also runs that did not come to their end."""
     more = ", more where it says times" if any(c.times != 1 for c in contestants) else ""
+    lost = f"; diverged: {', '.join(diverged)}" if diverged else ""
     if seeds == 1:
-        return f"{flops:.3g} FLOPs each{more}; one seed: no spread, no test"
-    return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first in a row"
-
-
-def diverged_ones(names: Sequence[str]) -> str:
-    """What the title says of runs that did not come to their end."""
-    return f"; diverged: {', '.join(names)}" if names else ""
+        return f"{flops:.3g} FLOPs each{more}; one seed: no spread, no test{lost}"
+    return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first in a row{lost}"
 
 
 def at(result: Result, name: str, point: int) -> bool:

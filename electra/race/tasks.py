@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,17 +23,12 @@ class RaceTask(NamedTuple):
     kind: str  # of TASKS; auto: as the train file looks
     train: str
     dev: str
-
-    @property
-    def fingerprint(self) -> str:
-        """What a task is known by: changed files are another task."""
-        files = [file for path in dict.fromkeys((self.train, self.dev)) for file in files_under(Path(path))]
-        return hashlib.sha256(" ".join(map(sha256, files)).encode()).hexdigest()[:12]
+    fingerprint: str  # of the files: changed ones are another task
 
 
-def files_under(path: Path) -> list[Path]:
-    """A file, or all in a folder."""
-    return sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+def fingerprint_of(files: Sequence[Path]) -> str:
+    """A hash of files by content."""
+    return hashlib.sha256(" ".join(map(sha256, files)).encode()).hexdigest()[:12]
 
 
 def read_tasks(written: tuple[str, ...]) -> list[RaceTask]:
@@ -54,7 +50,9 @@ def read_task(written: str) -> RaceTask:
     kind, _, folder = written.rpartition("=")
     require(not kind or kind in TASKS, f"{written}: unknown task {kind!r}; there are {', '.join(TASKS)}")
     if kind in GLUE:  # the official folder
-        return RaceTask(written, kind, kind, folder, folder)
+        require(Path(folder).is_dir(), f"{written}: there is no folder {folder}")
+        files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+        return RaceTask(written, kind, kind, folder, folder, fingerprint_of(files))
     found = [list(Path(folder).glob(f"{split}.*")) for split in ("train", "dev")]
     for split, files in zip(("train", "dev"), found, strict=True):
         require(
@@ -62,7 +60,7 @@ def read_task(written: str) -> RaceTask:
             f"{folder} must hold one file {split}.* (jsonl, tsv ...); an official GLUE folder is named as mnli=FOLDER",
         )
     (train,), (dev,) = found
-    return RaceTask(written, Path(folder).name, kind or "auto", str(train), str(dev))
+    return RaceTask(written, Path(folder).name, kind or "auto", str(train), str(dev), fingerprint_of((train, dev)))
 
 
 def require_learnable(task: RaceTask) -> None:

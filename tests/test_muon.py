@@ -13,14 +13,15 @@ from electra.training.muon import MOMENTUM, Muon, orthogonal, square_parts
 from electra.training.trainer import Trainer
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(3, 16, 16), (2, 16, 64), (2, 64, 16), (1, 5, 3)])
-def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape):
+def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape, dtype):
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
-    found = orthogonal(matrices)
+    found = orthogonal(matrices, dtype)
     assert torch.linalg.svdvals(found).max() < 1.3
     assert torch.cosine_similarity(found.flatten(1), (u @ vh).flatten(1)).min() > 0.95
-    assert torch.equal(orthogonal(torch.zeros(shape)), torch.zeros(shape))
+    assert torch.equal(orthogonal(torch.zeros(shape), dtype), torch.zeros(shape))
 
 
 def test_queries_keys_and_values_are_three_matrices():
@@ -31,7 +32,7 @@ def test_queries_keys_and_values_are_three_matrices():
 def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     named = {n: torch.nn.Parameter(torch.zeros(12, 4)) for n in ("layers.0.qkv.weight", "layers.0.intermediate.weight")}
     other = torch.nn.Parameter(torch.zeros(1))
-    optimizer = Muon(named, torch.optim.AdamW([other]), PretrainConfig(optimizer="muon"))
+    optimizer = Muon(named, torch.optim.AdamW([other]), PretrainConfig(optimizer="muon", precision="fp32"))
     gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
     for p in (*named.values(), other):
         p.grad = gradient.clone() if p.ndim == 2 else torch.zeros(1)
@@ -39,8 +40,8 @@ def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     joined, whole = (-p.detach() for p in named.values())
     assert torch.linalg.svdvals(joined[:4]).std() < 0.3 * torch.linalg.svdvals(joined[:4]).mean()
     for moved, expected in (
-        (joined, orthogonal(gradient.view(3, 4, 4)).view(12, 4)),
-        (whole, orthogonal(gradient[None])[0]),
+        (joined, orthogonal(gradient.view(3, 4, 4), torch.float32).view(12, 4)),
+        (whole, orthogonal(gradient[None], torch.float32)[0]),
     ):
         assert torch.cosine_similarity(moved.flatten(), expected.flatten(), 0) > 0.999
     assert torch.cosine_similarity(joined.flatten(), whole.flatten(), 0) < 0.99
@@ -64,7 +65,7 @@ def test_a_step_agrees_with_one_written_out(tmp_path):
     (before, old), (_, keys), (after, momentum), (rate, _) = seen
     assert keys == {"momentum"}
     gradient = (momentum - MOMENTUM * old) / (1 - MOMENTUM)
-    update = orthogonal(((1 - MOMENTUM) * gradient + MOMENTUM * momentum)[None])[0]
+    update = orthogonal(((1 - MOMENTUM) * gradient + MOMENTUM * momentum)[None], torch.float32)[0]
     expected = before * (1 - rate * config.weight_decay) - rate * 0.2 * max(before.shape) ** 0.5 * update
     torch.testing.assert_close(after, expected, rtol=1e-3, atol=1e-6)
 

@@ -107,9 +107,9 @@ class Cloze(nn.Module):
     compile_on = ("cpu", "cuda")
 
     def forward(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        logits = logits.float()
-        of_label = logits.gather(1, labels[:, None]).squeeze(1)
-        return logits.logsumexp(-1) - of_label, of_label >= logits.amax(-1)
+        losses = F.cross_entropy(logits.float(), labels, reduction="none")
+        guesses = logits.detach()
+        return losses, guesses.gather(1, labels[:, None]).squeeze(1) >= guesses.amax(-1)
 
 
 class BlockMasses(nn.Module):

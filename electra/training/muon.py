@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig
+from electra.training.device import choose_dtype
 from electra.training.optimizer import build_optimizer, initial_rate
 
 MOMENTUM = 0.95
@@ -25,6 +26,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, named: dict[str, nn.Parameter], adamw: torch.optim.AdamW, config: PretrainConfig) -> None:
         matrices = list(named.values())
         self.joined = {p for name, p in named.items() if ".qkv." in name}
+        self.dtype = choose_dtype(config)
         rate = initial_rate(config, matrices)
         group = {"params": matrices, "weight_decay": config.weight_decay, "lr_scale": 1.0, "lr": rate}
         super().__init__([group], {})
@@ -47,7 +49,7 @@ class Muon(torch.optim.Optimizer):
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
-            update = orthogonal(square_parts(gradient) if is_joined else gradient)
+            update = orthogonal(square_parts(gradient) if is_joined else gradient, self.dtype)
             size = 0.2 * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
@@ -59,16 +61,16 @@ def square_parts(stacked: Tensor) -> Tensor:
     return stacked.reshape(-1, stacked.shape[-1], stacked.shape[-1])
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest orthogonal matrices, roughly, by Newton-Schulz iteration: [N, R, C] -> [N, R, C]."""
+def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """The nearest orthogonal matrices, roughly, by Newton-Schulz iteration in `dtype`: [N, R, C] -> [N, R, C]."""
     a, b, c = COEFFICIENTS
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
     for _ in range(ROUNDS):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # a X + (b G + c G G) X
     return (x.mT if tall else x).to(matrices.dtype)
 
 

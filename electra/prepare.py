@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
-import os
 import shutil
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +14,17 @@ from rich.table import Table
 
 from electra.config import PrepareConfig, to_dict
 from electra.console import ProgressLine, duration, say, stderr, warn
-from electra.data.chunks import SPLITS, Chunk, Recipe, cut_chunks, finished, start_worker, work, write_chunk
+from electra.data.chunks import SPLITS, Recipe, cut_chunks
 from electra.data.corpus import Corpus
+from electra.data.pool import in_processes, number_of_workers
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
 from electra.data.tokenizer import Tokenizer, load_tokenizer
 from electra.data.vocabulary import train_tokenizer
-from electra.data.word_cache import WordCache
 from electra.storage import explained, only_writer, read_json, require_space, sync_folder, write_atomically, write_json
 
 TRAINABLE = ("wordpiece", "bpe", "unigram")
 TRAINING_BYTES = 100_000_000  # of text that a vocabulary is learnt from
 COMPRESSION = 4  # text bytes a compressed byte holds, roughly
-WORTH_A_POOL = 4_000_000  # bytes of sources below which starting processes costs more than it saves
 OURS = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
 
 
@@ -162,54 +156,13 @@ def write_shards(config: PrepareConfig, corpus: Corpus, tokenizer: Tokenizer, fo
     recipe = Recipe(folder, config.seq_length, config.packing, config.heldout, config.seed)
     progress = Progress(corpus)
     notes = []
-    for note in in_processes(cut_chunks(corpus), tokenizer, recipe, number_of_workers(config, corpus)):
+    for note in in_processes(
+        cut_chunks(corpus), tokenizer, recipe, number_of_workers(config.num_workers, corpus.total_bytes)
+    ):
         notes.append(note)
         progress.show(note)
     progress.line.close()
     return notes
-
-
-def number_of_workers(config: PrepareConfig, corpus: Corpus) -> int:
-    """As many processes as asked for or as there are cores; one where there is little to do."""
-    if config.num_workers:
-        return config.num_workers
-    small = corpus.total_bytes is not None and corpus.total_bytes < WORTH_A_POOL
-    return 1 if small else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def in_processes(
-    chunks: Iterator[Chunk], tokenizer: Tokenizer, recipe: Recipe, workers: int
-) -> Iterator[dict[str, Any]]:
-    """Write chunks in processes, two more in flight than there are processes; yield their notes in order."""
-    if workers == 1:
-        cache = WordCache(tokenizer)
-        for chunk in chunks:
-            yield finished(recipe.folder, chunk) or write_chunk(chunk, cache, recipe)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, spawn, start_worker, (recipe,))
-    waiting: deque[Future[dict[str, Any]]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(done(note) if (note := finished(recipe.folder, chunk)) else pool.submit(work, chunk))
-            if len(waiting) > workers + 2:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise ValueError(
-            "a process ended by itself: out of memory, most likely (fewer --num-workers need less); or, where this was "
-            'called from a script, the script lacks `if __name__ == "__main__":`'
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def done(note: dict[str, Any]) -> Future[dict[str, Any]]:
-    """A future that is already over."""
-    future: Future[dict[str, Any]] = Future()
-    future.set_result(note)
-    return future
 
 
 class Progress:

@@ -71,6 +71,7 @@ def data(tmp_path_factory):
         (dict(objective="mlm", mask_token_prob=0.95, random_token_prob=0.1), "more than 1"),
         (dict(generator_stage=1.0), "generator_stage must be in"),
         (dict(temperature_decay=0.0), "temperature_decay must be above 0"),
+        (dict(random_sample_prob=1.5), "random_sample_prob must be in"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes, said):
@@ -483,6 +484,32 @@ def test_the_temperature_falls_exponentially():
         objective.begin_step(0, done)
         found.append(float(objective.temperature))
     assert found == pytest.approx([2, 1 + np.exp(-1), 1 + np.exp(-2), 1 + np.exp(-10)])
+
+
+def test_a_share_of_the_samples_are_words_from_elsewhere_in_the_batch_in_training_only():
+    lengths = (16, 5, 9) * 400
+    objective, batch = make_objective(random_sample_prob=0.25, mask_token_prob=1.0), make_batch(lengths)
+    objective.sample.forward = lambda logits, temperature: torch.zeros(len(logits), dtype=torch.long)  # no word of it
+    filled = objective.train().fill_in(batch)
+    used = filled.masked.used
+    hidden, samples = filled.masked.labels[used], filled.samples[used]
+    words = samples[samples > 0]
+    assert len(words) / len(samples) == pytest.approx(0.25, abs=0.03)
+    expected, found = (torch.bincount(ids, minlength=V).float() / len(ids) for ids in (hidden, words))
+    assert (expected - found).abs().max() < 0.05 and found[expected == 0].sum() == 0
+    assert torch.equal(filled.corrupted.is_replaced, filled.corrupted.input_ids != batch.input_ids)
+    assert not objective.eval().fill_in(batch).samples.any()
+
+
+@pytest.mark.parametrize("name", ["adversarial", "electric"])
+def test_where_a_sample_needs_its_probability_none_is_exchanged(name):
+    settings = settings_for(name, "none")
+    losses = []
+    for share in (0.0, 0.9):
+        objective = make_objective(name, **settings, random_sample_prob=share)
+        torch.manual_seed(0)
+        losses.append(float(objective(make_batch()).loss.detach()))
+    assert losses[0] == losses[1]
 
 
 # -- what it costs -----------------------------------------------------------------------------------------------------

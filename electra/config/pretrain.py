@@ -56,6 +56,11 @@ class PretrainConfig:
         0.0, "temperature at the first step, falling exponentially towards `temperature` (Fast-ELECTRA: 2); 0: no fall"
     )
     temperature_decay: float = arg(0.1, "share of the training in which the excess temperature falls to 1/e")
+    random_sample_prob: float = arg(
+        0.0,
+        "share of the generator's samples that a word from elsewhere in the batch replaces, in training: crude errors, "
+        "which a good generator makes no more. Not in adversarial and electric, which need a sample's probability",
+    )
     faithful: bool = arg(
         False, "mask as the released code does: positions with replacement, ids of doubles averaged, [UNK] too"
     )
@@ -136,6 +141,9 @@ class PretrainConfig:
             0 <= self.random_token_prob <= 1 - self.mask_token_prob + 1e-9,
             f"mask_token_prob {self.mask_token_prob:g} and random_token_prob {self.random_token_prob:g} add up to more "
             "than 1",
+        )
+        require(
+            0 <= self.random_sample_prob <= 1, f"random_sample_prob must be in [0, 1], got {self.random_sample_prob}"
         )
         require(self.temperature_decay > 0, f"temperature_decay must be above 0, got {self.temperature_decay}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")

@@ -94,6 +94,14 @@ def mask_tokens(
     return Masked(place(batch.input_ids, positions, masks, hidden), positions, labels, used)
 
 
+def words_of_the_batch(masked: Masked) -> Tensor:
+    """For each masked position a word hidden elsewhere in the batch, so drawn as often as words occur, [B, K]."""
+    used = masked.used.flatten()
+    hidden = masked.labels.flatten()[used.int().argsort(descending=True)]  # those that are used come first
+    drawn = torch.rand(len(hidden), device=hidden.device) * used.sum()
+    return hidden[drawn.long()].view_as(masked.labels)
+
+
 def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:
     """Put the generator's `samples` [B, K] in place; a sample equal to the original counts as original."""
     input_ids = place(batch.input_ids, masked.positions, samples, masked.used)

@@ -15,7 +15,7 @@ from electra.config import PretrainConfig
 from electra.interface import Batch, Counts
 from electra.model.heads import MaskedLM
 from electra.objectives.base import Objective, mean
-from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt
+from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, words_of_the_batch
 
 
 class Filled(NamedTuple):
@@ -61,11 +61,15 @@ class Replacement(Objective):
     def fill_in(self, batch: Batch) -> Filled:
         """Mask, let the generator guess, and put its samples in place."""
         masked = self.mask(batch)
-        return self.fill(batch, masked, self.generator(masked.positions, masked.input_ids, *batch[1:4]))
+        logits = self.generator(masked.positions, masked.input_ids, *batch[1:4])
+        return self.fill(batch, masked, logits, self.config.random_sample_prob)
 
-    def fill(self, batch: Batch, masked: Masked, logits: Tensor) -> Filled:
-        """Sample from logits [B * K, V], with no gradient."""
+    def fill(self, batch: Batch, masked: Masked, logits: Tensor, random_sample_prob: float = 0.0) -> Filled:
+        """Sample from logits [B * K, V], with no gradient; in training `random_sample_prob` of them are any word."""
         samples = self.sample(logits.detach(), self.temperature).view_as(masked.labels)
+        if random_sample_prob and self.training:
+            is_random = torch.rand(samples.shape, device=samples.device) < random_sample_prob
+            samples = torch.where(is_random, words_of_the_batch(masked), samples)
         return Filled(masked, logits, samples, corrupt(batch, masked, samples))
 
     def cloze_loss(self, filled: Filled, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:

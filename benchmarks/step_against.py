@@ -1,0 +1,92 @@
+"""The training step of this checkout beside that of another one, in turn: how much faster a change made it.
+
+    git clone . /tmp/before && git -C /tmp/before checkout COMMIT
+    python benchmarks/step_against.py /tmp/before --out results/step_against.json small tiny
+
+Each lives in a process of its own, with the same packages; a ratio is of two windows that follow one another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from result_file import add
+
+ROOT = Path(__file__).parents[1]
+SETTLE = 8  # steps before any is timed
+STEPS = {"tiny": 5}  # of a window; 1 for other presets
+
+
+def main() -> None:
+    if len(sys.argv) == 3 and sys.argv[1] == "--worker":
+        return work(sys.argv[2], sys.stdin, sys.stdout)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("before", type=Path)
+    parser.add_argument("presets", nargs="+")
+    parser.add_argument("--rounds", type=int, default=16)
+    parser.add_argument("--out", required=True, type=Path)
+    options = parser.parse_args()
+    for preset in options.presets:
+        workers = [start(folder.resolve(), preset) for folder in (options.before, ROOT)]
+        pairs = [[seconds(worker) for worker in workers] for _ in range(options.rounds)]
+        for worker in workers:
+            worker.kill()
+        before, after = (statistics.median(each) for each in zip(*pairs, strict=True))
+        ratios = [round(old / new, 3) for old, new in pairs]
+        row = {"before": commit(options.before), "seconds_before": before, "seconds": after, "ratios": ratios}
+        row["ratio"] = statistics.median(ratios)
+        print(preset, row, flush=True)
+        add(options.out, preset, row)
+
+
+def start(checkout: Path, preset: str) -> subprocess.Popen[str]:
+    """A process that takes steps with the code of `checkout`, once it is ready."""
+    program = [sys.executable, __file__, "--worker", preset]
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    worker = subprocess.Popen(program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    seconds(worker)
+    return worker
+
+
+def seconds(worker: subprocess.Popen[str]) -> float:
+    """The seconds of a step in one window."""
+    assert worker.stdin and worker.stdout
+    print(file=worker.stdin, flush=True)
+    return float(worker.stdout.readline())
+
+
+def commit(checkout: Path) -> str:
+    """What a checkout is at."""
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
+    """Time a window for every line that comes."""
+    sys.stdout = sys.stderr
+    from electra.bench import as_benchmarked, random_rows, training_step
+    from electra.config import BenchConfig
+    from electra.training.memory import keep_freed_memory
+
+    keep_freed_memory()
+    run, length, rows = as_benchmarked(BenchConfig(preset=preset, device="cpu"))
+    step, _ = training_step(run, random_rows(run.model.vocab_size, rows, length))
+    for _ in range(SETTLE):
+        step()
+    count = STEPS.get(preset, 1)
+    for _ in asked:
+        begun = time.perf_counter()
+        for _ in range(count):
+            step()
+        print((time.perf_counter() - begun) / count, file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """The training step of this checkout beside that of another one, in turn: how much faster a change made it.
 
-    git clone . /tmp/before && git -C /tmp/before checkout COMMIT
-    python benchmarks/step_against.py /tmp/before --out results/step_against.json small tiny
+    git clone . BEFORE && git -C BEFORE checkout COMMIT
+    python benchmarks/step_against.py BEFORE --out results/step_against.json small tiny
 
 Each lives in a process of its own, with the same packages; a ratio is of two windows that follow one another.
 """
@@ -13,7 +13,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import IO
 
@@ -33,46 +32,52 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
+    if not (options.before / "electra").is_dir():
+        parser.error(f"{options.before} is no checkout of this project")
     for preset in options.presets:
         workers = [start(folder.resolve(), preset) for folder in (options.before, ROOT)]
+        commits = [answer(worker) for worker in workers]
         pairs = [[seconds(worker) for worker in workers] for _ in range(options.rounds)]
         for worker in workers:
             worker.kill()
         before, after = (statistics.median(each) for each in zip(*pairs, strict=True))
         ratios = [round(old / new, 3) for old, new in pairs]
-        row = {"before": commit(options.before), "seconds_before": before, "seconds": after, "ratios": ratios}
+        row = {"before": commits[0], "seconds_before": before, "seconds": after, "ratios": ratios}
         row["ratio"] = statistics.median(ratios)
         print(preset, row, flush=True)
         add(options.out, preset, row)
 
 
 def start(checkout: Path, preset: str) -> subprocess.Popen[str]:
-    """A process that takes steps with the code of `checkout`, once it is ready."""
+    """A process that takes steps with the code of `checkout`; it says that code's commit once it is ready."""
     program = [sys.executable, __file__, "--worker", preset]
     environment = os.environ | {"PYTHONPATH": str(checkout)}
-    worker = subprocess.Popen(program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    seconds(worker)
-    return worker
+    return subprocess.Popen(program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def answer(worker: subprocess.Popen[str]) -> str:
+    """The next line that a process says."""
+    assert worker.stdout
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"a process ended with {worker.wait()}")
+    return line.strip()
 
 
 def seconds(worker: subprocess.Popen[str]) -> float:
     """The seconds of a step in one window."""
-    assert worker.stdin and worker.stdout
     print(file=worker.stdin, flush=True)
-    return float(worker.stdout.readline())
-
-
-def commit(checkout: Path) -> str:
-    """What a checkout is at."""
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True)
-    return found.stdout.strip()
+    return float(answer(worker))
 
 
 def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
-    """Time a window for every line that comes."""
+    """Say the commit of the code, then time a window for every line that comes."""
     sys.stdout = sys.stderr
-    from electra.bench import as_benchmarked, random_rows, training_step
+    import torch
+
+    from electra.bench import as_benchmarked, random_rows, training_step, windows
     from electra.config import BenchConfig
+    from electra.machine import commit
     from electra.training.memory import keep_freed_memory
 
     keep_freed_memory()
@@ -80,12 +85,10 @@ def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
     step, _ = training_step(run, random_rows(run.model.vocab_size, rows, length))
     for _ in range(SETTLE):
         step()
-    count = STEPS.get(preset, 1)
+    print(commit(), file=answers, flush=True)
     for _ in asked:
-        begun = time.perf_counter()
-        for _ in range(count):
-            step()
-        print((time.perf_counter() - begun) / count, file=answers, flush=True)
+        (window,) = windows(step, 1, STEPS.get(preset, 1), torch.device("cpu"))
+        print(window, file=answers, flush=True)
 
 
 if __name__ == "__main__":

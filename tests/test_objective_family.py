@@ -36,7 +36,7 @@ from electra.interface import Counts
 from electra.model.generators import TwoTower
 from electra.model.heads import MaskedLM
 from electra.objectives import OBJECTIVES
-from electra.objectives.corruption import Corrupted, mask_tokens
+from electra.objectives.corruption import Corrupted, mask_tokens, random_words
 from electra.objectives.replacement import Filled
 from electra.pretrain import pretrain
 from electra.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
@@ -486,19 +486,24 @@ def test_the_temperature_falls_exponentially():
     assert found == pytest.approx([2, 1 + np.exp(-1), 1 + np.exp(-2), 1 + np.exp(-10)])
 
 
-def test_a_share_of_the_samples_are_words_from_elsewhere_in_the_batch_in_training_only():
+def test_a_share_of_the_samples_is_random_in_training_only():
     lengths = (16, 5, 9) * 400
     objective, batch = make_objective(random_sample_prob=0.25, mask_token_prob=1.0), make_batch(lengths)
-    objective.sample.forward = lambda logits, temperature: torch.zeros(len(logits), dtype=torch.long)  # no word of it
+    objective.sample.forward = lambda logits, temperature: torch.full((len(logits),), -1)  # no entry
     filled = objective.train().fill_in(batch)
-    used = filled.masked.used
-    hidden, samples = filled.masked.labels[used], filled.samples[used]
-    words = samples[samples > 0]
-    assert len(words) / len(samples) == pytest.approx(0.25, abs=0.03)
-    expected, found = (torch.bincount(ids, minlength=V).float() / len(ids) for ids in (hidden, words))
-    assert (expected - found).abs().max() < 0.05 and found[expected == 0].sum() == 0
+    samples = filled.samples[filled.masked.used]
+    assert (samples >= 0).float().mean() == pytest.approx(0.25, abs=0.03)
     assert torch.equal(filled.corrupted.is_replaced, filled.corrupted.input_ids != batch.input_ids)
-    assert not objective.eval().fill_in(batch).samples.any()
+    assert (objective.eval().fill_in(batch).samples == -1).all()
+
+
+def test_random_words_are_half_from_the_batch_and_half_from_the_vocabulary():
+    batch = make_batch((16, 5, 9) * 2000)
+    skewed = batch._replace(input_ids=torch.where(batch.input_ids > V // 2, V - 1, batch.input_ids))
+    masked = make_objective().mask(skewed)
+    hidden, words = masked.labels[masked.used], random_words(masked, V)[masked.used]
+    of_the_batch, found = (torch.bincount(ids, minlength=V).float() / len(ids) for ids in (hidden, words))
+    assert (found - (of_the_batch + 1 / V) / 2).abs().max() < 0.02
 
 
 @pytest.mark.parametrize("name", ["adversarial", "electric"])

@@ -94,12 +94,17 @@ def mask_tokens(
     return Masked(place(batch.input_ids, positions, masks, hidden), positions, labels, used)
 
 
-def words_of_the_batch(masked: Masked) -> Tensor:
-    """For each masked position a word hidden elsewhere in the batch, so drawn as often as words occur, [B, K]."""
+def random_words(masked: Masked, vocab_size: int) -> Tensor:
+    """For each masked position a word hidden elsewhere in the batch or, as often, any entry of the vocabulary, [B, K].
+
+    The first are drawn as often as words occur; most of the second are rare pieces, as in a misspelt word.
+    """
     used = masked.used.flatten()
     hidden = masked.labels.flatten()[used.int().argsort(descending=True)]  # those that are used come first
     drawn = torch.rand(len(hidden), device=hidden.device) * used.sum()
-    return hidden[drawn.long()].view_as(masked.labels)
+    of_the_batch = hidden[drawn.long()].view_as(masked.labels)
+    any_entry = torch.randint_like(of_the_batch, vocab_size)
+    return torch.where(torch.rand(drawn.shape, device=drawn.device).view_as(any_entry) < 0.5, of_the_batch, any_entry)
 
 
 def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:

@@ -15,7 +15,7 @@ from electra.config import PretrainConfig
 from electra.interface import Batch, Counts
 from electra.model.heads import MaskedLM
 from electra.objectives.base import Objective, mean
-from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, words_of_the_batch
+from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, random_words
 
 
 class Filled(NamedTuple):
@@ -69,7 +69,7 @@ class Replacement(Objective):
         samples = self.sample(logits.detach(), self.temperature).view_as(masked.labels)
         if random_sample_prob and self.training:
             is_random = torch.rand(samples.shape, device=samples.device) < random_sample_prob
-            samples = torch.where(is_random, words_of_the_batch(masked), samples)
+            samples = torch.where(is_random, random_words(masked, self.config.model.vocab_size), samples)
         return Filled(masked, logits, samples, corrupt(batch, masked, samples))
 
     def cloze_loss(self, filled: Filled, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:

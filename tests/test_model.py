@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 import transformers
 
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.convert import load_network, save_network
 from electra.data.vocabulary import train_tokenizer
-from electra.model.encoder import Encoder, drop, random_bytes
+from electra.model.dropout import draw_noise, drop
+from electra.model.encoder import Encoder
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
 from electra.objectives import OBJECTIVES
@@ -129,18 +131,40 @@ def test_sharing_is_by_construction(share):
     assert (encoders[0].embeddings is encoders[1].embeddings) == (share != "none")
 
 
-def test_dropout_keeps_the_mean_and_the_share():
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_dropout_keeps_the_mean_and_the_share(p):
     torch.manual_seed(0)
-    x = torch.ones(1000, 1000)
-    dropped = drop(x, random_bytes(0.1, 1000, 1000, device=x.device), 0.1, True)
-    assert dropped.mean() == pytest.approx(1.0, abs=0.002)
-    assert (dropped == 0).float().mean() == pytest.approx(26 / 256, abs=0.001)
-    assert torch.equal(drop(x, None, 0.1, False), x)
+    x = torch.ones(10, 100, 1000)
+    dropped = drop(x, draw_noise(p, *x.shape, device=CPU), p, True)
+    assert dropped.mean() == pytest.approx(1.0, abs=0.004)
+    assert (dropped == 0).float().mean() == pytest.approx(p, abs=0.002)
+    assert torch.equal(drop(x, None, p, False), x)
 
 
-def test_noise_differs_from_step_to_step():
-    first, second = (random_bytes(0.1, 64, 64, device=torch.device("cpu")) for _ in range(2))
-    assert not torch.equal(first, second)
+def test_dropout_of_two_rows_or_columns_is_independent():
+    """Of all pairs: correlations as small, and as seldom large, as those of torch's own dropout."""
+    torch.manual_seed(0)
+    x = torch.ones(2048, 512)
+    for ours, torchs in zip(correlations(drop(x, draw_noise(0.1, *x.shape, device=CPU), 0.1, True)),
+                            correlations(F.dropout(x, 0.1)), strict=True):  # fmt: skip
+        assert ours.std() == pytest.approx(float(torchs.std()), rel=0.01) and abs(ours.mean()) < 1e-3
+        assert ours.abs().max() < 1.2 * torchs.abs().max()
+
+
+def correlations(dropped):
+    """Of each two rows, and of each two columns."""
+    found = (torch.corrcoef(kept) for kept in ((dropped > 0).double(), (dropped > 0).double().T))
+    return [c[~torch.eye(len(c), dtype=torch.bool)] for c in found]
+
+
+def test_a_dropped_element_s_neighbours_and_its_place_in_another_tensor_are_independent():
+    torch.manual_seed(0)
+    first, second = (drop(torch.ones(1000, 1000), draw_noise(0.5, 1000, 1000, device=CPU), 0.5, True) > 0 for _ in "ab")
+    for one, other in ((first, second), (first[:, 1:], first[:, :-1]), (first[1:], first[:-1]), (first, first.T)):
+        assert (one == other).float().mean() == pytest.approx(0.5, abs=0.003)
 
 
 @pytest.mark.parametrize("embedding_size", [64, 128])

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
+from electra.model.dropout import Noise, draw_noise, drop
 from electra.model.embeddings import Embeddings, LayerNorm
 
 
@@ -22,33 +23,15 @@ class Linear(nn.Linear):
         return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
 
 
-class Noise(NamedTuple):
-    """Random bytes that decide one layer's dropout; None where torch draws its own."""
+class LayerNoise(NamedTuple):
+    """What decides the dropout of one layer; None where torch draws its own."""
 
-    attention: Tensor | None  # [B, H, L, L]
-    attention_out: Tensor | None  # [B, L, D]
-    mlp_out: Tensor | None  # [B, L, D]
-
-
-NO_NOISE = Noise(None, None, None)
+    attention: Noise | None  # for [B, H, L, L]
+    attention_out: Noise | None  # for [B, L, D]
+    mlp_out: Noise | None  # for [B, L, D]
 
 
-def random_bytes(p: float, *shape: int, device: torch.device) -> Tensor | None:
-    """Draw uint8 noise for dropout of probability `p`; eight bytes a draw, as a CPU's generator is slow."""
-    if p == 0:
-        return None
-    count = torch.Size(shape).numel()
-    words = torch.empty(-(-count // 8), dtype=torch.int64, device=device).random_(-(2**63), None)
-    return words.view(torch.uint8)[:count].view(shape)
-
-
-def drop(x: Tensor, noise: Tensor | None, p: float, training: bool) -> Tensor:
-    """Zero each element with probability `p` (by bytes: in steps of 1/256), and scale up the rest by the inverse."""
-    if noise is None:
-        return F.dropout(x, p, training)
-    dropped = max(1, round(256 * p))
-    kept = noise.float() >= dropped  # compared as bytes, a compiled layer takes five times as long
-    return torch.where(kept, x * (256 / (256 - dropped)), torch.zeros((), dtype=x.dtype, device=x.device))
+NO_NOISE = LayerNoise(None, None, None)
 
 
 class SelfAttention(nn.Module):
@@ -61,7 +44,7 @@ class SelfAttention(nn.Module):
         self.qkv = Linear(config.hidden_size, 3 * config.hidden_size)
         self.out = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: Tensor, bias: Tensor, noise: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, noise: Noise | None) -> Tensor:
         q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H]
         if x.is_cuda:
             attended = F.scaled_dot_product_attention(q, k, v, bias, self.dropout if self.training else 0.0)
@@ -86,7 +69,7 @@ class Layer(nn.Module):
         self.output_norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = config.hidden_dropout_prob
 
-    def forward(self, x: Tensor, bias: Tensor, noise: Noise) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, noise: LayerNoise) -> Tensor:
         attended = self.attention(x, bias, noise.attention)
         x = self.attention_norm(x + drop(attended, noise.attention_out, self.dropout, self.training))
         mlp: Tensor = self.output(F.gelu(self.intermediate(x)))
@@ -126,26 +109,26 @@ class Encoder(nn.Module):
         if position_ids is None:
             position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
-        by_bytes = self.training and not x.is_cuda
+        draws = self.training and not x.is_cuda
         p = self.config.hidden_dropout_prob
-        x = self.project(drop(x, random_bytes(p, *x.shape, device=x.device) if by_bytes else None, p, self.training))
+        x = self.project(drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training))
         bias = self.attention_bias(attention_mask)
         for layer in self.layers:
-            x = layer(x, bias, self.noise(x) if by_bytes else NO_NOISE)
+            x = layer(x, bias, self.noise(x) if draws else NO_NOISE)
         return x
 
     def attention_bias(self, attention_mask: Tensor) -> Tensor:
         """What is added to attention scores: nothing between tokens of one example, [B, L] -> [B, 1, L, L]."""
         return attention_bias(attention_mask, self.compute_dtype)
 
-    def noise(self, x: Tensor) -> Noise:
-        """The random bytes of one layer on a CPU, drawn outside the compiled part: in it they would be slow."""
+    def noise(self, x: Tensor) -> LayerNoise:
+        """One layer's noise on a CPU, drawn outside the compiled part: in it the generator would be slow."""
         B, L, _ = x.shape
         p, p_attention = self.config.hidden_dropout_prob, self.config.attention_probs_dropout_prob
-        return Noise(
-            random_bytes(p_attention, B, self.config.num_attention_heads, L, L, device=x.device),
-            random_bytes(p, *x.shape, device=x.device),
-            random_bytes(p, *x.shape, device=x.device),
+        return LayerNoise(
+            draw_noise(p_attention, B, self.config.num_attention_heads, L, L, device=x.device),
+            draw_noise(p, *x.shape, device=x.device),
+            draw_noise(p, *x.shape, device=x.device),
         )
 
 

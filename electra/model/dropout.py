@@ -1,0 +1,42 @@
+"""Dropout whose random numbers cost a CPU next to nothing.
+
+A CPU's generator takes longer over an attention matrix than the softmax does. So it draws one number for each row and
+one for each column of a tensor, and every element mixes its two: in the compiled layer, and again in the backward pass.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Noise(NamedTuple):
+    """What decides the dropout of a tensor [..., N]."""
+
+    rows: Tensor  # int32 [..., 1]
+    columns: Tensor  # int32 [N]
+
+
+def draw_noise(p: float, *shape: int, device: torch.device) -> Noise | None:
+    """Noise for a tensor of this shape; None where nothing is dropped."""
+    if p == 0:
+        return None
+    rows, columns = (*shape[:-1], 1), shape[-1:]
+    return Noise(*(torch.empty(s, dtype=torch.int32, device=device).random_(-(2**31), None) for s in (rows, columns)))
+
+
+def drop(x: Tensor, noise: Noise | None, p: float, training: bool) -> Tensor:
+    """Zero each element of [..., N] with probability `p` and scale up the rest; without noise torch draws its own."""
+    if noise is None:
+        return F.dropout(x, p, training)
+    kept = mixed(noise) >= round(p * 2**32) - 2**31
+    return torch.where(kept, x * (1 / (1 - p)), torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+def mixed(noise: Noise) -> Tensor:
+    """A uniform int32 for each element, [..., N]; mixed as a hash does, or rows of close numbers would drop alike."""
+    x = (noise.rows ^ noise.columns).mul_(0x21F0AAAD)
+    return x.bitwise_xor_((x >> 15).bitwise_and_(0x1FFFF)).mul_(0x735A2D97)

@@ -32,7 +32,7 @@ PARTS = {  # the first whose words occur in an operation's name takes its time
     "losses and sampling": ("_exp_", "amax", "gather", "scatter", "sort", "log_sigmoid", "cumsum"),
     "other kernels of the compiled layers": ("cpp_fused",),
     "embeddings": ("embedding", "index_select"),
-    "random bytes": ("random_", "uniform_"),
+    "random numbers": ("random_", "uniform_"),
     "clip and update": ("_fused_adamw_", "_foreach", "linalg_vector_norm", "Optimizer", "aten::mul_"),
     "copies, casts and fills": ("copy_", "fill_", "aten::eq"),
     "calls of compiled graphs": ("CompiledF", "Torch-Compiled", "TorchDynamo"),

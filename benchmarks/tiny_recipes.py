@@ -46,7 +46,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "adamw": {},
     "muon-1e-3": {"optimizer": "muon"},
     "muon-2e-3": MUON,
-    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},  # the tiny preset has this
+    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},
     "muon-2e-3-cooldown-0.25": MUON | {"cooldown": 0.25},
     "muon-4e-3": MUON | {"learning_rate": 4e-3},
     "batch-16": {"train_batch_size": 16},
@@ -61,7 +61,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mask-10": {"mask_prob": 0.10},
     "muon-2e-3-cooldown-0.5-mask-25": MUON | {"cooldown": 0.5, "mask_prob": 0.25},
     "muon-2e-3-cooldown-0.5-random-20": MUON | {"cooldown": 0.5, "random_sample_prob": 0.2},
-    "muon-2e-3-cooldown-0.5-random-40": MUON | {"cooldown": 0.5, "random_sample_prob": 0.4},
+    "muon-2e-3-cooldown-0.5-random-40": MUON | {"cooldown": 0.5, "random_sample_prob": 0.4},  # the tiny preset
     "temperature-1.5": {"temperature": 1.5},
     "share-none": {"share": "none"},
     "generator-half": {"generator_width": 0.5},
@@ -113,8 +113,9 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
     """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
     paper, changes = SIZES["tiny"], RECIPES[name]
     base = replace(
-        PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown
-    )
+        PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown,
+        random_sample_prob=paper.random_sample_prob,
+    )  # fmt: skip
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}
     return replace(

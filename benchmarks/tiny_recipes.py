@@ -60,8 +60,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "batch-64-lr-2e-3": {"train_batch_size": 64, "learning_rate": 2e-3},
     "mask-10": {"mask_prob": 0.10},
     "muon-2e-3-cooldown-0.5-mask-25": MUON | {"cooldown": 0.5, "mask_prob": 0.25},
-    "muon-2e-3-cooldown-0.5-random-20": MUON | {"cooldown": 0.5, "random_sample_prob": 0.2},
-    "muon-2e-3-cooldown-0.5-random-40": MUON | {"cooldown": 0.5, "random_sample_prob": 0.4},  # the tiny preset
+    "muon-2e-3-cooldown-0.5-random-20": MUON | {"cooldown": 0.5, "random_sample_prob": 0.2},  # the tiny preset
+    "muon-2e-3-cooldown-0.5-random-40": MUON | {"cooldown": 0.5, "random_sample_prob": 0.4},
     "temperature-1.5": {"temperature": 1.5},
     "share-none": {"share": "none"},
     "generator-half": {"generator_width": 0.5},

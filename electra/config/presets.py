@@ -23,7 +23,7 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
     model = replace(paper.model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     return replace(
         paper, model=model, init="corpus", optimizer="muon", learning_rate=2 * paper.learning_rate, cooldown=0.5,
-        adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.4,
+        adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.2,
     )  # fmt: skip
 
 

@@ -153,20 +153,25 @@ def test_shared_tables_are_one_tensor_before_and_after_saving_and_loading(name, 
 @pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
 def test_torchs_wrapper_for_many_processes_leaves_tables_tied_and_gradients_as_they_are(name, share):
     """Here there is one process; what is shared must not be counted twice, nor left out."""
-    objective, batch, gradients = make_objective(name, **settings_for(name, share)), make_batch(), []
+    objective = make_objective(name, **settings_for(name, share))
+    alone = gradients_through(objective, objective)
     torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
     try:
         wrapped = nn.parallel.DistributedDataParallel(objective, find_unused_parameters=True)
-        for module in (objective, wrapped):
-            objective.zero_grad(set_to_none=True)
-            seed_all(3)
-            module(batch).loss.backward()
-            gradients.append({n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None})
+        in_group = gradients_through(wrapped, objective)
+        del wrapped  # before its group: the last to let go of it must not hold Python's lock, or both wait for ever
     finally:
         torch.distributed.destroy_process_group()
-    assert gradients[0] and gradients[0].keys() == gradients[1].keys()
-    for parameter, gradient in gradients[0].items():
-        assert torch.allclose(gradient, gradients[1][parameter], rtol=1e-5, atol=1e-8), parameter
+    assert alone and alone.keys() == in_group.keys()
+    for parameter, gradient in alone.items():
+        assert torch.allclose(gradient, in_group[parameter], rtol=1e-5, atol=1e-8), parameter
+
+
+def gradients_through(module, objective):
+    objective.zero_grad(set_to_none=True)
+    seed_all(3)
+    module(make_batch()).loss.backward()
+    return {n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("name", ["electra", "replace_mlm"])

@@ -104,7 +104,7 @@ def random_words(masked: Masked, vocab_size: int) -> Tensor:
     drawn = torch.rand(len(hidden), device=hidden.device) * used.sum()
     of_the_batch = hidden[drawn.long()].view_as(masked.labels)
     any_entry = torch.randint_like(of_the_batch, vocab_size)
-    return torch.where(torch.rand(drawn.shape, device=drawn.device).view_as(any_entry) < 0.5, of_the_batch, any_entry)
+    return torch.where(torch.rand(any_entry.shape, device=drawn.device) < 0.5, of_the_batch, any_entry)
 
 
 def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:

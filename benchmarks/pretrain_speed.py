@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from worker import Worker
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -106,39 +107,12 @@ def configuration(options: argparse.Namespace, dropout: float) -> PretrainConfig
 # -- the parent --------------------------------------------------------------------------------------------------------
 
 
-class Worker:
-    """One implementation in its process; it measures when asked."""
-
-    def __init__(self, name: str, options: argparse.Namespace, batches: str) -> None:
-        program = [sys.executable, __file__]
-        if name == "google":
-            program = [options.google_python, str(Path(__file__).with_name("google_worker.py"))]
-        arguments = [*sys.argv[1:], "--worker", name, "--batches", batches]
-        self.name = name
-        self.process = subprocess.Popen(
-            [*program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.about = self.answer()
-        self.seconds: list[float] = []
-
-    def answer(self) -> dict:
-        line = self.process.stdout.readline()
-        if not line:
-            raise SystemExit(f"{self.name} ended with {self.process.wait()}")
-        return json.loads(line)
-
-    def measure(self) -> None:
-        """Let it run a round; keep the seconds of a step."""
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        self.seconds.append(self.answer()["seconds"])
-
-    def end(self) -> float:
-        """Its peak memory in MB."""
-        self.process.stdin.close()
-        peak = self.answer()["peak_memory_mb"]
-        self.process.wait()
-        return peak
+def start(name: str, options: argparse.Namespace, batches: str) -> Worker:
+    """The process of one implementation."""
+    program = [sys.executable, __file__]
+    if name == "google":
+        program = [options.google_python, str(Path(__file__).with_name("google_worker.py"))]
+    return Worker(name, [*program, *sys.argv[1:], "--worker", name, "--batches", batches])
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -147,7 +121,7 @@ def compare(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         batches = str(Path(folder) / "batches.npz")
         make_batches(options, batches)
-        workers = [Worker(name, options, batches) for name in names]  # each is warm before the next starts
+        workers = [start(name, options, batches) for name in names]  # each is warm before the next starts
     for number in range(options.rounds):
         for worker in workers if number % 2 == 0 else workers[::-1]:
             worker.measure()

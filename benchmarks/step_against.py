@@ -9,14 +9,16 @@ Each lives in a process of its own, with the same packages; a ratio is of two wi
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
-import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from typing import IO
 
 from result_file import add
+from worker import Worker
 
 ROOT = Path(__file__).parents[1]
 SETTLE = 8  # steps before any is timed
@@ -35,39 +37,23 @@ def main() -> None:
     if not (options.before / "electra").is_dir():
         parser.error(f"{options.before} is no checkout of this project")
     for preset in options.presets:
-        workers = [start(folder.resolve(), preset) for folder in (options.before, ROOT)]
-        commits = [answer(worker) for worker in workers]
-        pairs = [[seconds(worker) for worker in workers] for _ in range(options.rounds)]
+        command = [sys.executable, __file__, "--worker", preset]
+        before, after = workers = [
+            Worker(str(folder), command, os.environ | {"PYTHONPATH": str(folder.resolve())})
+            for folder in (options.before, ROOT)
+        ]
+        for _, worker in product(range(options.rounds), workers):
+            worker.measure()
         for worker in workers:
-            worker.kill()
-        before, after = (statistics.median(each) for each in zip(*pairs, strict=True))
-        ratios = [round(old / new, 3) for old, new in pairs]
-        row = {"before": commits[0], "seconds_before": before, "seconds": after, "ratios": ratios}
+            worker.process.kill()
+        ratios = [round(old / new, 3) for old, new in zip(before.seconds, after.seconds, strict=True)]
+        row = {
+            "before": before.about["commit"], "seconds_before": statistics.median(before.seconds),
+            "seconds": statistics.median(after.seconds), "ratios": ratios,
+        }  # fmt: skip
         row["ratio"] = statistics.median(ratios)
         print(preset, row, flush=True)
         add(options.out, preset, row)
-
-
-def start(checkout: Path, preset: str) -> subprocess.Popen[str]:
-    """A process that takes steps with the code of `checkout`; it says that code's commit once it is ready."""
-    program = [sys.executable, __file__, "--worker", preset]
-    environment = os.environ | {"PYTHONPATH": str(checkout)}
-    return subprocess.Popen(program, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def answer(worker: subprocess.Popen[str]) -> str:
-    """The next line that a process says."""
-    assert worker.stdout
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit(f"a process ended with {worker.wait()}")
-    return line.strip()
-
-
-def seconds(worker: subprocess.Popen[str]) -> float:
-    """The seconds of a step in one window."""
-    print(file=worker.stdin, flush=True)
-    return float(answer(worker))
 
 
 def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
@@ -85,10 +71,10 @@ def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
     step, _ = training_step(run, random_rows(run.model.vocab_size, rows, length))
     for _ in range(SETTLE):
         step()
-    print(commit(), file=answers, flush=True)
+    print(json.dumps({"commit": commit()}), file=answers, flush=True)
     for _ in asked:
         (window,) = windows(step, 1, STEPS.get(preset, 1), torch.device("cpu"))
-        print(window, file=answers, flush=True)
+        print(json.dumps({"seconds": window}), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
     require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
     rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
     run = replace(
-        run, init="random", train_batch_size=rows, micro_batch_size=rows, device=config.device,
+        run, init="random", train_batch_size=rows, micro_batch_size=rows, short_stage=0.0, device=config.device,
         precision=config.precision, compile=config.compile, threads=config.threads,
     )  # fmt: skip
     return run, length, rows
@@ -129,7 +129,7 @@ class InTurn:
     def __init__(self, batches: list[Batch]) -> None:
         self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
 
-    def micro_batches(self, step: int, micro_batch_size: int) -> list[Batch]:
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
         """One of them."""
         return [self.batches[step % len(self.batches)]]
 

@@ -109,6 +109,11 @@ def require_readable(config: PretrainConfig, train: Examples, tokenizer: Tokeniz
         f"{config.data} holds examples of {train.seq_length} tokens, the model reads {longest} "
         f"(max_position_embeddings); prepare with --seq-length {longest} or raise it",
     )
+    require(
+        not config.short_stage or train.seq_length % min(config.short_length, train.seq_length) == 0,
+        f"{config.data} holds rows of {train.seq_length} tokens, which short_length {config.short_length} does not "
+        "divide; set a short_length that does, or short_stage to 0",
+    )
 
 
 def build_trainer(
@@ -124,18 +129,20 @@ def build_trainer(
     heldout = open_examples(config.data, "heldout")
     if not config.micro_batch_size and micro < min(FEWEST_ROWS, config.train_batch_size):
         warn(f"a batch of {config.train_batch_size} rows is read {micro} at a time; one that 32 divides is faster")
-    unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
-    loaders = [
-        Loader(examples, rows, seed, tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)
-        if len(examples)
-        else None
-        for examples, rows, seed in ((train, config.train_batch_size, config.seed), (heldout, micro, 0))
-    ]
-    require(loaders[0] is not None, f"{config.data} holds no examples to train on")
-    assert loaders[0] is not None
+    require(len(train) > 0, f"{config.data} holds no examples to train on")
+    reading: dict[str, Any] = {
+        "sep_id": tokenizer.sep_id,
+        "pad_id": tokenizer.pad_id,
+        "special_ids": tokenizer.never_masked if config.faithful else tokenizer.special_ids,
+        "packed": config.packed,
+        "short_stage": config.short_stage,
+        "short_length": config.short_length,
+    }
+    loader = Loader(train, config.train_batch_size, config.seed, **reading)
+    heldout_loader = Loader(heldout, micro, 0, **reading) if len(heldout) else None
     optimizer = OPTIMIZERS[config.optimizer](objective, config)
     captured = should_capture(config, device)
-    return Trainer(objective, optimizer, loaders[0], loaders[1], config, folder, device, micro, captured)
+    return Trainer(objective, optimizer, loader, heldout_loader, config, folder, device, micro, captured)
 
 
 def largest_divisor(number: int, at_most: int) -> int:

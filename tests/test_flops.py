@@ -100,6 +100,14 @@ def test_packed_rows_attend_to_their_own_example_only():
     assert packed == full
 
 
+def test_short_rows_cost_less_attention_while_they_are_short():
+    short = replace(PRESETS["small"], short_stage=0.6, short_length=32)
+    per_token = [flops_per_token(PRESETS["small"], length)["total"] for length in (32, 128)]
+    assert flops_per_token(short, 128, done=0.3)["total"] == per_token[0]
+    assert flops_per_token(short, 128)["total"] == pytest.approx(0.6 * per_token[0] + 0.4 * per_token[1])
+    assert flops_per_token(short, 32)["total"] == per_token[0]
+
+
 def test_memory_is_sixteen_bytes_a_parameter_and_grows_with_the_micro_batch():
     few, many = (memory_bytes(PRESETS["small"], 128, rows) for rows in (32, 64))
     assert few["weights"] + few["gradients"] + few["adam_moments"] == 16 * PARAMETERS["small"][5]

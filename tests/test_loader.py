@@ -39,11 +39,9 @@ def test_rows_of_mixed_lengths_are_full():
         assert lengths.sum() / (128 * (rows.max() + 1)) > 0.99
 
 
-def loader_of(folder, batch_size=4, seed=0, packed=True):
-    tokenizer = tiny_tokenizer()
-    return Loader(
-        open_examples(folder), batch_size, seed, tokenizer.sep_id, tokenizer.pad_id, tokenizer.special_ids, packed
-    )
+def loader_of(folder, batch_size=4, seed=0, packed=True, **short):
+    t = tiny_tokenizer()
+    return Loader(open_examples(folder), batch_size, seed, t.sep_id, t.pad_id, t.special_ids, packed, **short)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +108,19 @@ def test_micro_batches_together_are_the_batch(data, size):
     parts = loader.micro_batches(5, size)
     assert len(parts) == 8 // size
     assert equal(whole, [torch.cat(tensors) for tensors in zip(*parts, strict=True)])
+
+
+@pytest.mark.parametrize("length", [8, 12, 2 * SEQ_LENGTH])
+def test_in_the_short_stage_rows_come_in_pieces_of_the_same_tokens(data, length):
+    short = loader_of(data, short_stage=0.75, short_length=length)
+    whole = loader_of(data).micro_batches(7, 2)
+    pieces = short.micro_batches(7, 2, done=0.74)
+    assert [batch.input_ids.shape[1] for batch in pieces] == [min(length, SEQ_LENGTH)] * 2
+    for piece, batch in zip(pieces, whole, strict=True):
+        assert equal([tensor.reshape(2, SEQ_LENGTH) for tensor in piece], batch)  # positions too
+    for done in (0.75, 1.0):
+        assert all(map(equal, short.micro_batches(7, 2, done), whole))
+    assert all(map(equal, short.micro_batches(7, 2), whole))  # as held-out text is read
 
 
 @pytest.mark.parametrize("packed", [True, False])

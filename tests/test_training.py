@@ -18,6 +18,7 @@ import pytest
 import torch
 from tiny import (
     MODEL,
+    SEQ_LENGTH,
     flags,
     hook_step,
     poison_at,
@@ -30,6 +31,7 @@ from tiny import (
 )
 
 from electra.cli import main
+from electra.data.loader import Loader
 from electra.data.shards import open_examples
 from electra.data.tokenizer import load_tokenizer
 from electra.pretrain import build_trainer, pretrain
@@ -195,6 +197,35 @@ def test_an_asked_stop_saves_and_the_same_command_goes_on(data, straight, tmp_pa
     monkeypatch.undo()
     pretrain(config)
     assert_same_run(tmp_path / "run", straight)
+
+
+@pytest.mark.parametrize("stop_at", [5, 17, 18, 19])
+def test_a_run_with_short_rows_goes_on_in_either_stage(data, tmp_path, stop_at):
+    def config(name):
+        return tiny_config(data, tmp_path / name, short_stage=0.75, short_length=12)
+
+    lengths = []
+    with pytest.MonkeyPatch.context() as patch:
+        hook_read(patch, lengths)
+        pretrain(config("straight"))
+    assert lengths == [12] * 18 + [SEQ_LENGTH] * 6
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
+        hook_step(patch, after=stop_after(stop_at))
+        pretrain(config("run"))
+    pretrain(config("run"))
+    assert_same_run(tmp_path / "run", tmp_path / "straight")
+
+
+def hook_read(patch, lengths):
+    """Note how long the rows of each step are."""
+    read = Loader.micro_batches
+
+    def noted(self, step, size, *done):
+        batches = read(self, step, size, *done)
+        lengths.extend(batch.input_ids.shape[1] for batch in batches[:1] if done)
+        return batches
+
+    patch.setattr(Loader, "micro_batches", noted)
 
 
 def test_sigterm_ends_the_command_with_75(data, straight, tmp_path):
@@ -459,6 +490,13 @@ def test_longer_examples_than_the_model_reads_are_refused(tmp_path):
     data = write_data(tmp_path / "data", seq_length=48)
     with pytest.raises(ValueError, match=r"48 tokens, the model reads 32 .*--seq-length 32"):
         pretrain(tiny_config(data, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_rows_that_cannot_be_cut_evenly_are_refused(data, tmp_path):
+    config = tiny_config(data, tmp_path / "run", short_stage=0.5, short_length=SEQ_LENGTH // 2 + 1)
+    with pytest.raises(ValueError, match=f"rows of {SEQ_LENGTH} tokens, which short_length {SEQ_LENGTH // 2 + 1} does"):
+        pretrain(config)
     assert not (tmp_path / "run").exists()
 
 

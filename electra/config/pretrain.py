@@ -101,6 +101,10 @@ class PretrainConfig:
     train_batch_size: int = arg(128, "rows an optimizer step sees, over all devices")
     micro_batch_size: int = arg(0, "rows a forward pass sees; 0: 32 on a CPU, 128 on a GPU, never more than the batch")
     packed: bool = arg(True, "put several short examples into a row, each blind to the others; off: one a row, padded")
+    short_stage: float = arg(
+        0.0, "share of the training, at its start, in which rows are cut into short pieces, blind to each other"
+    )
+    short_length: int = arg(64, "tokens of such a piece; must divide the length of a row")
     # budget: the first that is reached ends the run
     train_steps: int = arg(1_000_000, "optimizer steps, and the length of the schedule")
     max_tokens: int = arg(0, "stop after this many tokens; 0: no limit")
@@ -127,7 +131,7 @@ class PretrainConfig:
         require_positive(
             self,
             "mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
-            "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches",
+            "train_batch_size", "short_length", "train_steps", "log_steps", "save_total_limit", "eval_batches",
         )  # fmt: skip
         require_not_negative(
             self,
@@ -147,6 +151,7 @@ class PretrainConfig:
             0 <= self.random_sample_prob <= 1, f"random_sample_prob must be in [0, 1], got {self.random_sample_prob}"
         )
         require(self.temperature_decay > 0, f"temperature_decay must be above 0, got {self.temperature_decay}")
+        require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
         require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")
         require_whole_batches(self.micro_batch_size, self.train_batch_size)

@@ -1,4 +1,4 @@
-"""From examples on disk to the batches of a step, as a pure function of (seed, step).
+"""From examples on disk to the batches of a step, as a pure function of (seed, step), and of its stage.
 
 No iterator has a history: step 1,000,000 is made as fast as step 0, and a resumed run reads what the uninterrupted
 one would have read, on any number of processes.
@@ -31,6 +31,7 @@ class Loader:
     """Rows of `seq_length` slots, `batch_size` a step.
 
     packed: fill a row with several examples where they fit (no example is cut); else one example a row.
+    short_stage: share of the training, at its start, in which rows are cut into pieces of `short_length` slots.
     """
 
     def __init__(
@@ -42,10 +43,13 @@ class Loader:
         pad_id: int,
         special_ids: Collection[int],
         packed: bool = True,
+        short_stage: float = 0.0,
+        short_length: int = 0,
     ) -> None:
         self.examples, self.batch_size, self.seed = examples, batch_size, seed
         self.sep_id, self.pad_id, self.special_ids = sep_id, pad_id, sorted(special_ids)
         self.seq_length = examples.seq_length
+        self.short_stage, self.short_length = short_stage, min(short_length, examples.seq_length)
         self.row_of_slot = pack(examples.lengths, self.seq_length) if packed else np.arange(len(examples))
         self.num_rows = int(self.row_of_slot.max()) + 1
         self.by_row = np.argsort(self.row_of_slot, kind="stable")
@@ -53,11 +57,12 @@ class Loader:
         self.lengths = examples.lengths.astype(np.min_scalar_type(self.seq_length))  # small numbers sort in linear time
         self.epochs: dict[int, Rows] = {}
 
-    def micro_batches(self, step: int, size: int) -> list[Batch]:
-        """The batches of one optimizer step, `size` rows each."""
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
+        """The batches of one optimizer step, `size` rows each, when a share `done` of the training is over."""
         first = step * self.batch_size
         rows = [self.row(number) for number in range(first, first + self.batch_size)]
-        return [self.batch(rows[i : i + size]) for i in range(0, self.batch_size, size)]
+        batches = [self.batch(rows[i : i + size]) for i in range(0, self.batch_size, size)]
+        return [pieces(batch, self.short_length) for batch in batches] if done < self.short_stage else batches
 
     def row(self, number: int) -> list[NDArray[np.integer]]:
         """The examples of the `number`th row ever read."""
@@ -91,6 +96,14 @@ class Loader:
                 segments[r, place] = np.minimum(np.cumsum(example == self.sep_id) - (example == self.sep_id), 1)
         maskable = (numbers > 0) & ~np.isin(ids, self.special_ids)
         return Batch(*(torch.from_numpy(a) for a in (ids, numbers, segments, positions, maskable)))
+
+
+def pieces(batch: Batch, length: int) -> Batch:
+    """Cut rows into pieces, blind to one another, which attention passes over faster: [B, L] -> [B L / length, length].
+
+    Tokens keep their positions, so those of a whole row are all learned.
+    """
+    return Batch(*(tensor.reshape(-1, length) for tensor in batch))
 
 
 def pack(lengths: Ints, seq_length: int) -> Ints:

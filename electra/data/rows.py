@@ -71,8 +71,8 @@ class ExampleLoader(Generic[E, B]):
         self.examples, self.batch_size, self.seed, self.collate = examples, batch_size, seed, collate
         self.orders: dict[int, np.ndarray] = {}
 
-    def micro_batches(self, step: int, size: int) -> list[B]:
-        """The batches of one optimizer step, `size` examples each."""
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[B]:
+        """The batches of one optimizer step, `size` examples each, however much of the training is done."""
         first = step * self.batch_size
         chosen = [self.example(number) for number in range(first, first + self.batch_size)]
         return [self.collate(chosen[i : i + size]) for i in range(0, self.batch_size, size)]

@@ -18,13 +18,13 @@ PREDICTS = ("mlm", "replace_mlm", "all_tokens_mlm")
 def flops_per_token(
     config: PretrainConfig, seq_length: int, mean_attended: float | None = None, done: float = 1.0
 ) -> dict[str, float]:
-    """Training operations per token and part, with their total; for two_stage, the mean until `done` of the training.
+    """Training operations per token and part, with their total; the mean until `done` of the training.
 
     Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
     by the share of the tokens it is made for) and 12 x layers x hidden size x attended length; look-ups are free.
     `mean_attended` is the mean length of the examples that share a row (default: `seq_length`, one example a row).
     """
-    attended = seq_length if mean_attended is None else mean_attended
+    attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended
     encoder, generator = config.model, generator_shape(config)
     main, proposing = shares_of_training(config, done)
     towers = 2 if config.objective == "electric" else 1
@@ -51,6 +51,12 @@ def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float
         alone = min(1.0, config.generator_stage / done)
         return 1 - alone, alone + (1 - alone) / 3
     return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
+
+
+def row_length(config: PretrainConfig, seq_length: int, done: float = 1.0) -> float:
+    """Tokens of a row, on average until `done`."""
+    short = min(1.0, config.short_stage / done) if config.short_stage else 0.0
+    return short * min(config.short_length, seq_length) + (1 - short) * seq_length
 
 
 def generator_shape(config: PretrainConfig) -> ElectraConfig | None:

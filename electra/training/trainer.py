@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from electra.config import FinetuneConfig, PretrainConfig
 from electra.console import say
@@ -40,13 +41,13 @@ class Interrupted(RuntimeError):
 class Source(Protocol):
     """All that the loop knows of where batches come from: tuples of tensors, tuples among them."""
 
-    def micro_batches(self, step: int, size: int) -> list[Any]: ...
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]: ...
 
 
 class Trainer:
     """Trains `module` on `loader`, saving to `folder`; continues from the newest whole checkpoint there.
 
-    captured: a step runs as a CUDA graph; every batch then has the same shape.
+    captured: a step runs as a CUDA graph; the batches of a stage then have the same shape.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class Trainer:
     ) -> None:
         self.module, self.optimizer, self.loader, self.heldout = module, optimizer, loader, heldout
         self.config, self.folder, self.device, self.micro_batch_size = config, folder, device, micro_batch_size
-        self.captured, self.stage = captured, -1
+        self.captured = captured
+        self.captured_for: tuple[Any, ...] = ()
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.unchecked: list[Unchecked] = []
@@ -104,13 +106,14 @@ class Trainer:
     def train_step(self) -> None:
         """One optimizer step: losses over the tokens of the whole batch, joint clip, update."""
         start = time.perf_counter()
-        self.module.begin_step(self.step, self.done())
+        done = self.done()
+        self.module.begin_step(self.step, done)
         self.module.train()
-        if self.captured and self.stage != self.module.stage:
-            self.capture()
-        self.rate = learning_rate(self.config, self.step, self.done())
+        self.rate = learning_rate(self.config, self.step, done)
         set_rate(self.optimizer, self.rate)
-        batches = self.loader.micro_batches(self.step, self.micro_batch_size)
+        batches = self.loader.micro_batches(self.step, self.micro_batch_size, done)
+        if self.captured:
+            self.capture(batches[0])
         counts = total([self.module.count(batch) for batch in batches])
         self.tokens += int(counts.tokens)
         counts = to_device(counts, self.device)
@@ -151,9 +154,12 @@ class Trainer:
         """What a step is made of, as it is."""
         return StepParts(self.take_gradient, self.add_gradient, self.clip, self.move_weights)
 
-    def capture(self) -> None:
-        """Have the parts of a step captured, all in one step: they share the gradient's memory."""
-        self.stage, began = self.module.stage, self.step
+    def capture(self, batch: Any) -> None:
+        """Have a step's parts captured, anew in each stage: all in one step, as they share the gradient's memory."""
+        captured_for = (self.module.stage, *(tensor.shape for tensor in tree_leaves(batch)))
+        if self.captured_for == captured_for:
+            return
+        self.captured_for, began = captured_for, self.step
         stream, pool = torch.cuda.Stream(), torch.cuda.graph_pool_handle()
 
         def ready() -> bool:

@@ -190,19 +190,21 @@ def matrices(config: PretrainConfig, tokens: int, length: int) -> dict[Matrix, i
         counts[m, d_in, d_out] = counts.get((m, d_in, d_out), 0) + times
 
     e, v = config.model.embedding_size, config.model.vocab_size
+    masked = tokens // length * max_masked(length, config.mask_prob)
     shapes = networks(config)
     for shape in shapes:
         h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
-        for d_in, d_out in ((h, 3 * h), (h, h), (h, i), (i, h)):
-            add(tokens, d_in, d_out, layers)
+        add(tokens, h, 3 * h, layers)
+        for d_in, d_out in ((h, h), (h, i), (i, h)):
+            add(tokens, d_in, d_out, layers - (shape is shapes[-1]))
+            add(masked, d_in, d_out, shape is shapes[-1])
         if e != h:
             add(tokens, e, h)
     if config.objective != "mlm":
         add(tokens, config.model.hidden_size, config.model.hidden_size)
-    masked = tokens // length * max_masked(length, config.mask_prob)
     add(masked, shapes[-1].hidden_size, e)
     add(masked, e, v)
-    return counts
+    return {matrix: times for matrix, times in counts.items() if times}
 
 
 def networks(config: PretrainConfig) -> list[ElectraConfig]:
@@ -214,13 +216,16 @@ def attention_seconds(
     config: PretrainConfig, tokens: int, length: int, device: torch.device, dtype: torch.dtype
 ) -> float:
     """Seconds of the products of queries with keys and of probabilities with values: two forward, four backward."""
-    total = 0.0
-    for shape in networks(config):
+    total, shapes = 0.0, networks(config)
+    for shape in shapes:
+        layers: float = shape.num_hidden_layers
+        if shape is shapes[-1]:  # its last layer asks from masked positions only
+            layers -= 1 - max_masked(length, config.mask_prob) / length
         size = shape.hidden_size // shape.num_attention_heads
         q = torch.randn(tokens // length * shape.num_attention_heads, length, size, device=device).to(dtype)
         p = torch.randn(q.shape[0], length, length, device=device).to(dtype)
         scores, values = (best(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q)))
-        total += shape.num_hidden_layers * (2 * scores + 4 * values)
+        total += layers * (2 * scores + 4 * values)
     return total
 
 

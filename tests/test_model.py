@@ -9,7 +9,7 @@ from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.convert import load_network, save_network
 from electra.data.vocabulary import train_tokenizer
 from electra.model.dropout import draw_noise, drop
-from electra.model.encoder import Encoder
+from electra.model.encoder import Encoder, rows_at
 from electra.model.heads import Discriminator, MaskedLM
 from electra.model.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
 from electra.objectives import OBJECTIVES
@@ -165,6 +165,42 @@ def test_a_dropped_element_s_neighbours_and_its_place_in_another_tensor_are_inde
     first, second = (drop(torch.ones(1000, 1000), draw_noise(0.5, 1000, 1000, device=CPU), 0.5, True) > 0 for _ in "ab")
     for one, other in ((first, second), (first[:, 1:], first[:, :-1]), (first[1:], first[:-1]), (first, first.T)):
         assert (one == other).float().mean() == pytest.approx(0.5, abs=0.003)
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_last_layer_may_be_computed_at_some_positions_only(layers):
+    torch.manual_seed(0)
+    config = ElectraConfig(vocab_size=50, embedding_size=32, hidden_size=64, num_hidden_layers=layers,
+                           num_attention_heads=4, intermediate_size=96, hidden_dropout_prob=0.0,
+                           attention_probs_dropout_prob=0.0)  # fmt: skip
+    encoder = Encoder(config)
+    ids, numbers, at = torch.randint(0, 50, (4, 16)), torch.randint(0, 3, (4, 16)), torch.randint(0, 16, (4, 5))
+    found, gradients = [], []
+    for hidden in (encoder(ids, numbers, at=at), rows_at(encoder(ids, numbers), at)):
+        encoder.zero_grad()
+        hidden.pow(3).sum().backward()
+        found.append(hidden.detach())
+        gradients.append([p.grad.clone() for p in encoder.parameters()])
+    assert found[0].shape == (4, 5, 64)
+    torch.testing.assert_close(*found)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-3)
+
+
+def test_dropout_at_some_positions_is_dropout():
+    torch.manual_seed(0)
+    config = ElectraConfig(vocab_size=50, embedding_size=32, hidden_size=64, num_hidden_layers=1,
+                           num_attention_heads=4, intermediate_size=96)  # fmt: skip
+    encoder = Encoder(config)
+    ids = torch.randint(0, 50, (4, 16))
+    at = torch.tensor([0, 3, 3, 9]).expand(4, -1)
+    with torch.no_grad():
+        hidden = encoder(ids, at=at)
+        assert not torch.equal(hidden[:, 1], hidden[:, 2])  # two draws at one position
+        draws = torch.stack([encoder(ids, at=at) for _ in range(400)])
+        whole = torch.stack([rows_at(encoder(ids), at) for _ in range(400)])
+        noise = float((whole[::2].mean(0) - whole[1::2].mean(0)).abs().mean())
+        assert float((draws.mean(0) - whole.mean(0)).abs().mean()) < 1.5 * noise
+        assert float(draws.std(0).mean()) == pytest.approx(float(whole.std(0).mean()), rel=0.03)
 
 
 @pytest.mark.parametrize("embedding_size", [64, 128])

@@ -1,6 +1,6 @@
 """The Transformer encoder of BERT and ELECTRA: LayerNorm after each sub-layer, learned positions.
 
-B rows, L slots, D hidden size, H heads. Weights are fp32; matrices are multiplied in `compute_dtype`.
+B rows, L slots, K asked positions, D hidden size, H heads. Weights are fp32; matrices multiply in `compute_dtype`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_NOISE = LayerNoise(None, None, None)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention with one fused projection: [B, L, D] -> [B, L, D]."""
+    """Multi-head attention with one fused projection: [B, L, D] -> [B, L, D], or [B, K, D] `at` some positions."""
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
@@ -44,8 +44,9 @@ class SelfAttention(nn.Module):
         self.qkv = Linear(config.hidden_size, 3 * config.hidden_size)
         self.out = Linear(config.hidden_size, config.hidden_size)
 
-    def forward(self, x: Tensor, bias: Tensor, noise: Noise | None) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [B, H, L, D/H]
+    def forward(self, x: Tensor, bias: Tensor, noise: Noise | None, at: Tensor | None) -> Tensor:
+        q, k, v = self.qkv(x).chunk(3, -1)
+        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (rows_at(q, at), k, v))
         if x.is_cuda:
             attended = F.scaled_dot_product_attention(q, k, v, bias, self.dropout if self.training else 0.0)
         else:  # written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md)
@@ -56,7 +57,7 @@ class SelfAttention(nn.Module):
 
 
 class Layer(nn.Module):
-    """LayerNorm(x + attention(x)), then LayerNorm(x + mlp(x)): [B, L, D] -> [B, L, D]."""
+    """LayerNorm(x + attention(x)), then LayerNorm(x + mlp(x)): [B, L, D] -> [B, L, D], or [B, K, D] `at` positions."""
 
     compile_on = ("cpu", "cuda")  # layers share one compiled graph, which takes seconds; a whole network takes minutes
 
@@ -69,16 +70,16 @@ class Layer(nn.Module):
         self.output_norm = LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.dropout = config.hidden_dropout_prob
 
-    def forward(self, x: Tensor, bias: Tensor, noise: LayerNoise) -> Tensor:
-        attended = self.attention(x, bias, noise.attention)
-        x = self.attention_norm(x + drop(attended, noise.attention_out, self.dropout, self.training))
+    def forward(self, x: Tensor, bias: Tensor, noise: LayerNoise, at: Tensor | None = None) -> Tensor:
+        attended = self.attention(x, bias, noise.attention, at)
+        x = self.attention_norm(rows_at(x, at) + drop(attended, noise.attention_out, self.dropout, self.training))
         mlp: Tensor = self.output(F.gelu(self.intermediate(x)))
         out: Tensor = self.output_norm(x + drop(mlp, noise.mlp_out, self.dropout, self.training))
         return out
 
 
 class Encoder(nn.Module):
-    """Token ids [B, L] -> hidden states [B, L, D].
+    """Token ids [B, L] -> hidden states [B, L, D], or [B, K, D] `at` positions [B, K]: the last layer is then as short.
 
     Pass another encoder's `embeddings` to share them: the same module serves both networks (paper, section 3.2).
     """
@@ -100,6 +101,7 @@ class Encoder(nn.Module):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         position_ids: Tensor | None = None,
+        at: Tensor | None = None,
     ) -> Tensor:
         """Encode rows; `attention_mask` is 0 at padding and n at the tokens of a row's nth example."""
         if attention_mask is None:
@@ -113,23 +115,35 @@ class Encoder(nn.Module):
         p = self.config.hidden_dropout_prob
         x = self.project(drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training))
         bias = self.attention_bias(attention_mask)
-        for layer in self.layers:
-            x = layer(x, bias, self.noise(x) if draws else NO_NOISE)
-        return x
+        *below, last = self.layers
+        for layer in below:
+            x = layer(x, bias, self.noise(bias) if draws else NO_NOISE)
+        if at is not None:
+            bias = rows_at(bias.squeeze(1), at)[:, None]
+        noise = self.noise(bias) if draws else NO_NOISE
+        # For so few positions a compiled layer is no faster than this one, and takes its seconds to compile.
+        out: Tensor = last(x, bias, noise) if at is None else last.forward(x, bias, noise, at)
+        return out
 
     def attention_bias(self, attention_mask: Tensor) -> Tensor:
         """What is added to attention scores: nothing between tokens of one example, [B, L] -> [B, 1, L, L]."""
         return attention_bias(attention_mask, self.compute_dtype)
 
-    def noise(self, x: Tensor) -> LayerNoise:
+    def noise(self, bias: Tensor) -> LayerNoise:
         """One layer's noise on a CPU, drawn outside the compiled part: in it the generator would be slow."""
-        B, L, _ = x.shape
-        p, p_attention = self.config.hidden_dropout_prob, self.config.attention_probs_dropout_prob
+        B, _, K, L = bias.shape  # K = L where all positions are asked for
+        c, device = self.config, bias.device
+        p, p_attention = c.hidden_dropout_prob, c.attention_probs_dropout_prob
         return LayerNoise(
-            draw_noise(p_attention, B, self.config.num_attention_heads, L, L, device=x.device),
-            draw_noise(p, *x.shape, device=x.device),
-            draw_noise(p, *x.shape, device=x.device),
+            draw_noise(p_attention, B, c.num_attention_heads, K, L, device=device),
+            draw_noise(p, B, K, c.hidden_size, device=device),
+            draw_noise(p, B, K, c.hidden_size, device=device),
         )
+
+
+def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
+    """The rows of [B, L, D] at positions [B, K], [B, K, D]; without positions all."""
+    return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 
 def attention_bias(attention_mask: Tensor, dtype: torch.dtype) -> Tensor:

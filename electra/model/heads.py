@@ -75,8 +75,8 @@ class MaskedLM(nn.Module):
 
     def hidden_at(self, positions: Tensor, *inputs: Tensor) -> Tensor:
         """Hidden states at the asked positions, [B * K, D]."""
-        hidden: Tensor = self.encoder(*inputs)
-        return hidden.gather(1, positions[..., None].expand(-1, -1, hidden.shape[-1])).flatten(0, 1)
+        hidden: Tensor = self.encoder(*inputs, at=positions)
+        return hidden.flatten(0, 1)
 
     def predict(self, hidden: Tensor) -> Tensor:
         """Logits of hidden states: [N, D] -> [N, V]."""

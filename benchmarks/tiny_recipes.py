@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -89,24 +89,36 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     options.runs = Path(options.runs) / Path(options.source).stem
-    source = PrepareConfig(
-        (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
-    )
     if options.speed:
         return add(options.out, "seconds_per_step", speed(options))
-    prepare(source)
-    texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
-    judge = configured("adamw", 0, JUDGE_TOKENS, options)
-    pretrain(judge)
-    replaced = replaced_examples(load(judge.out), judge, REPLACED_EXAMPLES)
+    asked = questions(options)
     if not (options.out.exists() and "bigram counts" in read_json(options.out)):
-        add(options.out, "bigram counts", counting(source.out, texts))
+        add(options.out, "bigram counts", counting(str(options.runs / "data"), asked.texts))
     for seed, name in product(map(int, options.seeds.split(",")), options.recipes or RECIPES):
         config = configured(name, seed, options.tokens, options)
         pretrain(config)
-        row = {"recipe": name, "seed": seed, "tokens": options.tokens} | measured(config, texts, replaced)
+        row = {"recipe": name, "seed": seed, "tokens": options.tokens} | measured(Path(config.out), asked)
         add(options.out, Path(config.out).name, row)
         print(row, flush=True)
+
+
+class Questions(NamedTuple):
+    """What every run is asked."""
+
+    texts: dict[str, list]  # with planted words, by their kind
+    replaced: tuple[list, list]  # the judge's replacements in held-out examples, and where they are
+
+
+def questions(options: argparse.Namespace) -> Questions:
+    """Prepare the text and train the judge, unless that was done."""
+    source = PrepareConfig(
+        (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
+    )
+    prepare(source)
+    judge = configured("adamw", 0, JUDGE_TOKENS, options)
+    pretrain(judge)
+    texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
+    return Questions(texts, replaced_examples(load(judge.out), judge, REPLACED_EXAMPLES))
 
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
@@ -114,7 +126,7 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
     paper, changes = SIZES["tiny"], RECIPES[name]
     base = replace(
         PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown,
-        random_sample_prob=paper.random_sample_prob,
+        random_sample_prob=paper.random_sample_prob, short_stage=paper.short_stage,
     )  # fmt: skip
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}
@@ -138,14 +150,15 @@ def speed(options: argparse.Namespace) -> dict[str, float]:
     return {name: round(statistics.median(each), 4) for name, each in times.items()}
 
 
-def measured(config: PretrainConfig, texts: dict[str, list], replaced: tuple[list, list]) -> dict[str, Any]:
+def measured(run: Path, asked: Questions) -> dict[str, Any]:
     """All figures of a run."""
-    model, last = load(config.out), read_metrics(Path(config.out))[-1]
+    model, last = load(run), read_metrics(run)[-1]
     row: dict[str, Any] = {name: round(last[name], 4) for name in ("gen_loss", "disc_loss", "disc_auc")}
-    labels, odds = np.concatenate(replaced[1]), np.concatenate(model_scores(model, replaced[0]))
+    examples, is_replaced = asked.replaced
+    labels, odds = np.concatenate(is_replaced), np.concatenate(model_scores(model, examples))
     row["judged_loss"] = round(float(np.logaddexp(0, np.where(labels, -odds, odds)).mean()), 4)
     row["judged_auc"] = round(float(roc_auc_score(labels, odds)), 4)
-    for kind, planted in texts.items():
+    for kind, planted in asked.texts.items():
         row[kind] = {rule: by_rule(planted, model, rule) for rule in WORD_RULES}
     return row
 

@@ -42,11 +42,12 @@ from electra.storage import read_json
 from electra.training.log import read_metrics
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
+COOLED = MUON | {"cooldown": 0.5}
 RECIPES: dict[str, dict[str, Any]] = {
     "adamw": {},
     "muon-1e-3": {"optimizer": "muon"},
     "muon-2e-3": MUON,
-    "muon-2e-3-cooldown-0.5": MUON | {"cooldown": 0.5},
+    "muon-2e-3-cooldown-0.5": COOLED,
     "muon-2e-3-cooldown-0.25": MUON | {"cooldown": 0.25},
     "muon-4e-3": MUON | {"learning_rate": 4e-3},
     "batch-16": {"train_batch_size": 16},
@@ -59,9 +60,14 @@ RECIPES: dict[str, dict[str, Any]] = {
     "lambda-10": {"disc_weight": 10.0},
     "batch-64-lr-2e-3": {"train_batch_size": 64, "learning_rate": 2e-3},
     "mask-10": {"mask_prob": 0.10},
-    "muon-2e-3-cooldown-0.5-mask-25": MUON | {"cooldown": 0.5, "mask_prob": 0.25},
-    "muon-2e-3-cooldown-0.5-random-20": MUON | {"cooldown": 0.5, "random_sample_prob": 0.2},  # the tiny preset
-    "muon-2e-3-cooldown-0.5-random-40": MUON | {"cooldown": 0.5, "random_sample_prob": 0.4},
+    "muon-2e-3-cooldown-0.5-mask-25": COOLED | {"mask_prob": 0.25},
+    "muon-2e-3-cooldown-0.5-random-20": COOLED | {"random_sample_prob": 0.2},
+    "muon-2e-3-cooldown-0.5-random-30": COOLED | {"random_sample_prob": 0.3},
+    "muon-2e-3-cooldown-0.5-random-40": COOLED | {"random_sample_prob": 0.4},
+    "muon-2e-3-cooldown-0.5-random-30-short": COOLED
+    | {"random_sample_prob": 0.3, "short_stage": 0.9},  # the tiny preset
+    "muon-2e-3-cooldown-0.5-random-30-batch-16": COOLED | {"random_sample_prob": 0.3, "train_batch_size": 16},
+    "muon-3e-3-cooldown-0.5-random-30": COOLED | {"learning_rate": 3e-3, "random_sample_prob": 0.3},
     "temperature-1.5": {"temperature": 1.5},
     "share-none": {"share": "none"},
     "generator-half": {"generator_width": 0.5},

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from electra.interface import Batch
 
 BLOCK = 128  # tokens of the vocabulary that sampling sums up first
+OF_THE_BATCH = 1 / 3  # share of the random words that stand elsewhere in the batch
 
 
 class Masked(NamedTuple):
@@ -95,16 +96,16 @@ def mask_tokens(
 
 
 def random_words(masked: Masked, vocab_size: int) -> Tensor:
-    """For each masked position a word hidden elsewhere in the batch or, as often, any entry of the vocabulary, [B, K].
+    """For each masked position a word hidden elsewhere in the batch or, twice as often, any entry of the vocabulary.
 
-    The first are drawn as often as words occur; most of the second are rare pieces, as in a misspelt word.
+    The first are drawn as often as words occur; most of the second are rare pieces, as in a misspelt word. [B, K].
     """
     used = masked.used.flatten()
     hidden = masked.labels.flatten()[used.int().argsort(descending=True)]  # those that are used come first
     drawn = torch.rand(len(hidden), device=hidden.device) * used.sum()
     of_the_batch = hidden[drawn.long()].view_as(masked.labels)
     any_entry = torch.randint_like(of_the_batch, vocab_size)
-    return torch.where(torch.rand(any_entry.shape, device=drawn.device) < 0.5, of_the_batch, any_entry)
+    return torch.where(torch.rand(any_entry.shape, device=drawn.device) < OF_THE_BATCH, of_the_batch, any_entry)
 
 
 def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:

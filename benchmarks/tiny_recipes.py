@@ -144,12 +144,14 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
 
 
 def speed(options: argparse.Namespace) -> dict[str, float]:
-    """The median seconds of a compiled step of each recipe, full rows, in turn."""
+    """The median seconds of a compiled step of each recipe, full rows or those of its short stage, in turn."""
     steps: dict[str, Callable[[], None]] = {}
     times: dict[str, list[float]] = {name: [] for name in options.recipes or RECIPES}
     for name in times:
         config = replace(configured(name, 0, options.tokens, options), compile="on")
-        batches = random_rows(config.model.vocab_size, config.train_batch_size, config.model.max_position_embeddings)
+        whole = config.model.max_position_embeddings
+        length = config.short_length if config.short_stage else whole
+        batches = random_rows(config.model.vocab_size, config.train_batch_size * whole // length, length)
         steps[name], _ = training_step(config, batches)
     for _, name in product(range(ROUNDS), times):
         times[name] += windows(steps[name], 1, 10, torch.device("cpu"))

@@ -21,8 +21,8 @@ def flops_per_token(
     """Training operations per token and part, with their total; the mean until `done` of the training.
 
     Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
-    by the share of the tokens it is made for) and 12 x layers x hidden size x attended length; look-ups are free. The
-    last layer below a softmax is charged at every token, though it is computed at the masked ones only.
+    by the share of the tokens it is made for, as is all but the keys and values of the layer below it) and 12 x layers
+    x hidden size x attended length; look-ups are free.
     `mean_attended` is the mean length of the examples that share a row (default: `seq_length`, one example a row).
     """
     attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended
@@ -30,15 +30,16 @@ def flops_per_token(
     main, proposing = shares_of_training(config, done)
     towers = 2 if config.objective == "electric" else 1
     predicts = config.objective in PREDICTS
-    everywhere = config.objective == "all_tokens_mlm"
+    predicted = 1.0 if config.objective == "all_tokens_mlm" else config.mask_prob  # share of the main network's tokens
+    proposed = config.mask_prob if towers == 1 else 1.0
     parts = {
-        "encoder": main * layers_flops(encoder, attended),
-        "generator": proposing * towers * layers_flops(generator, attended) if generator else 0.0,
+        "encoder": main * layers_flops(encoder, attended, predicted if predicts else 1.0),
+        "generator": proposing * towers * layers_flops(generator, attended, proposed) if generator else 0.0,
         "projections": main * projection_flops(encoder)
         + (proposing * towers * projection_flops(generator) if generator else 0.0),
         "rtd_head": 0.0 if config.objective in ("mlm", "replace_mlm") else main * rtd_head_flops(encoder),
-        "mlm_head": (main * mlm_head_flops(encoder, 1.0 if everywhere else config.mask_prob) if predicts else 0.0)
-        + (proposing * mlm_head_flops(generator, config.mask_prob if towers == 1 else 1.0, towers) if generator else 0),
+        "mlm_head": (main * mlm_head_flops(encoder, predicted) if predicts else 0.0)
+        + (proposing * mlm_head_flops(generator, proposed, towers) if generator else 0),
     }
     return {**parts, "total": sum(parts.values())}
 
@@ -71,11 +72,11 @@ def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
     return ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
 
 
-def layers_flops(shape: ElectraConfig, attended: float) -> float:
-    """Training operations per token of an encoder's layers."""
-    h, layers = shape.hidden_size, shape.num_hidden_layers
-    matrices = 4 * h * h + 2 * h * shape.intermediate_size
-    return 6.0 * layers * matrices + 12.0 * layers * h * attended
+def layers_flops(shape: ElectraConfig, attended: float, asked: float = 1.0) -> float:
+    """Training operations per token of an encoder's layers, the last one made for an `asked` share of the tokens."""
+    h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
+    passed = layers - 1 + asked  # but for queries, keys and values, which are made for all
+    return 6.0 * (layers * 3 * h * h + passed * (h * h + 2 * h * i)) + 12.0 * passed * h * attended
 
 
 def projection_flops(shape: ElectraConfig) -> float:

@@ -109,11 +109,6 @@ def require_readable(config: PretrainConfig, train: Examples, tokenizer: Tokeniz
         f"{config.data} holds examples of {train.seq_length} tokens, the model reads {longest} "
         f"(max_position_embeddings); prepare with --seq-length {longest} or raise it",
     )
-    require(
-        not config.short_stage or train.seq_length % min(config.short_length, train.seq_length) == 0,
-        f"{config.data} holds rows of {train.seq_length} tokens, which short_length {config.short_length} does not "
-        "divide; set a short_length that does, or short_stage to 0",
-    )
 
 
 def build_trainer(

@@ -123,6 +123,14 @@ def test_in_the_short_stage_rows_come_in_pieces_of_the_same_tokens(data, length)
     assert all(map(equal, short.micro_batches(7, 2), whole))  # as held-out text is read
 
 
+def test_the_last_piece_of_a_row_is_padded(data):
+    (whole,), (cut,) = (loader_of(data, short_stage=0.5, short_length=10).micro_batches(3, 4, done) for done in (1, 0))
+    assert cut.input_ids.shape == (4 * 3, 10)
+    joined = [tensor.reshape(4, 30) for tensor in cut]
+    assert equal([tensor[:, :SEQ_LENGTH] for tensor in joined], whole)
+    assert not any(tensor[:, SEQ_LENGTH:].any() for tensor in joined)
+
+
 @pytest.mark.parametrize("packed", [True, False])
 def test_what_stands_in_a_row(data, packed):
     tokenizer = tiny_tokenizer()

@@ -493,13 +493,6 @@ def test_longer_examples_than_the_model_reads_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_rows_that_cannot_be_cut_evenly_are_refused(data, tmp_path):
-    config = tiny_config(data, tmp_path / "run", short_stage=0.5, short_length=SEQ_LENGTH // 2 + 1)
-    with pytest.raises(ValueError, match=f"rows of {SEQ_LENGTH} tokens, which short_length {SEQ_LENGTH // 2 + 1} does"):
-        pretrain(config)
-    assert not (tmp_path / "run").exists()
-
-
 def test_a_missing_gpu_is_said(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     for device, said in (

@@ -104,7 +104,7 @@ class PretrainConfig:
     short_stage: float = arg(
         0.0, "share of the training, at its start, in which rows are cut into short pieces, blind to each other"
     )
-    short_length: int = arg(64, "tokens of such a piece; must divide the length of a row")
+    short_length: int = arg(64, "tokens of such a piece; best a divisor of the length of a row, the rest is padded")
     # budget: the first that is reached ends the run
     train_steps: int = arg(1_000_000, "optimizer steps, and the length of the schedule")
     max_tokens: int = arg(0, "stop after this many tokens; 0: no limit")

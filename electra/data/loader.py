@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from electra.data.shards import Examples
@@ -101,9 +102,10 @@ class Loader:
 def pieces(batch: Batch, length: int) -> Batch:
     """Cut rows into pieces, blind to one another, which attention passes over faster: [B, L] -> [B L / length, length].
 
-    Tokens keep their positions, so those of a whole row are all learned.
+    Tokens keep their positions, so those of a whole row are all learned. A last piece that is shorter is padded.
     """
-    return Batch(*(tensor.reshape(-1, length) for tensor in batch))
+    missing = -batch.input_ids.shape[1] % length
+    return Batch(*(F.pad(tensor, (0, missing)).reshape(-1, length) for tensor in batch))
 
 
 def pack(lengths: Ints, seq_length: int) -> Ints:

@@ -15,7 +15,7 @@ def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
 
 
 def fast(paper: PretrainConfig) -> PretrainConfig:
-    """What needs some two fifths fewer tokens, at tiny's size, the only one measured (docs/tiny.md).
+    """What needs half of the time or little more, at tiny's size, the only one measured (docs/tiny.md).
 
     Muon, at twice AdamW's rate, which falls in the second half only; first weights from the corpus; no dropout, as
     little text is read twice; some random samples, so that crude errors are not forgotten; short rows for most of it.

@@ -2,7 +2,7 @@
 
     git clone . BEFORE && git -C BEFORE checkout fc7afba
     python benchmarks/half_the_time.py BEFORE --minutes 4 --seeds 0,1 --out results/half_the_time.json
-    python benchmarks/half_the_time.py BEFORE --source TEXT.txt --out results/half_the_time.json
+    python benchmarks/half_the_time.py BEFORE --source TEXT.txt --out results/half_the_time_encyclopedia.json
 
 Each trains by its own code, the earlier one twice as long; both are measured here, as by benchmarks/tiny_recipes.py.
 Compiling counts, unless it has been done before on this machine: run it twice, the first time with --minutes 1.
@@ -43,7 +43,7 @@ def main() -> None:
     asked = questions(options)
     sides = {"before": (options.before, 2 * options.minutes), "now": (ROOT, options.minutes)}
     for seed, (side, (checkout, minutes)) in product(map(int, options.seeds.split(",")), sides.items()):
-        run = options.runs / f"{side}-{minutes:g}-minutes-{seed}"
+        run = options.runs / f"{commit(checkout)}-{minutes:g}-minutes-{seed}"
         train(checkout, run, minutes, seed, options)
         tokens = read_metrics(run)[-1]["tokens"]
         about = {"checkout": commit(checkout), "minutes": minutes, "seed": seed, "tokens": tokens}
@@ -64,9 +64,16 @@ def train(checkout: Path, run: Path, minutes: float, seed: int, options: argpars
 
 
 def commit(checkout: Path) -> str:
-    """What is checked out."""
-    asked = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    """What is checked out; a run is known by it, so nothing may be changed."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", checkout, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    if git("status", "--porcelain", "electra"):
+        raise SystemExit(f"{checkout}: commit what has changed in electra/ first")
+    return git("rev-parse", "--short", "HEAD")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dropout": {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
 }
 JUDGE_TOKENS = 2e6
-ROUNDS = 7  # of ten steps each, when steps are timed
+ROUNDS = 15  # of ten steps each, when steps are timed
 WORD_RULES = {  # from the scores of the pieces to that of the word
     "maximum": max, "mean": np.mean, "mean + 0.5 ln n": lambda p: np.mean(p) + 0.5 * math.log(len(p)),
 }  # fmt: skip

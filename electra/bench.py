@@ -187,7 +187,8 @@ def matrices(config: PretrainConfig, tokens: int, length: int) -> dict[Matrix, i
     counts: dict[Matrix, int] = {}
 
     def add(m: int, d_in: int, d_out: int, times: int = 1) -> None:
-        counts[m, d_in, d_out] = counts.get((m, d_in, d_out), 0) + times
+        if times:
+            counts[m, d_in, d_out] = counts.get((m, d_in, d_out), 0) + times
 
     e, v = config.model.embedding_size, config.model.vocab_size
     masked = tokens // length * max_masked(length, config.mask_prob)
@@ -196,15 +197,16 @@ def matrices(config: PretrainConfig, tokens: int, length: int) -> dict[Matrix, i
         h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
         add(tokens, h, 3 * h, layers)
         for d_in, d_out in ((h, h), (h, i), (i, h)):
+            if shape is shapes[-1]:  # its last layer goes on from masked positions only
+                add(masked, d_in, d_out)
             add(tokens, d_in, d_out, layers - (shape is shapes[-1]))
-            add(masked, d_in, d_out, shape is shapes[-1])
         if e != h:
             add(tokens, e, h)
     if config.objective != "mlm":
         add(tokens, config.model.hidden_size, config.model.hidden_size)
     add(masked, shapes[-1].hidden_size, e)
     add(masked, e, v)
-    return {matrix: times for matrix, times in counts.items() if times}
+    return counts
 
 
 def networks(config: PretrainConfig) -> list[ElectraConfig]:
@@ -218,14 +220,12 @@ def attention_seconds(
     """Seconds of the products of queries with keys and of probabilities with values: two forward, four backward."""
     total, shapes = 0.0, networks(config)
     for shape in shapes:
-        layers: float = shape.num_hidden_layers
-        if shape is shapes[-1]:  # its last layer asks from masked positions only
-            layers -= 1 - max_masked(length, config.mask_prob) / length
+        last = max_masked(length, config.mask_prob) / length if shape is shapes[-1] else 1.0
         size = shape.hidden_size // shape.num_attention_heads
         q = torch.randn(tokens // length * shape.num_attention_heads, length, size, device=device).to(dtype)
         p = torch.randn(q.shape[0], length, length, device=device).to(dtype)
         scores, values = (best(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q)))
-        total += layers * (2 * scores + 4 * values)
+        total += (shape.num_hidden_layers - 1 + last) * (2 * scores + 4 * values)
     return total
 
 

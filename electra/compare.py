@@ -7,9 +7,11 @@ import inspect
 import json
 import re
 import shutil
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -131,9 +133,10 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
         if not times:  # killed between its last step and the file below: its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)
-        half = times[len(times) // 2 :]  # without compiling and warming up
-        (start, before), (end, after) = half[0] if len(half) > 1 else (0.0, 0), times[-1]
-        write_json(pilot / "speed.json", {"tokens_per_second": (after - before) / (end - start)})
+        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compiling and warming up
+        speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
+        # The median: near the end whole rows may follow short ones, and are compiled for.
+        write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
     return float(read_json(pilot / "speed.json")["tokens_per_second"])
 
 

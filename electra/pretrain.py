@@ -125,16 +125,11 @@ def build_trainer(
     if not config.micro_batch_size and micro < min(FEWEST_ROWS, config.train_batch_size):
         warn(f"a batch of {config.train_batch_size} rows is read {micro} at a time; one that 32 divides is faster")
     require(len(train) > 0, f"{config.data} holds no examples to train on")
-    reading: dict[str, Any] = {
-        "sep_id": tokenizer.sep_id,
-        "pad_id": tokenizer.pad_id,
-        "special_ids": tokenizer.never_masked if config.faithful else tokenizer.special_ids,
-        "packed": config.packed,
-        "short_stage": config.short_stage,
-        "short_length": config.short_length,
-    }
-    loader = Loader(train, config.train_batch_size, config.seed, **reading)
-    heldout_loader = Loader(heldout, micro, 0, **reading) if len(heldout) else None
+    unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
+    reading = (tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)
+    short = (config.short_stage, config.short_length)
+    loader = Loader(train, config.train_batch_size, config.seed, *reading, *short)
+    heldout_loader = Loader(heldout, micro, 0, *reading) if len(heldout) else None
     optimizer = OPTIMIZERS[config.optimizer](objective, config)
     captured = should_capture(config, device)
     return Trainer(objective, optimizer, loader, heldout_loader, config, folder, device, micro, captured)

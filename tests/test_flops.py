@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from electra.bench import matrices
 from electra.config import PRESETS, BenchConfig, FlopsConfig
 from electra.flops import (
     flops,
@@ -99,6 +100,15 @@ def test_masked_language_modelling_has_one_network_and_its_head():
 def test_packed_rows_attend_to_their_own_example_only():
     packed, full = flops_per_token(PRESETS["small"], 128, mean_attended=32), flops_per_token(PRESETS["small"], 32)
     assert packed == full
+
+
+@pytest.mark.parametrize("objective", ["electra", "mlm"])
+def test_the_matrices_that_are_timed_are_those_that_are_counted(objective):
+    config = replace(PRESETS["tiny"], objective=objective, mask_prob=0.125, short_stage=0.0)
+    timed = sum(6 * m * d_in * d_out * times for (m, d_in, d_out), times in matrices(config, 32 * 128, 128).items())
+    attention = 12 * 128 * 128 * (3 + 0.125 if objective == "mlm" else 4 + 0.125)
+    scores = 6 * 128 if objective == "electra" else 0  # the matrix with one column is not timed
+    assert timed / (32 * 128) + attention + scores == pytest.approx(flops_per_token(config, 128)["total"])
 
 
 def test_short_rows_cost_less_attention_while_they_are_short():

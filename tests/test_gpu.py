@@ -106,11 +106,14 @@ def losses(name, captured, steps=10, optimizer=build_optimizer, short_stage=0.0)
 
     seen = []
     trainer = Trainer(objective, optimizer(objective, config), Halves(half), None, config, Path(), GPU, 8, captured)
+    graphs = set()
     for _ in range(steps):
         trainer.window.sums.clear()
         trainer.train_step()
         trainer.require_finite()
         seen.append(trainer.window.state()["sums"])
+        graphs |= {trainer.graphs.take_gradient.graph} - {None} if trainer.graphs else set()
+    assert len(graphs) > (short_stage > 0) if captured else not graphs
     return seen
 
 

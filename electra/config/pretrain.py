@@ -131,7 +131,7 @@ class PretrainConfig:
         require_positive(
             self,
             "mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
-            "train_batch_size", "short_length", "train_steps", "log_steps", "save_total_limit", "eval_batches",
+            "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches",
         )  # fmt: skip
         require_not_negative(
             self,
@@ -151,6 +151,7 @@ class PretrainConfig:
             0 <= self.random_sample_prob <= 1, f"random_sample_prob must be in [0, 1], got {self.random_sample_prob}"
         )
         require(self.temperature_decay > 0, f"temperature_decay must be above 0, got {self.temperature_decay}")
+        require(self.short_length >= 8, f"short_length must be at least 8, got {self.short_length}")
         require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
         require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")

@@ -63,7 +63,9 @@ class Loader:
         first = step * self.batch_size
         rows = [self.row(number) for number in range(first, first + self.batch_size)]
         batches = [self.batch(rows[i : i + size]) for i in range(0, self.batch_size, size)]
-        return [pieces(batch, self.short_length) for batch in batches] if done < self.short_stage else batches
+        return (
+            [pieces(batch, self.short_length, self.pad_id) for batch in batches] if done < self.short_stage else batches
+        )
 
     def row(self, number: int) -> list[NDArray[np.integer]]:
         """The examples of the `number`th row ever read."""
@@ -99,13 +101,14 @@ class Loader:
         return Batch(*(torch.from_numpy(a) for a in (ids, numbers, segments, positions, maskable)))
 
 
-def pieces(batch: Batch, length: int) -> Batch:
+def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
     """Cut rows into pieces, blind to one another, which attention passes over faster: [B, L] -> [B L / length, length].
 
     Tokens keep their positions, so those of a whole row are all learned. A last piece that is shorter is padded.
     """
     missing = -batch.input_ids.shape[1] % length
-    return Batch(*(F.pad(tensor, (0, missing)).reshape(-1, length) for tensor in batch))
+    ids = F.pad(batch.input_ids, (0, missing), value=pad_id)
+    return Batch(*(tensor.reshape(-1, length) for tensor in (ids, *(F.pad(rest, (0, missing)) for rest in batch[1:]))))
 
 
 def pack(lengths: Ints, seq_length: int) -> Ints:

@@ -26,11 +26,13 @@ class Linear(nn.Linear):
 class LayerNoise(NamedTuple):
     """What decides the dropout of one layer; None where torch draws its own."""
 
-    attention: Noise | None  # for [B, H, L, L]
-    attention_out: Noise | None  # for [B, L, D]
-    mlp_out: Noise | None  # for [B, L, D]
+    attention: Noise | None  # for [B, H, K, L]; K is L where all positions are asked for
+    attention_out: Noise | None  # for [B, K, D]
+    mlp_out: Noise | None  # for [B, K, D]
 
 
+# Both networks, in short rows and whole ones, of every contestant of a race: beyond torch's 8 they run uncompiled.
+SHAPES_COMPILED_FOR = 64
 NO_NOISE = LayerNoise(None, None, None)
 
 
@@ -121,7 +123,7 @@ class Encoder(nn.Module):
         if at is not None:
             bias = rows_at(bias.squeeze(1), at)[:, None]
         noise = self.noise(bias) if draws else NO_NOISE
-        # For so few positions a compiled layer is no faster than this one, and takes its seconds to compile.
+        # For so few positions a compiled layer is no faster on a CPU, and takes its seconds to compile.
         out: Tensor = last(x, bias, noise) if at is None else last.forward(x, bias, noise, at)
         return out
 
@@ -131,7 +133,7 @@ class Encoder(nn.Module):
 
     def noise(self, bias: Tensor) -> LayerNoise:
         """One layer's noise on a CPU, drawn outside the compiled part: in it the generator would be slow."""
-        B, _, K, L = bias.shape  # K = L where all positions are asked for
+        B, _, K, L = bias.shape
         c, device = self.config, bias.device
         p, p_attention = c.hidden_dropout_prob, c.attention_probs_dropout_prob
         return LayerNoise(
@@ -161,6 +163,7 @@ def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
 
 def compile_parts(module: nn.Module, device: torch.device) -> None:
     """Compile in place the parts that say they are worth it on this device."""
+    torch._dynamo.config.recompile_limit = SHAPES_COMPILED_FOR
     for part in module.modules():
         if device.type in getattr(part, "compile_on", ()):
             part.compile(dynamic=False)

@@ -21,8 +21,8 @@ def flops_per_token(
     """Training operations per token and part, with their total; the mean until `done` of the training.
 
     Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
-    by the share of the tokens it is made for, as is all but the keys and values of the layer below it) and 12 x layers
-    x hidden size x attended length; look-ups are free.
+    by the share of the tokens it is made for, as is all but queries, keys and values of the layer below it) and 12 x
+    layers x hidden size x attended length; look-ups are free. Of two_stage with short rows the total is approximate.
     `mean_attended` is the mean length of the examples that share a row (default: `seq_length`, one example a row).
     """
     attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended

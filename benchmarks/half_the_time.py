@@ -20,6 +20,7 @@ from pathlib import Path
 from result_file import add
 from tiny_recipes import measured, questions
 
+from electra.machine import commit
 from electra.training.log import read_metrics
 
 ROOT = Path(__file__).parents[1]
@@ -39,14 +40,17 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.before / "electra").is_dir():
         parser.error(f"{options.before} is no checkout of this project")
+    sides = {"before": (options.before, 2 * options.minutes), "now": (ROOT, options.minutes)}
+    commits = {side: commit(checkout) for side, (checkout, _) in sides.items()}
+    if changed := [side for side, name in commits.items() if name.endswith("+")]:  # a run is known by its commit
+        parser.error(f"commit first what has changed in {' and '.join(str(sides[side][0]) for side in changed)}")
     options.runs = Path(options.runs) / Path(options.source).stem
     asked = questions(options)
-    sides = {"before": (options.before, 2 * options.minutes), "now": (ROOT, options.minutes)}
     for seed, (side, (checkout, minutes)) in product(map(int, options.seeds.split(",")), sides.items()):
-        run = options.runs / f"{commit(checkout)}-{minutes:g}-minutes-{seed}"
+        run = options.runs / f"{commits[side]}-{minutes:g}-minutes-{seed}"
         train(checkout, run, minutes, seed, options)
         tokens = read_metrics(run)[-1]["tokens"]
-        about = {"checkout": commit(checkout), "minutes": minutes, "seed": seed, "tokens": tokens}
+        about = {"checkout": commits[side], "minutes": minutes, "seed": seed, "tokens": tokens}
         row = about | measured(run, asked)
         print(row, flush=True)
         add(options.out, f"{options.runs.name}, {side}, {minutes:g} minutes, seed {seed}", row)
@@ -61,19 +65,6 @@ def train(checkout: Path, run: Path, minutes: float, seed: int, options: argpars
     flags = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
     environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
     subprocess.run([sys.executable, "-m", "electra", "pretrain", *flags], check=True, cwd=checkout, env=environment)
-
-
-def commit(checkout: Path) -> str:
-    """What is checked out; a run is known by it, so nothing may be changed."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", "-C", checkout, *words], check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    if git("status", "--porcelain", "electra"):
-        raise SystemExit(f"{checkout}: commit what has changed in electra/ first")
-    return git("rev-parse", "--short", "HEAD")
 
 
 if __name__ == "__main__":

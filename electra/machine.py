@@ -63,9 +63,8 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """The commit of the source tree, with a + where it was changed since; nothing where there is none to ask."""
-    root = Path(__file__).parents[1]
+def commit(root: Path = Path(__file__).parents[1]) -> str:
+    """The commit of a source tree, with a + where it was changed since; nothing where there is none to ask."""
     if not (root / ".git").exists() or not shutil.which("git"):
         return ""
 

@@ -2,8 +2,10 @@
 
     git clone . BEFORE && git -C BEFORE checkout COMMIT
     python benchmarks/step_against.py BEFORE --out results/step_against.json small tiny
+    python benchmarks/step_against.py . --with NAME=VALUE --out results/step_against.json small tiny
 
-Each lives in a process of its own, with the same packages; a ratio is of two windows that follow one another.
+The second: what a variable of the environment does. Each lives in a process of its own, with the same packages; a
+ratio is of two windows that follow one another.
 """
 
 from __future__ import annotations
@@ -31,16 +33,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("before", type=Path)
     parser.add_argument("presets", nargs="+")
+    parser.add_argument("--with", dest="given", default="", metavar="NAME=VALUE", help="for this checkout only")
     parser.add_argument("--rounds", type=int, default=16)
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     if not (options.before / "electra").is_dir():
         parser.error(f"{options.before} is no checkout of this project")
+    given = dict([options.given.split("=", 1)]) if options.given else {}
     for preset in options.presets:
         command = [sys.executable, __file__, "--worker", preset]
         before, after = workers = [
-            Worker(str(folder), command, os.environ | {"PYTHONPATH": str(folder.resolve())})
-            for folder in (options.before, ROOT)
+            Worker(str(folder), command, os.environ | more | {"PYTHONPATH": str(folder.resolve())})
+            for folder, more in ((options.before, {}), (ROOT, given))
         ]
         for _, worker in product(range(options.rounds), workers):
             worker.measure()
@@ -48,8 +52,9 @@ def main() -> None:
             worker.process.kill()
         ratios = [round(old / new, 3) for old, new in zip(before.seconds, after.seconds, strict=True)]
         row = {
-            "before": before.about["commit"], "seconds_before": statistics.median(before.seconds),
-            "seconds": statistics.median(after.seconds), "ratios": ratios,
+            "before": before.about["commit"], "with": options.given,
+            "seconds_before": statistics.median(before.seconds), "seconds": statistics.median(after.seconds),
+            "ratios": ratios,
         }  # fmt: skip
         row["ratio"] = statistics.median(ratios)
         print(preset, row, flush=True)

@@ -187,4 +187,7 @@ def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]
     timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
     step, _ = training_step(timed, random_rows(config.model.vocab_size, rows, seq_length))
     seconds = statistics.median(windows(step, 3, 1, device))
-    return rows * seq_length / seconds, f"measured on {device}: three steps of {rows} rows, not compiled"
+    return (
+        rows * seq_length / seconds,
+        f"measured on {device}: three steps of {rows} rows of {seq_length}, not compiled",
+    )

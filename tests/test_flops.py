@@ -126,6 +126,20 @@ def test_memory_is_sixteen_bytes_a_parameter_and_grows_with_the_micro_batch():
     assert few["total"] == sum(value for name, value in few.items() if name != "total")
 
 
+def test_the_last_layer_below_a_language_model_keeps_less():
+    small = PRESETS["small"]
+    bert = replace(small, objective="mlm")
+
+    def layers_keep(layers: int) -> int:
+        run = replace(bert, model=replace(bert.model, num_hidden_layers=layers))
+        logits = bert.mask_prob * bert.model.vocab_size * 12
+        return memory_bytes(run, 128, 1)["activations_estimate"] / 128 - logits
+
+    whole = 2 * (9 * 256 + 2 * 1024)  # bytes of bf16 that a layer of small keeps of a token
+    assert layers_keep(2) - layers_keep(1) == pytest.approx(whole, abs=1)
+    assert layers_keep(1) == pytest.approx(whole - 2 * (1 - bert.mask_prob) * (5 * 256 + 2 * 1024), abs=1)
+
+
 def test_tokens_of_the_schedule():
     assert scheduled_tokens(PRESETS["small"], 128) == 1_000_000 * 128 * 128
     assert scheduled_tokens(replace(PRESETS["small"], max_tokens=5), 128) == 5

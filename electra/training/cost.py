@@ -137,18 +137,15 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     """Bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
 
     A layer is taken to keep 9 vectors of the hidden size and 2 of the feed-forward width per token, and no attention
-    matrix; the MLM head three fp32 copies of its logits. `rows` are those of one micro-batch. Precision "auto" is
-    counted as bf16.
+    matrix; the last one below a language model's head less; the head itself three fp32 copies of its logits. `rows` are
+    those of one micro-batch. Precision "auto" is counted as bf16.
     """
-    parameters = parameter_counts(config)["total"]
-    # A frozen generator keeps nothing for a backward pass it does not have.
-    networks = [config.model] + (
-        [config.generator] if config.objective != "mlm" and config.generator_kind == "mlm" else []
-    )
-    networks += networks[1:] if config.objective == "electric" else []
-    kept = sum(n.num_hidden_layers * (9 * n.hidden_size + 2 * n.intermediate_size) for n in networks)
+    parameters, objective = parameter_counts(config)["total"], config.objective
+    predicted = 1.0 if objective in ("all_tokens_mlm", "electric") else config.mask_prob
+    kept = kept_values(config.model, predicted if objective in PREDICTS else 1.0)
+    if objective != "mlm" and config.generator_kind == "mlm":  # a frozen one keeps nothing: it has no backward pass
+        kept += (2 if objective == "electric" else 1) * kept_values(config.generator, predicted)
     value_bytes = 4 if config.precision == "fp32" else 2
-    predicted = 1.0 if config.objective in ("all_tokens_mlm", "electric") else config.mask_prob
     logits = predicted * config.model.vocab_size * 3 * 4
     parts = {
         "weights": 4 * parameters,
@@ -157,6 +154,15 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
         "activations_estimate": round(rows * seq_length * (kept * value_bytes + logits)),
     }
     return {**parts, "total": sum(parts.values())}
+
+
+def kept_values(shape: ElectraConfig, asked: float) -> float:
+    """Values per token that an encoder's layers keep for the backward pass, the last one for an `asked` share of them.
+
+    Its input, queries, keys and values it keeps for all.
+    """
+    h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
+    return layers * 4.0 * h + (layers - 1 + asked) * (5 * h + 2 * i)
 
 
 def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:

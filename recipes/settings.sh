@@ -1,6 +1,6 @@
 # What the recipes of the paper are scaled by; they read this file. From the repository root, for example:
 #   PRESET=small BUDGET=3e17 SEEDS=5 TASK="mnli=glue/MNLI sst2=glue/SST-2" DATA=data/mine recipes/paper_efficiency.sh
-# SETTINGS are what holds for every contestant, beside the paper's own samples and rows: SETTINGS="cooldown=1". MORE is what else
+# SETTINGS are what holds for every contestant, beside the paper's own samples, rows and rate: SETTINGS="cooldown=1". MORE is what else
 # `electra compare` is to be told: MORE="--task-points 1".
 # Without settings: the documentation of your Python, the tiny model, 40 TFLOP a run (20 to 45 minutes of one core), three
 # seeds. A budget in operations is the same in all recipes; one in tokens or minutes is what their first contestants spend.
@@ -25,5 +25,5 @@ race() { # NAME CONTESTANT...
   # shellcheck disable=SC2086
   $ELECTRA compare --data "$DATA" --out "runs/paper/$name" --runs runs/paper/runs --preset "$PRESET" \
     --budget "$BUDGET" --seeds "$SEEDS" ${TASK:+--task $TASK} ${MORE:-} \
-    --settings random_sample_prob=0 short_stage=0 ${SETTINGS:-} --contestants "$@"
+    --settings random_sample_prob=0 short_stage=0 generator_lr_scale=1 ${SETTINGS:-} --contestants "$@"
 }

@@ -9,7 +9,8 @@ from tiny import tiny_config, write_data
 
 from electra.config import PretrainConfig
 from electra.pretrain import pretrain
-from electra.training.muon import MOMENTUM, Muon, orthogonal, square_parts
+from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, square_parts
+from electra.training.optimizer import set_rate
 from electra.training.trainer import Trainer
 
 
@@ -45,6 +46,21 @@ def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     ):
         assert torch.cosine_similarity(moved.flatten(), expected.flatten(), 0) > 0.999
     assert torch.cosine_similarity(joined.flatten(), whole.flatten(), 0) < 0.99
+
+
+def test_a_generators_matrix_moves_at_its_own_rate():
+    networks = torch.nn.ModuleDict(
+        {name: torch.nn.ModuleDict({"layers": torch.nn.Linear(4, 4)}) for name in ("discriminator", "generator")}
+    )
+    optimizer = build_muon(networks, PretrainConfig(optimizer="muon", precision="fp32", generator_lr_scale=0.25))
+    set_rate(optimizer, 1e-3)
+    matrices = [network["layers"].weight for network in networks.values()]
+    for p in networks.parameters():
+        p.data.zero_()
+        p.grad = torch.eye(4) if p.ndim == 2 else torch.zeros(4)
+    optimizer.step()
+    moved, slowly = (p.detach() for p in matrices)
+    assert moved.abs().max() > 0 and torch.allclose(slowly, 0.25 * moved)
 
 
 def test_a_step_agrees_with_one_written_out(tmp_path):

@@ -23,7 +23,8 @@ from electra.objectives.corruption import (
     place,
 )
 from electra.objectives.electra import area_under_curve
-from electra.training.optimizer import build_optimizer
+from electra.training.muon import OPTIMIZERS
+from electra.training.optimizer import build_optimizer, set_rate
 from electra.training.schedule import learning_rate
 from electra.training.trainer import seed_all, total
 
@@ -361,6 +362,19 @@ def test_decay_skips_layernorm_and_biases():
     assert not decayed & kept
     for name, p in objective.named_parameters():
         assert (id(p) in kept) == (name.endswith("bias") or "norm" in name), name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("share", ["none", "embeddings", "all"])
+def test_the_generator_alone_may_learn_more_slowly(optimizer, share):
+    objective = make_objective(**settings_for("electra", share), generator_lr_scale=0.25)
+    built = OPTIMIZERS[optimizer](objective, objective.config)
+    set_rate(built, 0.5)
+    rates = {p: group["lr"] for group in built.param_groups for p in group["params"]}
+    shared = set(objective.discriminator.parameters())
+    own = set(objective.generator.parameters()) - shared
+    assert own and all(rates[p] == 0.125 for p in own)
+    assert all(rates[p] == 0.5 for p in shared) and len(rates) == len(own) + len(shared)
 
 
 def test_schedule_is_the_released_one():

@@ -88,6 +88,9 @@ class PretrainConfig:
         "adamw", "adamw: the paper's; muon: orthogonal momentum for the matrices of the layers, AdamW for the rest"
     )
     learning_rate: float = arg(5e-4, "peak learning rate")
+    generator_lr_scale: float = arg(
+        1.0, "times the learning rate: at what the generator learns the weights that it does not share"
+    )
     weight_decay: float = arg(0.01, "decoupled weight decay, not applied to biases and LayerNorm")
     adam_beta1: float = arg(0.9, "decay of the mean gradient")
     adam_beta2: float = arg(0.999, "decay of the mean squared gradient")
@@ -130,8 +133,8 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         require_positive(
             self,
-            "mask_prob", "temperature", "learning_rate", "max_grad_norm", "generator_width", "generator_depth",
-            "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches",
+            "mask_prob", "temperature", "learning_rate", "generator_lr_scale", "max_grad_norm", "generator_width",
+            "generator_depth", "train_batch_size", "train_steps", "log_steps", "save_total_limit", "eval_batches",
         )  # fmt: skip
         require_not_negative(
             self,

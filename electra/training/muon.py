@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from electra.config import PretrainConfig
 from electra.training.device import choose_dtype
-from electra.training.optimizer import build_optimizer, initial_rate
+from electra.training.optimizer import build_optimizer, generators, initial_rate
 
 MOMENTUM = 0.95
 # The quintic of Jordan et al.: it takes every singular value above 0.01 to between 0.7 and 1.2 in five rounds.
@@ -21,17 +21,26 @@ COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Two optimizers in one: orthogonal momentum for `matrices`, and `adamw` for its own parameters."""
+    """Two optimizers in one: orthogonal momentum for the `named` matrices, and `adamw` for its own parameters."""
 
-    def __init__(self, named: dict[str, nn.Parameter], adamw: torch.optim.AdamW, config: PretrainConfig) -> None:
-        matrices = list(named.values())
+    def __init__(
+        self,
+        named: dict[str, nn.Parameter],
+        adamw: torch.optim.AdamW,
+        config: PretrainConfig,
+        lr_scale: Callable[[str], float] = lambda name: 1.0,
+    ) -> None:
         self.joined = {p for name, p in named.items() if ".qkv." in name}
-        self.dtype = choose_dtype(config)
-        rate = initial_rate(config, matrices)
-        group = {"params": matrices, "weight_decay": config.weight_decay, "lr_scale": 1.0, "lr": rate}
-        super().__init__([group], {})
-        for p in matrices:
+        self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, p in named.items():
+            groups.setdefault(lr_scale(name), []).append(p)
+        super().__init__(
+            [{"params": ps, "lr_scale": scale, "lr": initial_rate(config, ps)} for scale, ps in groups.items()], {}
+        )
+        for p in named.values():
             self.state[p] = {"momentum": torch.zeros_like(p)}
+        self.own_groups = list(self.param_groups)
         self.adamw = adamw
         self.state.update(adamw.state)
         self.param_groups += adamw.param_groups  # the same dicts: a rate set here is set there
@@ -41,9 +50,9 @@ class Muon(torch.optim.Optimizer):
         """Update all parameters from their gradients."""
         assert closure is None
         self.adamw.step()
-        group = self.param_groups[0]
+        rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
         alike: dict[tuple[torch.Size, bool], list[nn.Parameter]] = {}
-        for p in (p for p in group["params"] if p.grad is not None):
+        for p in rates:
             alike.setdefault((p.shape, p in self.joined), []).append(p)
         for (_, is_joined), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
@@ -53,7 +62,7 @@ class Muon(torch.optim.Optimizer):
             size = 0.2 * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
-                p.mul_(1 - group["lr"] * group["weight_decay"]).sub_(u * (group["lr"] * size))
+                p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))
 
 
 def square_parts(stacked: Tensor) -> Tensor:
@@ -77,8 +86,13 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
 def build_muon(module: nn.Module, config: PretrainConfig) -> Muon:
     """Muon for the matrices of the layers; AdamW, as ever, for embeddings, heads, biases and LayerNorms."""
     matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
-    adamw = build_optimizer(module, config, leave=matrices)
-    return Muon(matrices, adamw, config)
+    lr_scale = generators(config.generator_lr_scale)
+    return Muon(matrices, build_optimizer(module, config, lr_scale, leave=matrices), config, lr_scale)
 
 
-OPTIMIZERS: dict[str, Callable[[nn.Module, PretrainConfig], Any]] = {"adamw": build_optimizer, "muon": build_muon}
+def build_adamw(module: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
+    """AdamW for all."""
+    return build_optimizer(module, config, generators(config.generator_lr_scale))
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Module, PretrainConfig], Any]] = {"adamw": build_adamw, "muon": build_muon}

@@ -1,6 +1,7 @@
 """Adam as the released code has it: no bias correction, decoupled weight decay, none on LayerNorm and biases.
 
-In fine-tuning lower layers learn more slowly: a group's `lr_scale` times the schedule's rate is its learning rate.
+In fine-tuning lower layers learn more slowly, in pre-training the generator may: a group's `lr_scale` times the
+schedule's rate is its learning rate.
 """
 
 from __future__ import annotations
@@ -75,6 +76,11 @@ def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], 
         return float(decay ** (below + (faithful and below > 0)))
 
     return scale
+
+
+def generators(lr_scale: float) -> Callable[[str], float]:
+    """The share of the learning rate that a parameter gets: 1, but for what only the generator has."""
+    return lambda name: lr_scale if name.startswith("generator.") else 1.0
 
 
 def takes_decay(name: str) -> bool:

@@ -43,6 +43,7 @@ from electra.training.log import read_metrics
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
 COOLED = MUON | {"cooldown": 0.5}
+SHORT = COOLED | {"random_sample_prob": 0.3, "short_stage": 0.9}
 RECIPES: dict[str, dict[str, Any]] = {
     "adamw": {},
     "muon-1e-3": {"optimizer": "muon"},
@@ -64,8 +65,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "muon-2e-3-cooldown-0.5-random-20": COOLED | {"random_sample_prob": 0.2},
     "muon-2e-3-cooldown-0.5-random-30": COOLED | {"random_sample_prob": 0.3},
     "muon-2e-3-cooldown-0.5-random-40": COOLED | {"random_sample_prob": 0.4},
-    "muon-2e-3-cooldown-0.5-random-30-short": COOLED
-    | {"random_sample_prob": 0.3, "short_stage": 0.9},  # the tiny preset
+    "muon-2e-3-cooldown-0.5-random-30-short": SHORT,
+    "muon-2e-3-cooldown-0.5-random-30-short-slow-generator": SHORT | {"generator_lr_scale": 0.6},  # the tiny preset
     "muon-2e-3-cooldown-0.5-random-30-batch-16": COOLED | {"random_sample_prob": 0.3, "train_batch_size": 16},
     "muon-3e-3-cooldown-0.5-random-30": COOLED | {"learning_rate": 3e-3, "random_sample_prob": 0.3},
     "temperature-1.5": {"temperature": 1.5},
@@ -133,6 +134,7 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
     base = replace(
         PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown,
         random_sample_prob=paper.random_sample_prob, short_stage=paper.short_stage,
+        generator_lr_scale=paper.generator_lr_scale,
     )  # fmt: skip
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}

@@ -82,7 +82,7 @@ def test_a_step_agrees_with_one_written_out(tmp_path):
     assert keys == {"momentum"}
     gradient = (momentum - MOMENTUM * old) / (1 - MOMENTUM)
     update = orthogonal(((1 - MOMENTUM) * gradient + MOMENTUM * momentum)[None], torch.float32)[0]
-    expected = before * (1 - rate * config.weight_decay) - rate * 0.2 * max(before.shape) ** 0.5 * update
+    expected = before * (1 - rate * config.weight_decay) - rate * 0.3 * max(before.shape) ** 0.5 * update
     torch.testing.assert_close(after, expected, rtol=1e-3, atol=1e-6)
 
 

@@ -17,13 +17,15 @@ def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
 def fast(paper: PretrainConfig) -> PretrainConfig:
     """What needs half of the time or little more, at tiny's size, the only one measured (docs/tiny.md).
 
-    Muon, at twice AdamW's rate, which falls in the second half only; first weights from the corpus; no dropout, as
-    little text is read twice; some random samples, so that crude errors are not forgotten; short rows for most of it.
+    Muon, at twice AdamW's rate, which falls in the second half only; a lower one for the generator, so that it does not
+    outrun the discriminator; first weights from the corpus; no dropout, as little text is read twice; some random
+    samples, so that crude errors are not forgotten; short rows for most of it.
     """
     model = replace(paper.model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     return replace(
-        paper, model=model, init="corpus", optimizer="muon", learning_rate=2 * paper.learning_rate, cooldown=0.5,
-        adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.3, short_stage=0.9,
+        paper, model=model, init="corpus", optimizer="muon", learning_rate=2 * paper.learning_rate,
+        generator_lr_scale=0.6, cooldown=0.5, adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.3,
+        short_stage=0.9,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Muon: a matrix of a layer moves by its momentum made orthogonal (Jordan et al., 2024); all else by AdamW.
 
-Its learning rate is AdamW's: an update has the size that AdamW's has on average, 0.2 an entry (Liu et al., 2025).
+Its learning rate is AdamW's: an update has the size that AdamW's usually has (0.2 to 0.4 an entry, Liu et al., 2025).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from electra.config import PretrainConfig
 from electra.training.device import choose_dtype
 from electra.training.optimizer import build_optimizer, generators, initial_rate
 
-MOMENTUM = 0.95
+MOMENTUM, SIZE = 0.95, 0.3  # of an update, root mean square
 # The quintic of Jordan et al.: it takes every singular value above 0.01 to between 0.7 and 1.2 in five rounds.
 COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
             update = orthogonal(square_parts(gradient) if is_joined else gradient, self.dtype)
-            size = 0.2 * max(update.shape[-2:]) ** 0.5
+            size = SIZE * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
                 p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))

@@ -58,7 +58,7 @@ class PretrainConfig:
     temperature_decay: float = arg(0.1, "share of the training in which the excess temperature falls to 1/e")
     random_sample_prob: float = arg(
         0.0,
-        "share of the generator's samples that a random token replaces, in training, a fifth of them a word of the "
+        "share of the generator's samples that a random token replaces, in training, a third of them a word of the "
         "batch: crude errors, which a good generator makes no more. Not in adversarial and electric, which need a "
         "sample's probability",
     )

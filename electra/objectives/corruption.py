@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from electra.interface import Batch
 
 BLOCK = 128  # tokens of the vocabulary that sampling sums up first
-OF_THE_BATCH = 0.2  # share of the random words that stand elsewhere in the batch
+OF_THE_BATCH = 1 / 3  # share of the random words that stand elsewhere in the batch
 
 
 class Masked(NamedTuple):
@@ -96,7 +96,7 @@ def mask_tokens(
 
 
 def random_words(masked: Masked, vocab_size: int) -> Tensor:
-    """For each masked position a word hidden elsewhere in the batch or, mostly, any entry of the vocabulary.
+    """For each masked position a word hidden elsewhere in the batch or, twice as often, any entry of the vocabulary.
 
     The first are drawn as often as words occur; most of the second are rare pieces, as in a misspelt word. [B, K].
     """

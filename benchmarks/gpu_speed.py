@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from result_file import add
 
-from electra.bench import as_benchmarked, best, copy_speed, random_rows, training_step, windows
+from electra.bench import as_benchmarked, copy_speed, median_seconds, random_rows, training_step, windows
 from electra.config import BenchConfig
 from electra.flops import flops_per_token
 from electra.training.device import choose_dtype
@@ -69,7 +69,7 @@ def measured(preset: str, length: int, rows: int, options: argparse.Namespace, m
 def matrix_speed() -> float:
     """Operations a second of a large product of random bf16 matrices."""
     left, right = (torch.randn(SIDE, SIDE, device=GPU).bfloat16() for _ in range(2))
-    return 2 * SIDE**3 / best(partial(torch.matmul, left, right), GPU)
+    return 2 * SIDE**3 / median_seconds(partial(torch.matmul, left, right), GPU)
 
 
 if __name__ == "__main__":

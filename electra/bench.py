@@ -50,9 +50,11 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     keep_freed_memory()
     say(f"training {config.preset}, {rows} rows of {length} tokens on {device}")
     step, seconds_to_compile = training_step(run, random_rows(run.model.vocab_size, rows, length))
-    times = windows(step, config.rounds, config.steps, device)
+    half = config.rounds // 2  # a shared machine's speed drifts: the products are timed between two halves
+    times = windows(step, config.rounds - half, config.steps, device)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
     floor = matrix_seconds(run, rows * length, length, device, dtype)
+    times += windows(step, half, config.steps, device)
     speed = rows * length / statistics.median(times)
     model_flops = flops_per_token(run, length)["total"]
     tokens = scheduled_tokens(PRESETS[config.preset], length)  # of the paper's batch, however it is cut here
@@ -178,7 +180,7 @@ def matrix_seconds(config: PretrainConfig, tokens: int, length: int, device: tor
     for (m, d_in, d_out), times in matrices(config, tokens, length).items():
         x, w, y = (torch.randn(shape, device=device).to(dtype) for shape in ((m, d_in), (d_in, d_out), (m, d_out)))
         for left, right in ((x, w), (y, w.T), (x.T, y)):
-            total += times * best(partial(torch.matmul, left, right), device)
+            total += times * median_seconds(partial(torch.matmul, left, right), device)
     return total + attention_seconds(config, tokens, length, device, dtype)
 
 
@@ -224,12 +226,14 @@ def attention_seconds(
         size = shape.hidden_size // shape.num_attention_heads
         q = torch.randn(tokens // length * shape.num_attention_heads, length, size, device=device).to(dtype)
         p = torch.randn(q.shape[0], length, length, device=device).to(dtype)
-        scores, values = (best(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q)))
+        scores, values = (
+            median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q))
+        )
         total += (shape.num_hidden_layers - 1 + last) * (2 * scores + 4 * values)
     return total
 
 
-def best(product: Callable[[], Any], device: torch.device, seconds: float = 0.15) -> float:
+def median_seconds(product: Callable[[], Any], device: torch.device, seconds: float = 0.15) -> float:
     """The median seconds of a call, over as many as fit into `seconds`, three at least."""
     product()
     times: list[float] = []
@@ -242,7 +246,7 @@ def copy_speed(device: torch.device) -> float:
     """Bytes a second that a copy reads and writes."""
     source = torch.zeros(COPIED, dtype=torch.uint8, device=device)
     target = torch.ones_like(source)
-    return 2 * COPIED / best(lambda: target.copy_(source), device)
+    return 2 * COPIED / median_seconds(lambda: target.copy_(source), device)
 
 
 # -- inference ---------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from electra.config import PretrainConfig
 from electra.training.device import choose_dtype
 from electra.training.optimizer import build_optimizer, generators, initial_rate
 
-MOMENTUM, SIZE = 0.95, 0.3  # of an update, root mean square
+MOMENTUM = 0.95
+SIZE = 0.3  # of an update at a learning rate of 1, root mean square
 # The quintic of Jordan et al.: it takes every singular value above 0.01 to between 0.7 and 1.2 in five rounds.
 COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 

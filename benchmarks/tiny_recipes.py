@@ -130,11 +130,10 @@ def questions(options: argparse.Namespace) -> Questions:
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
     """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
-    paper, changes = SIZES["tiny"], RECIPES[name]
+    fast, changes = PRESETS["tiny"], RECIPES[name]
     base = replace(
-        PRESETS["tiny"], optimizer=paper.optimizer, learning_rate=paper.learning_rate, cooldown=paper.cooldown,
-        random_sample_prob=paper.random_sample_prob, short_stage=paper.short_stage,
-        generator_lr_scale=paper.generator_lr_scale,
+        SIZES["tiny"], model=fast.model, init=fast.init, adam_beta2=fast.adam_beta2,
+        mask_token_prob=fast.mask_token_prob,
     )  # fmt: skip
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}
     of_run = {key: value for key, value in changes.items() if key not in of_model}

@@ -45,7 +45,7 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     config = pretrain_config_from_dict(read_json(options.run / "config.json"), str(options.run))
     fast = config.optimizer != "adamw" or config.short_stage or config.random_sample_prob
-    if fast or config.packed or config.objective not in ("electra", "mlm"):
+    if fast or config.generator_lr_scale != 1 or config.packed or config.objective not in ("electra", "mlm"):
         raise SystemExit(
             f"{options.run}: make it with --recipe paper --init corpus --no-packed, objective electra or mlm"
         )

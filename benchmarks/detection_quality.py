@@ -28,17 +28,17 @@ sys.path.insert(0, str(ROOT))
 from grammar_checker import grammar_scores  # noqa: E402
 
 from electra.config import PrepareConfig  # noqa: E402
+from electra.core.hardware import provenance  # noqa: E402
+from electra.core.storage import read_json, write_json  # noqa: E402
 from electra.data.chunks import is_heldout  # noqa: E402
 from electra.data.corpus import Corpus  # noqa: E402
-from electra.data.errors import Planted, plant_errors  # noqa: E402
-from electra.data.ngrams import Ngrams  # noqa: E402
 from electra.data.shards import open_examples  # noqa: E402
-from electra.demo import measure, model_scores, word_scores  # noqa: E402
-from electra.detect import Query, detect_texts  # noqa: E402
-from electra.detection.pretrained import Model  # noqa: E402
-from electra.machine import provenance  # noqa: E402
-from electra.predict import load  # noqa: E402
-from electra.storage import read_json, write_json  # noqa: E402
+from electra.evaluation.counting import Ngrams  # noqa: E402
+from electra.evaluation.planted import Planted, plant_errors  # noqa: E402
+from electra.evaluation.scores import measure, model_scores, word_scores  # noqa: E402
+from electra.inference.detector import Query, detect_texts  # noqa: E402
+from electra.inference.load import load  # noqa: E402
+from electra.inference.pretrained import Model  # noqa: E402
 
 KINDS = ("generator", "random", "confusable", "misspelling", "dropped", "doubled")
 MENDABLE = ("generator", "random", "confusable", "misspelling")  # a word stands where the right one stood

@@ -77,12 +77,12 @@ def random_small(folder: Path) -> Path:
     """ELECTRA-Small with random weights and a vocabulary of made words."""
     import torch
 
+    from electra.checkpoints.huggingface import save_network
     from electra.config import PRESETS
-    from electra.convert import save_network
-    from electra.data.vocabulary import train_tokenizer
-    from electra.model.encoder import Encoder
-    from electra.model.heads import Discriminator
-    from electra.model.initialisation import initialise_randomly
+    from electra.models.electra.encoder import Encoder
+    from electra.models.electra.initialisation import initialise_randomly
+    from electra.models.heads import Discriminator
+    from electra.text.vocabulary import train_tokenizer
 
     rng = random.Random(0)
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(5000)]
@@ -96,7 +96,7 @@ def random_small(folder: Path) -> Path:
 
 def made_texts(options: argparse.Namespace, start: Path) -> list[str]:
     """Texts of the words of the vocabulary."""
-    from electra.data.tokenizer import load_tokenizer
+    from electra.text.tokenizer import load_tokenizer
 
     rng = random.Random(1)
     words = [w for w in load_tokenizer(start).backend.get_vocab() if w.isalpha() and len(w) > 1]
@@ -108,9 +108,9 @@ def made_texts(options: argparse.Namespace, start: Path) -> list[str]:
 def our_finetuning(start: Path, folder: Path, texts: list[str], options: argparse.Namespace) -> Callable[[], float]:
     """Seconds of `steps` steps of our loop, the first time also making the model that both are asked with."""
     from electra.config import FinetuneConfig
-    from electra.finetune import build_learner, build_trainer, finetune
     from electra.finetuning.material import read_material
-    from electra.model.encoder import compute_in
+    from electra.finetuning.run import build_learner, build_trainer, finetune
+    from electra.models.electra.encoder import compute_in
     from electra.training.device import choose_device, choose_dtype
 
     rows = [json.dumps({"text": t, "label": LABELS[n % 2]}) + "\n" for n, t in enumerate(texts)]
@@ -137,8 +137,8 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
 
 
 def material_hidden(start: Path) -> int:
-    from electra.predict import model_folder
-    from electra.storage import read_json
+    from electra.checkpoints.locate import model_folder
+    from electra.core.storage import read_json
 
     return read_json(model_folder(start) / "config.json")["hidden_size"]
 
@@ -147,7 +147,7 @@ def their_finetuning(start: Path, folder: Path, texts: list[str], options: argpa
     """Seconds of the same steps by Hugging Face's Trainer: dynamic padding, its defaults, tokenised before."""
     import transformers
 
-    from electra.predict import model_folder
+    from electra.checkpoints.locate import model_folder
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(model_folder(start))
     encoded = [
@@ -202,7 +202,7 @@ def report(options: argparse.Namespace, seconds: dict[str, list[float]], same: f
     if options.json:
         import torch
 
-        from electra.machine import provenance
+        from electra.core.hardware import provenance
 
         result = {
             "texts_per_second": {k: round(v, 1) for k, v in speed.items()},

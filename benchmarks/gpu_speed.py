@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from result_file import add
 
-from electra.bench import as_benchmarked, copy_speed, median_seconds, random_rows, training_step, windows
 from electra.config import BenchConfig
-from electra.flops import flops_per_token
+from electra.cost.bench import as_benchmarked, copy_speed, median_seconds, random_rows, training_step, windows
+from electra.cost.operations import flops_per_token
 from electra.training.device import choose_dtype
 
 GPU = torch.device("cuda")

@@ -20,8 +20,8 @@ from pathlib import Path
 from result_file import add
 from tiny_recipes import measured, questions
 
-from electra.machine import commit
-from electra.training.log import read_metrics
+from electra.core.hardware import commit
+from electra.core.runs import read_metrics
 
 ROOT = Path(__file__).parents[1]
 

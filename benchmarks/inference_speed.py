@@ -60,9 +60,9 @@ def implementations(options: argparse.Namespace, folder: Path) -> dict[str, Call
     import torch
 
     from electra.config import PRESETS
-    from electra.model.encoder import Encoder
-    from electra.model.graph import Graph
-    from electra.model.heads import Discriminator
+    from electra.models.electra.encoder import Encoder
+    from electra.models.graph import Graph
+    from electra.models.heads import Discriminator
 
     torch.manual_seed(0)
     config = PRESETS[options.preset].model
@@ -95,8 +95,8 @@ def in_torch(model, compiled: bool = False) -> Callable:
 
 def write_files(graph, folder: Path, vocab_size: int) -> None:
     """Every format; the ranges of int8 come from random rows, which is good enough for its speed."""
-    from electra.exported.graphs import quantise_onnx, quantise_openvino, write_onnx, write_openvino
-    from electra.exported.sessions import FORMATS
+    from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
+    from electra.inference.sessions import FORMATS
 
     for name, write in (("onnx", write_onnx), ("openvino", write_openvino)):
         (folder / FORMATS[name].file).parent.mkdir()
@@ -108,7 +108,7 @@ def write_files(graph, folder: Path, vocab_size: int) -> None:
 
 def exported(folder: Path, threads: int) -> dict[str, Callable]:
     """The formats a folder holds, as electra.runtime runs them."""
-    from electra.exported.sessions import FORMATS, open_session
+    from electra.inference.sessions import FORMATS, open_session
 
     sessions = {name: open_session(folder, name, threads) for name, f in FORMATS.items() if (folder / f.file).exists()}
     return {name: lambda rows, session=session: session(rows, ["logits"]) for name, session in sessions.items()}
@@ -128,7 +128,7 @@ def inputs(shape: tuple[int, int], vocab_size: int, seed: int = 0) -> dict:
 def measure(named: dict[str, Callable], options: argparse.Namespace) -> dict:
     """Alternate blocks of calls, the order turned round each time."""
     from electra.config import PRESETS
-    from electra.machine import provenance
+    from electra.core.hardware import provenance
 
     shapes = {}
     for label, shape in SHAPES.items():

@@ -21,10 +21,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from electra.config import PRESETS
-from electra.machine import provenance
-from electra.pretrain import pretrain
-from electra.storage import read_json, write_json
-from electra.training.log import read_metrics
+from electra.core.hardware import provenance
+from electra.core.runs import read_metrics
+from electra.core.storage import read_json, write_json
+from electra.pretraining.run import pretrain
 
 PATHS = {
     "fp32": dict(precision="fp32", compile="off"),

@@ -21,15 +21,15 @@ from pathlib import Path
 import torch
 from hugging_face_loop import HuggingFaceLoop
 
+from electra.checkpoints.huggingface import save_network
+from electra.comparison.examination import examine, set_examination
 from electra.config import PretrainConfig, pretrain_config_from_dict
-from electra.convert import save_network
+from electra.core.hardware import provenance
+from electra.core.storage import read_json, write_json
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
-from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.machine import provenance
 from electra.pretraining.first_weights import build_objective
-from electra.race.examination import examine, set_examination
-from electra.storage import read_json, write_json
+from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.schedule import learning_rate, progress
 
 SAID = 50  # steps between two lines

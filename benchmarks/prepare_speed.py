@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from electra.config import PrepareConfig
-from electra.data.tokenizer import load_tokenizer
-from electra.data.vocabulary import train_tokenizer
-from electra.machine import provenance
-from electra.prepare import prepare
+from electra.core.hardware import provenance
+from electra.data.prepare import prepare
+from electra.text.tokenizer import load_tokenizer
+from electra.text.vocabulary import train_tokenizer
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from electra.config import PRESETS, PretrainConfig  # noqa: E402
-from electra.machine import peak_memory, provenance  # noqa: E402
+from electra.core.hardware import peak_memory, provenance  # noqa: E402
 
 PAD, CLS, SEP, MASK, FIRST_WORD = 0, 101, 102, 103, 1000  # as in BERT's vocabulary
 BATCHES = 8
@@ -202,7 +202,7 @@ def pieces_of_text(options: argparse.Namespace, case: Case, size: int, vocab_siz
     """Documents or paragraphs of a text, in pieces of at most `size` tokens; a paragraph gives its first piece."""
     import numpy as np
 
-    from electra.data.vocabulary import train_tokenizer
+    from electra.text.vocabulary import train_tokenizer
 
     if not options.text:
         raise SystemExit(f"--case {options.case} needs --text FILE")
@@ -262,8 +262,8 @@ def read_batches(options: argparse.Namespace, name: str) -> dict:
 
 def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]:
     """The very step `electra pretrain` takes: its objective, optimizer, loop and metrics."""
-    from electra.bench import training_step
-    from electra.flops import parameter_counts
+    from electra.cost.bench import training_step
+    from electra.cost.operations import parameter_counts
     from electra.interface import Batch
     from electra.training.device import choose_device, choose_dtype, should_compile
     from electra.training.memory import keep_freed_memory

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from electra.machine import provenance
-from electra.storage import read_json, write_json
+from electra.core.hardware import provenance
+from electra.core.storage import read_json, write_json
 
 
 def add(file: Path, name: str, row: Any) -> None:

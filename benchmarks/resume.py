@@ -16,8 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from electra.machine import provenance
-from electra.storage import read_json, sha256, write_json
+from electra.core.hardware import provenance
+from electra.core.storage import read_json, sha256, write_json
 
 
 def main() -> None:

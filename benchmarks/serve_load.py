@@ -34,8 +34,8 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from electra.machine import provenance  # noqa: E402
-from electra.storage import write_json  # noqa: E402
+from electra.core.hardware import provenance  # noqa: E402
+from electra.core.storage import write_json  # noqa: E402
 
 WORDS = "the of and in to was is for on that by with from his were are which city first century people".split()  # noqa: SIM905
 CLIENTS = 16

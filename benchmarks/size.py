@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from electra.machine import provenance
+from electra.core.hardware import provenance
 
 PACKAGE = Path(__file__).parent.parent / "electra"
 

@@ -66,9 +66,9 @@ def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
     sys.stdout = sys.stderr
     import torch
 
-    from electra.bench import as_benchmarked, random_rows, training_step, windows
     from electra.config import BenchConfig
-    from electra.machine import commit
+    from electra.core.hardware import commit
+    from electra.cost.bench import as_benchmarked, random_rows, training_step, windows
     from electra.training.memory import keep_freed_memory
 
     keep_freed_memory()

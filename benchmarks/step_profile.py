@@ -20,8 +20,8 @@ from result_file import add
 from torch._inductor import config as inductor
 from torch.profiler import ProfilerActivity, profile
 
-from electra.bench import as_benchmarked, random_rows, training_step, windows
 from electra.config import BenchConfig
+from electra.cost.bench import as_benchmarked, random_rows, training_step, windows
 from electra.training.memory import keep_freed_memory
 
 PARTS = {  # the first whose words occur in an operation's name takes its time

@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from electra.config import EvaluateConfig  # noqa: E402
+from electra.core.hardware import provenance  # noqa: E402
+from electra.core.storage import read_json, write_json  # noqa: E402
 from electra.finetuning.material import percent  # noqa: E402
-from electra.machine import provenance  # noqa: E402
-from electra.storage import read_json, write_json  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
 MAIN = "pre-trained"
@@ -76,11 +76,11 @@ def scratch(options: argparse.Namespace) -> Path:
     """A directory like the model's whose weights have seen nothing."""
     import torch
 
-    from electra.convert import load_encoder, save_network
-    from electra.data.tokenizer import load_tokenizer
-    from electra.model.heads import Discriminator
-    from electra.model.initialisation import initialise_randomly
-    from electra.predict import model_folder
+    from electra.checkpoints.huggingface import load_encoder, save_network
+    from electra.checkpoints.locate import model_folder
+    from electra.models.electra.initialisation import initialise_randomly
+    from electra.models.heads import Discriminator
+    from electra.text.tokenizer import load_tokenizer
 
     source, folder = model_folder(Path(options.model)), Path(options.work) / "scratch"
     if not (folder / "config.json").exists():
@@ -96,7 +96,7 @@ def scratch(options: argparse.Namespace) -> Path:
 
 def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> dict:
     """All seeds of one model on one task."""
-    from electra.evaluate import evaluate
+    from electra.finetuning.evaluate import evaluate
 
     trained, _, tested = name.partition(":")
     folder = Path(options.tasks)
@@ -117,8 +117,8 @@ def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> di
 
 def baselines(options: argparse.Namespace, key: str, result: dict) -> list[dict]:
     """The rows of a result that need no network."""
-    from electra.evaluate import row_of
     from electra.finetuning.baselines import baseline_answers
+    from electra.finetuning.evaluate import row_of
     from electra.tasks import TASKS
 
     task, folder = TASKS[result["task"]](columns={}), Path(options.tasks)

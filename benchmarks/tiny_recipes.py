@@ -25,21 +25,29 @@ import torch
 from result_file import add
 from sklearn.metrics import roc_auc_score
 
-from electra.bench import random_rows, training_step, windows
 from electra.config import PRESETS, SIZES, PrepareConfig, PretrainConfig
-from electra.data.errors import plant_errors
-from electra.data.ngrams import Ngrams
+from electra.core.runs import read_metrics
+from electra.core.storage import read_json
+from electra.cost.bench import random_rows, training_step, windows
+from electra.data.prepare import prepare
 from electra.data.shards import open_examples
-from electra.data.tokenizer import load_tokenizer
-from electra.demo import KINDS, REPLACED_EXAMPLES, TEXTS, heldout_documents, measure, model_scores, word_scores
-from electra.detect import word_spans
-from electra.detection.pretrained import Model
-from electra.predict import load
-from electra.prepare import prepare
-from electra.pretrain import pretrain
-from electra.report import replaced_examples
-from electra.storage import read_json
-from electra.training.log import read_metrics
+from electra.evaluation.counting import Ngrams
+from electra.evaluation.planted import plant_errors
+from electra.evaluation.replacements import replaced_examples
+from electra.evaluation.scores import (
+    KINDS,
+    REPLACED_EXAMPLES,
+    TEXTS,
+    heldout_documents,
+    measure,
+    model_scores,
+    word_scores,
+)
+from electra.inference.detector import word_spans
+from electra.inference.load import load
+from electra.inference.pretrained import Model
+from electra.pretraining.run import pretrain
+from electra.text.tokenizer import load_tokenizer
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}
 COOLED = MUON | {"cooldown": 0.5}

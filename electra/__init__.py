@@ -1,51 +1,59 @@
 """Pre-train text encoders by replaced token detection (ELECTRA, Clark et al., 2020), and use them.
 
-The public names are loaded when they are first used, so that `import electra` costs nothing.
+The public names are imported when they are first used, so `import electra` costs nothing.
 """
 
+from __future__ import annotations
+
 import importlib
-import sys
-import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from electra.checkpoints.convert import convert as convert
+    from electra.comparison.compare import compare as compare
+    from electra.config import PRESETS as PRESETS
+    from electra.config import CompareConfig as CompareConfig
+    from electra.config import ConvertConfig as ConvertConfig
+    from electra.config import ElectraConfig as ElectraConfig
+    from electra.config import EvaluateConfig as EvaluateConfig
+    from electra.config import ExportConfig as ExportConfig
+    from electra.config import FinetuneConfig as FinetuneConfig
+    from electra.config import PrepareConfig as PrepareConfig
+    from electra.config import PretrainConfig as PretrainConfig
+    from electra.data.prepare import prepare as prepare
+    from electra.exporting.export import export as export
+    from electra.finetuning.evaluate import evaluate as evaluate
+    from electra.finetuning.run import finetune as finetune
+    from electra.inference.load import load as load
+    from electra.pretraining.run import pretrain as pretrain
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "prepare": "electra.prepare",
-    "pretrain": "electra.pretrain",
-    "convert": "electra.convert",
-    "export": "electra.export",
-    "finetune": "electra.finetune",
-    "evaluate": "electra.evaluate",
-    "compare": "electra.compare",
-    "load": "electra.predict",
-    "CompareConfig": "electra.config",
-    "ConvertConfig": "electra.config",
-    "ElectraConfig": "electra.config",
-    "ExportConfig": "electra.config",
-    "EvaluateConfig": "electra.config",
-    "FinetuneConfig": "electra.config",
-    "PrepareConfig": "electra.config",
-    "PretrainConfig": "electra.config",
-    "PRESETS": "electra.config",
-}
+    "prepare": "electra.data.prepare",
+    "pretrain": "electra.pretraining.run",
+    "convert": "electra.checkpoints.convert",
+    "export": "electra.exporting.export",
+    "finetune": "electra.finetuning.run",
+    "evaluate": "electra.finetuning.evaluate",
+    "compare": "electra.comparison.compare",
+    "load": "electra.inference.load",
+    **dict.fromkeys(
+        (
+            "CompareConfig", "ConvertConfig", "ElectraConfig", "ExportConfig", "EvaluateConfig", "FinetuneConfig",
+            "PrepareConfig", "PretrainConfig", "PRESETS",
+        ),
+        "electra.config",
+    ),
+}  # fmt: skip
 __all__ = [*_HOME, "__version__"]
 
 
-class _Package(types.ModuleType):
-    """A verb and its module share a name; under the package's name the verb itself answers."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in _HOME:
-            raise AttributeError(f"module 'electra' has no attribute {name!r}")
-        return getattr(importlib.import_module(_HOME[name]), name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        is_verb = isinstance(value, types.ModuleType) and _HOME.get(name) == value.__name__
-        super().__setattr__(name, getattr(value, name) if is_verb else value)
-
-    def __dir__(self) -> list[str]:
-        return sorted(__all__)
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'electra' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
 
 
-sys.modules[__name__].__class__ = _Package
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -7,48 +7,45 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig, require
-from electra.console import duration, say
+from electra.core.log import duration, logger
+from electra.core.storage import read_json, write_json
 from electra.data.chunks import is_heldout
 from electra.data.corpus import Corpus
-from electra.data.errors import Planted, plant_errors
 from electra.data.loader import Loader
-from electra.data.ngrams import Ngrams
+from electra.data.prepare import prepare
 from electra.data.shards import open_examples
-from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.detect import logit, token_scores, word_score, word_spans
-from electra.detection.pretrained import Model
-from electra.model.heads import Discriminator
-from electra.predict import load
-from electra.prepare import prepare
-from electra.pretrain import pretrain
-from electra.report import replaced_examples, write_report
-from electra.show import coloured, marked_html
-from electra.storage import read_json, write_json
+from electra.evaluation.counting import Ngrams
+from electra.evaluation.planted import Planted, plant_errors
+from electra.evaluation.replacements import replaced_examples
+from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
+from electra.inference.load import load
+from electra.inference.marks import marked_html
+from electra.inference.pretrained import Model
+from electra.models.heads import Discriminator
+from electra.pretraining.report import write_report
+from electra.pretraining.run import pretrain
+from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.trainer import Trainer
 
-Scores = NDArray[np.float64]
-KINDS = {"random": "random wrong words", "misspelling": "misspellings"}
-TEXTS = 400  # of each kind: 800 wrong words among 12,000
 REPLACED_EXAMPLES = 256
+SHOWN = 5  # texts in the terminal
 MARKS = 3  # the run is measured after each third
 
 
-class Measured(NamedTuple):
-    """How well wrong words are told from right ones."""
+class Tour(NamedTuple):
+    """What the demo made, and what it shows."""
 
-    auc: float
-    ap: float  # average precision
-    false_alarms: float  # marked clean words in 100, when half of the wrong ones are marked
+    model: Model
+    texts: list[Planted]  # held-out sentences with wrong words
+    summary: dict[str, Any]  # what summary.json holds
+    scores: list[tuple[str, list[float]]]  # a label, and the model's figure beside those of counting
+    progress: list[list[str]]  # a row for each time the run was measured on its way
 
 
-def demo(config: DemoConfig) -> dict[str, Any]:
+def demo(config: DemoConfig) -> Tour:
     """Prepare, pre-train, measure and report; a second call continues or shows the result again."""
     require(config.source != "-", "the demo reads its source twice: save standard input to a file and name that")
     folder = Path(config.out)
@@ -72,15 +69,16 @@ def demo(config: DemoConfig) -> dict[str, Any]:
         train_steps=1_000_000,
         eval_steps=0,
     )
-    say(f"pre-training for {config.minutes:g} minutes; interrupt it whenever you like, the same command goes on")
+    logger.info(
+        f"pre-training for {config.minutes:g} minutes; interrupt it whenever you like, the same command goes on"
+    )
     pretrain(run, marks.look)
     model = load(run.out)
     summary = summarise(model, texts, run, marks)
     write_json(folder / "summary.json", summary)
-    show(model, texts["random"], summary, marks)
     write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(summary, marks))
-    say(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
-    return summary
+    logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
+    return tour(model, texts["random"], summary, marks)
 
 
 def heldout_documents(config: PrepareConfig) -> list[str]:
@@ -116,34 +114,7 @@ class Marks:
         self.rows.append(row)
         write_json(self.path, self.rows)
         found = "  ".join(f"{KINDS[kind]} {row[kind]['auc']:.3f}" for kind in KINDS)
-        say(f"\nafter {duration(trainer.seconds)}: AUC of {found}")
-
-
-def measure(scores: Scores, is_wrong: Scores) -> Measured:
-    """Compare scores of words with what was planted."""
-    limit = np.median(scores[is_wrong == 1])
-    false_alarms = 100 * float((scores[is_wrong == 0] >= limit).mean())
-    return Measured(
-        float(roc_auc_score(is_wrong, scores)), float(average_precision_score(is_wrong, scores)), false_alarms
-    )
-
-
-def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple[Scores, Scores]:
-    """The score of every word, from those of its pieces, and whether it is wrong; `score`: rows of ids -> scores."""
-    encodings = [tokenizer.backend.encode(t.words, is_pretokenized=True, add_special_tokens=False) for t in texts]
-    scores, is_wrong = [], []
-    for text, encoding, pieces in zip(texts, encodings, score([e.ids for e in encodings]), strict=True):
-        word_ids = encoding.word_ids
-        for first, last in word_spans(word_ids):
-            scores.append(word_score(pieces[first : last + 1]))
-            is_wrong.append(text.is_wrong[word_ids[first] or 0])
-    return np.array(scores), np.array(is_wrong, float)
-
-
-@torch.compiler.set_stance("force_eager")
-def model_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
-    """The discriminator's log odds for each token."""
-    return [[logit(p) for p in scores] for scores in token_scores(model, rows)]
+        logger.info(f"after {duration(trainer.seconds)}: AUC of {found}")
 
 
 def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig, marks: Marks) -> dict[str, Any]:
@@ -175,24 +146,16 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
 # -- showing -----------------------------------------------------------------------------------------------------------
 
 
-def show(model: Model, texts: list[Planted], summary: dict[str, Any], marks: Marks) -> None:
-    """Print held-out sentences with planted words marked, and the figures."""
-    console = Console(highlight=False)
-    console.print("\nHeld-out text with two wrong words each; red is what the model marks.\n")
-    for text in texts[:5]:
-        console.print(coloured(text.text, model.detect(text.text), model.threshold))
-        console.print(
-            f"    planted: {', '.join(w for w, wrong in zip(text.words, text.is_wrong, strict=True) if wrong)}\n"
-        )
-    table = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
-    for label, key in rows_of_summary():
-        table.add_row(label, *(f"{summary[key + name]:.3f}" for name in ("", "_unigram", "_bigram")))
-    console.print(table)
-    progress = Table("after", "tokens", "AUC random", "AP random", "AUC misspelling", title="on the way")
+def tour(model: Model, texts: list[Planted], summary: dict[str, Any], marks: Marks) -> Tour:
+    """What the demo shows in the end."""
+    scores = [
+        (label, [summary[key + name] for name in ("", "_unigram", "_bigram")]) for label, key in rows_of_summary()
+    ]
+    progress = []
     for row in marks.rows:
         figures = (row["random"]["auc"], row["random"]["ap"], row["misspelling"]["auc"])
-        progress.add_row(duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures))
-    console.print(progress)
+        progress.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
+    return Tour(model, texts[:SHOWN], summary, scores, progress)
 
 
 def rows_of_summary() -> list[tuple[str, str]]:

@@ -1,31 +1,21 @@
 """What data yields, models return and the training loop needs.
 
-B rows, L slots a row. A row holds one example or several, one after the other: `attention_mask` counts them.
+B rows, L slots a row. A row holds one example or several, one after the other: `example_ids` numbers them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-class WrongInput(ValueError):
-    """An input that a model does not answer. The message repeats nothing of it, so a server may send it."""
-
-    def __init__(self, number: int, needed: str) -> None:
-        super().__init__(f"input {number}: give {needed}")
-        self.number, self.needed = number, needed
+from torch import Tensor, nn
 
 
 class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
 
     input_ids: Tensor
-    attention_mask: (
-        Tensor  # n at the tokens of a row's nth example (1, 2, ...), 0 at padding: equal numbers see each other
-    )
+    example_ids: Tensor  # n at tokens of the row's nth example, 0 at padding: only equal numbers see each other
     token_type_ids: Tensor  # 0 in an example's first segment, 1 in its second
     position_ids: Tensor  # counted from 0 in each example
     maskable: Tensor  # bool, False at special tokens and padding
@@ -35,7 +25,7 @@ class Packed(NamedTuple):
     """Rows of whole examples for a fine-tuned network: tensors [B, L], and where the N examples lie in them."""
 
     input_ids: Tensor
-    attention_mask: Tensor  # as in Batch
+    example_ids: Tensor  # as in Batch
     token_type_ids: Tensor
     position_ids: Tensor
     tokens: Tensor  # [N, T] the flat index (row * L + slot) of each example's tokens, -1 where it has fewer
@@ -53,3 +43,32 @@ class Output(NamedTuple):
 
     loss: Tensor  # scalar
     metrics: dict[str, Tensor]  # detached scalars, to log
+
+
+class Source(Protocol):
+    """All that the loop knows of where batches come from: tuples of tensors, tuples among them."""
+
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]: ...
+
+
+class Trainable(nn.Module):
+    """Networks and a loss; subclasses write `count` and `forward`."""
+
+    stage = 1  # another number where a step does something else than before
+
+    def __init__(self) -> None:
+        super().__init__()
+        # What becomes of a part of the loss that shares no graph with what follows: the loop takes its gradient at
+        # once, and what it kept is free before the next network runs.
+        self.settle: Callable[[Tensor], Tensor] = lambda loss: loss
+
+    def begin_step(self, step: int, done: float) -> None:
+        """Called before every optimizer step, with the share of the training that is done."""
+
+    def count(self, batch: Any) -> Any:
+        """What this batch adds to the denominators of the step's losses: a tuple of scalars, `tokens` among them."""
+        raise NotImplementedError
+
+    def forward(self, batch: Any, counts: Any = None) -> Output:
+        """The loss of a micro-batch; `counts` are those of the whole step, by default the batch's own."""
+        raise NotImplementedError

@@ -12,6 +12,14 @@ SAVEFIG = Figure.savefig
 
 
 @pytest.fixture(scope="session", autouse=True)
+def log():
+    """Messages go where the command line sends them, whoever is called."""
+    from electra.cli.terminal import show_log
+
+    show_log()
+
+
+@pytest.fixture(scope="session", autouse=True)
 def sketches():
     """Half of a tiny run's seconds are matplotlib's: its figures are made, and drawn where a test asks for `drawn`."""
     from tiny import sketch

@@ -19,25 +19,25 @@ from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
 from electra.cli import main
-from electra.compare import compare, fitted, key_of, loader_of, run_of
+from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
+from electra.comparison.compute import budgeted, examined_steps, steps_of
+from electra.comparison.contestants import read_contestants
+from electra.comparison.examination import ClozeModel, set_examination
+from electra.comparison.pictures import against_flops
+from electra.comparison.results import Result, figures, title_of
+from electra.comparison.statistics import paired_p, standing
+from electra.comparison.words import Occurrences, neighbour_purity, places
 from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
+from electra.core.html import svg_of
+from electra.core.storage import read_json
+from electra.cost.operations import flops_per_token
+from electra.data.prepare import prepare
 from electra.data.shards import open_examples
-from electra.data.tokenizer import load_tokenizer
 from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
-from electra.prepare import prepare
 from electra.pretraining.first_weights import build_objective
-from electra.race.compute import budgeted, examined_steps, steps_of
-from electra.race.contestants import read_contestants
-from electra.race.examination import ClozeModel, set_examination
-from electra.race.pictures import against_flops
-from electra.race.results import Result, figures, title_of
-from electra.race.statistics import paired_p, standing
-from electra.race.words import Occurrences, neighbour_purity, places
-from electra.report import svg_of
-from electra.storage import read_json
-from electra.training.cost import flops_per_token
+from electra.text.tokenizer import load_tokenizer
 from electra.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
@@ -97,7 +97,7 @@ def test_steps_are_those_that_have_read_the_tokens(data, tokens):
     (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)))
     loader = loader_of(c.config)
     steps = steps_of(loader, tokens)
-    read = [sum(int((b.attention_mask > 0).sum()) for b in loader.micro_batches(s, 8)) for s in range(steps)]
+    read = [sum(int((b.example_ids > 0).sum()) for b in loader.micro_batches(s, 8)) for s in range(steps)]
     assert sum(read) >= tokens > sum(read[:-1]) - loader.seq_length
 
 
@@ -169,7 +169,9 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
 
 def unexamined(monkeypatch):
     """A race whose contestants all get the same marks: its examinations are not what is tested."""
-    monkeypatch.setattr(importlib.import_module("electra.compare"), "examine_point", lambda *asked: {"auc_random": 0.5})
+    monkeypatch.setattr(
+        importlib.import_module("electra.comparison.compare"), "examine_point", lambda *asked: {"auc_random": 0.5}
+    )
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def test_the_figures_of_a_race_are_drawn(raced, drawn):
 def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
     config, summary = raced
     made = []
-    verb = importlib.import_module("electra.compare")
+    verb = importlib.import_module("electra.comparison.compare")
     real = verb.pretrain
     monkeypatch.setattr(verb, "pretrain", lambda run, hook: (made.append(run), real(run, hook)))
     again = compare(config)
@@ -223,7 +225,7 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
     config = replace(raced[0], out=str(tmp_path / "killed"), seeds=1)
     code = (
         "import os, sys; sys.path.insert(0, 'tests'); from tiny import quiet; quiet()\n"
-        "import importlib; verb = importlib.import_module('electra.compare')\n"
+        "import importlib; verb = importlib.import_module('electra.comparison.compare')\n"
         "from electra.config import CompareConfig\n"
         "real, done = verb.pretrain, []\n"
         "def pretrain(run, hook):\n"
@@ -260,7 +262,7 @@ def test_a_time_is_measured_anew_where_the_measurement_was_killed_at_its_end(dat
 
 def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
     config, _ = raced
-    verb = importlib.import_module("electra.compare")
+    verb = importlib.import_module("electra.comparison.compare")
     monkeypatch.setattr(verb, "pretrain", lambda run, hook: pytest.fail("trained again"))
     summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
     assert len(summary["results"]) == 2 * 2 * 2

@@ -11,12 +11,13 @@ import transformers
 from bundle import crc32c_by_the_definition, write_bundle
 
 import electra
+from electra.checkpoints.convert import convert
+from electra.checkpoints.huggingface import load_network
+from electra.checkpoints.tf1.bundle import TensorBundle
+from electra.checkpoints.tf1.checksum import crc32c
+from electra.checkpoints.tf1.names import size_name
 from electra.config import ConvertConfig
-from electra.convert import convert, load_network
-from electra.data.checksum import crc32c
-from electra.data.tensor_bundle import TensorBundle
-from electra.model.tf1_names import size_name
-from electra.storage import read_json
+from electra.core.storage import read_json, write_json
 
 VOCAB = tiny.tiny_tokenizer().vocab_size
 
@@ -192,7 +193,7 @@ def test_hugging_face_in_and_out(tmp_path):
     discriminator.save_pretrained(tmp_path / "theirs")
     tiny.tiny_tokenizer().save(tmp_path / "theirs", 30)
     content = read_json(tmp_path / "theirs" / "config.json") | {"detection_threshold": 0.25}
-    electra.storage.write_json(tmp_path / "theirs" / "config.json", content)
+    write_json(tmp_path / "theirs" / "config.json", content)
     convert(ConvertConfig(str(tmp_path / "theirs"), str(tmp_path / "out")))
     assert_same_logits(discriminator, transformers.ElectraForPreTraining.from_pretrained(tmp_path / "out"))
     model = electra.load(tmp_path / "out")

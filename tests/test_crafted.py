@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from test_detect import build
 
 import electra
-from electra.storage import read_json, write_json
+from electra.core.storage import read_json, write_json
 
 
 @pytest.fixture(scope="module")

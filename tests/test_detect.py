@@ -15,17 +15,18 @@ import torch
 from tiny import MODEL, sentences, tiny_config, tiny_tokenizer, write_data
 
 import electra
+from electra.checkpoints.huggingface import save_network
 from electra.cli import main
 from electra.config import DemoConfig, DetectConfig
-from electra.convert import save_network
-from electra.data.words import exempt, fit_case
 from electra.demo import demo
-from electra.detect import Query, detect, detect_texts, spans_in_text, token_scores, words_of
-from electra.detection.pretrained import Model
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.model.initialisation import initialise_randomly
-from electra.pretrain import pretrain
+from electra.inference.detect import detect
+from electra.inference.detector import Query, detect_texts, spans_in_text, token_scores, words_of
+from electra.inference.pretrained import Model
+from electra.models.electra.encoder import Encoder
+from electra.models.electra.initialisation import initialise_randomly
+from electra.models.heads import Discriminator, MaskedLM
+from electra.pretraining.run import pretrain
+from electra.text.words import exempt, fit_case
 
 LENGTH = 24
 TEXTS = {

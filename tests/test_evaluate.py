@@ -12,9 +12,9 @@ from test_tasks import write_official
 import electra
 from electra.cli import main
 from electra.config import EvaluateConfig
-from electra.evaluate import evaluate
+from electra.core.storage import read_json, write_json
 from electra.finetuning.baselines import baseline_answers
-from electra.storage import read_json, write_json
+from electra.finetuning.evaluate import evaluate
 from electra.tasks import GLUE, TASKS, Example
 
 SUBMITTED = {"CoLA", "SST-2", "MRPC", "STS-B", "QQP", "MNLI-m", "MNLI-mm", "AX", "QNLI", "RTE", "WNLI"}
@@ -35,7 +35,7 @@ def glue(tmp_path_factory):
 
 
 def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 5)
     settings = vars(config(folder, tmp_path / "out", epochs=1.0)) | {"train": "", "dev": "", "seeds": 1}
     results = evaluate(EvaluateConfig(**settings, suite="glue", data=str(glue)))["results"]
     assert [(r["task"], r["split"]) for r in results if r["task"] != "mnli"] == [
@@ -56,7 +56,7 @@ def test_a_suite_writes_scores_and_submissions(folder, glue, tmp_path, capsys, m
 
 
 def test_small_tasks_start_from_the_suites_mnli_model(folder, glue, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 5)
     for name in ("MNLI", "RTE", "CoLA"):
         shutil.copytree(glue / name, tmp_path / "glue" / name)
     settings = vars(config(folder, tmp_path / "out", epochs=1.0, learning_rate=1e-12)) | {"train": "", "dev": ""}
@@ -85,7 +85,7 @@ def squad(path, count, impossible=False):
 
 
 def test_questions_with_the_original_head_from_training_to_an_answer(folder, tmp_path, capsys, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 100)
     train, dev = squad(tmp_path / "train.json", 90), squad(tmp_path / "dev.json", 18)
     settings = vars(config(folder, tmp_path / "out", epochs=4.0)) | dict(train=train, dev=dev, task="qa", head="joint")
     (result,) = evaluate(EvaluateConfig(**settings | {"seeds": 1}))["results"]
@@ -149,7 +149,7 @@ def test_a_model_without_names_for_its_labels_answers(learned, tmp_path):  # noq
 
 
 def test_sets_of_labels_have_a_curve_of_precision(folder, tmp_path, monkeypatch, drawn):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 20)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 20)
     file = tmp_path / "t.jsonl"
     file.write_text("".join(json.dumps({"text": r["text"], "labels": [r["label"]]}) + "\n" for r in rows(60, 3)))
     settings = vars(config(folder, tmp_path / "out", epochs=1.0)) | {"train": str(file), "dev": "", "seeds": 1}
@@ -159,7 +159,7 @@ def test_sets_of_labels_have_a_curve_of_precision(folder, tmp_path, monkeypatch,
 
 
 def test_a_report_of_another_model_is_not_lost(learned, folder, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 5)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 5)
     settings = vars(config(folder, tmp_path / "out")) | {"model": str(learned), "train": "", "seeds": 1}
     first = evaluate(EvaluateConfig(**settings))
     assert evaluate(EvaluateConfig(**settings))["results"] == first["results"]

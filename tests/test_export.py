@@ -17,16 +17,16 @@ import tiny
 import torch
 
 import electra
-from electra import runtime
+from electra.checkpoints.huggingface import save_network
 from electra.cli import main
 from electra.config import ElectraConfig, ExportConfig
-from electra.convert import save_network
-from electra.export import export
-from electra.exported import graphs, sessions
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, Headless, MaskedLM
-from electra.model.task_heads import Answerer, Classifier, Tagger
-from electra.storage import read_json
+from electra.core.storage import read_json
+from electra.exporting import write as graphs
+from electra.exporting.export import export
+from electra.inference import runtime, sessions
+from electra.models.electra.encoder import Encoder
+from electra.models.heads import Discriminator, Headless, MaskedLM
+from electra.models.task_heads import Answerer, Classifier, Tagger
 
 # Looked for, not imported: OpenVINO reports its use when it is, unless sessions.py has seen to it.
 MISSING = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
@@ -82,7 +82,7 @@ def traced_once():
         file.write_bytes(written[key])
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (graphs, sys.modules["electra.export"]):
+        for module in (graphs, sys.modules["electra.exporting.export"]):
             patch.setattr(module, "write_onnx", write_onnx)
         yield
 
@@ -165,7 +165,7 @@ look = PathFinder.find_spec
 hidden = ("torch", "transformers")  # as if they were not installed
 PathFinder.find_spec = lambda name, *where: None if name.split(".")[0] in hidden else look(name, *where)
 import electra
-from electra import runtime
+from electra.inference import runtime
 from electra.cli import main
 """
 
@@ -241,7 +241,7 @@ def test_the_verb_detects_with_an_exported_folder(exported, tmp_path, capsys):
 
 def test_what_loses_too_much_is_refused(tmp_path, heldout, monkeypatch):
     save(tmp_path / "model", generator=False)
-    module = sys.modules["electra.export"]
+    module = sys.modules["electra.exporting.judge"]
     monkeypatch.setattr(module, "found_errors", lambda model, texts: 0.9 if model.format == "torch" else 0.88)
     config = ExportConfig(str(tmp_path / "model"), str(tmp_path / "out"), int8=True, text=heldout, tolerance=0.01)
     with pytest.raises(ValueError, match="refused onnx-int8"):
@@ -254,7 +254,7 @@ def test_what_loses_too_much_is_refused(tmp_path, heldout, monkeypatch):
 
 def test_a_wrong_file_is_refused(tmp_path, monkeypatch):
     save(tmp_path / "model", generator=False)
-    module = sys.modules["electra.export"]
+    module = sys.modules["electra.exporting.export"]
     write = module.write_onnx
 
     def broken(graph, file):

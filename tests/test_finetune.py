@@ -15,17 +15,17 @@ import torch
 from tiny import MODEL, tiny_tokenizer
 
 import electra
+from electra.checkpoints.huggingface import load_encoder, load_network, save_network
 from electra.config import FinetuneConfig
-from electra.convert import load_encoder, load_network, save_network
-from electra.finetune import build_learner, finetune
+from electra.core.errors import Interrupted
+from electra.core.storage import read_json
 from electra.finetuning.material import read_material
 from electra.finetuning.processes import side_by_side
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.model.initialisation import initialise_randomly
-from electra.storage import read_json
+from electra.finetuning.run import build_learner, finetune
+from electra.models.electra.encoder import Encoder
+from electra.models.electra.initialisation import initialise_randomly
+from electra.models.heads import Discriminator, MaskedLM
 from electra.training.optimizer import build_optimizer, layerwise
-from electra.training.trainer import Interrupted
 
 ANIMALS, VERBS = ("dog", "fox"), ("eats", "jumps")
 
@@ -128,7 +128,7 @@ def test_tags_are_learned_and_a_pipeline_agrees(folder, tmp_path):
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(folder, learned, tmp_path, monkeypatch):
-    from electra.finetune import Finetuner
+    from electra.finetuning.run import Finetuner
 
     c = config(folder, tmp_path / "out")
     after_step = Finetuner.after_step

@@ -6,17 +6,12 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from electra.bench import matrices
+from electra.cli import main, tables
 from electra.config import PRESETS, BenchConfig, FlopsConfig
-from electra.flops import (
-    flops,
-    flops_per_token,
-    memory_bytes,
-    original_flops,
-    parameter_counts,
-    report,
-    scheduled_tokens,
-)
+from electra.cost.bench import matrices
+from electra.cost.flops import describe, flops
+from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
+from electra.cost.paper import original_flops
 
 # Printed by google-research/electra's flops_computation.py.
 PAPER = {
@@ -147,38 +142,39 @@ def test_tokens_of_the_schedule():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_a_report(preset, capsys):
-    flops(FlopsConfig(preset, measure=False))
+    main(["flops", "--preset", preset, "--no-measure"])
     printed = capsys.readouterr().out
     assert "electra_1.75M" in printed and f"{parameter_counts(PRESETS[preset])['total']:,}" in printed
 
 
-def test_the_report_states_the_time_at_a_given_speed(capsys):
-    Console().print(report(PRESETS["small"], 128, tokens_per_second=16_384_000_000 / (3 * 86_400)))
-    assert "72h00m (3.0 days)" in capsys.readouterr().out
+def test_the_cost_states_the_time_at_a_given_speed():
+    found = dict(describe(PRESETS["small"], 128, tokens_per_second=16_384_000_000 / (3 * 86_400)))
+    assert "72h00m (3.0 days)" in found.values()
 
 
 def test_the_time_is_that_of_steps_measured_here(capsys):
     pytest.importorskip("torch")
-    flops(FlopsConfig("tiny"))
+    main(["flops", "--preset", "tiny"])
     printed = capsys.readouterr().out
     assert "measured on" in printed and "time for the full schedule" in printed
 
 
 def test_the_bench_knows_the_whole_schedule_however_a_batch_is_cut(capsys):
     pytest.importorskip("torch")
-    from electra.bench import bench
+    from electra.cost.bench import bench
 
     figures = bench(BenchConfig("tiny", seq_length=32, micro_batch_size=4, rounds=1, steps=1, compile="off", price=2.0))
     assert figures["full_schedule_tokens"] == scheduled_tokens(PRESETS["tiny"], 32)
     hours = figures["full_schedule_tokens"] / figures["training_tokens_per_second"] / 3600
     assert figures["full_schedule_hours"] == pytest.approx(hours, abs=0.06)
     assert figures["full_schedule_price"] == pytest.approx(2 * hours, rel=0.02, abs=0.01)
+    Console().print(tables.benchmark(figures))
     assert "full schedule takes" in capsys.readouterr().out
 
 
 def test_without_torch_nothing_is_measured(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "electra.bench", None)
-    flops(FlopsConfig("small"))
+    monkeypatch.setitem(sys.modules, "electra.cost.bench", None)
+    main(["flops"])
     printed = capsys.readouterr().out
     assert "69.95 M" in printed and "tokens per second" not in printed
 

@@ -15,10 +15,10 @@ from test_detect import build
 from test_server import CANARY, Running
 
 import electra
-import electra.serve as serve_module
-from electra.convert import save_network
-from electra.model.encoder import Encoder
-from electra.model.task_heads import Answerer, Classifier, Tagger
+import electra.server.serve as serve_module
+from electra.checkpoints.huggingface import save_network
+from electra.models.electra.encoder import Encoder
+from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.server.app import FORM, WORKING
 
 QUIET = dict(deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -11,14 +11,15 @@ import torch
 from test_objectives import DEFAULTS, make_objective, toy_batch
 from tiny import hook_step, poison_at, stop_after, tiny_config, write_data
 
-from electra.bench import InTurn
+from electra.core.errors import Interrupted
+from electra.cost.bench import InTurn
 from electra.data.loader import pieces
-from electra.model.encoder import compute_in
+from electra.models.electra.encoder import compute_in
 from electra.objectives import OBJECTIVES
-from electra.pretrain import pretrain
+from electra.pretraining.run import pretrain
 from electra.training.checkpoint import checkpoints
 from electra.training.optimizer import build_optimizer
-from electra.training.trainer import Interrupted, Trainer, to_device
+from electra.training.trainer import Trainer, to_device
 
 pytestmark = [
     pytest.mark.gpu,

@@ -62,7 +62,7 @@ def test_every_example_comes_once_an_epoch(tmp_path, packed):
         seen = []
         for step in range(epoch * loader.num_rows, (epoch + 1) * loader.num_rows):
             (batch,) = loader.micro_batches(step, 1)
-            numbers = batch.attention_mask[0]
+            numbers = batch.example_ids[0]
             for n in range(1, int(numbers.max()) + 1):
                 ids = batch.input_ids[0][numbers == n]
                 example = int(ids[0]) - 5

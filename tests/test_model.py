@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 import transformers
 
+from electra.checkpoints.huggingface import load_network, save_network
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
-from electra.convert import load_network, save_network
-from electra.data.vocabulary import train_tokenizer
-from electra.model.dropout import draw_noise, drop
-from electra.model.encoder import Encoder, rows_at
-from electra.model.heads import Discriminator, MaskedLM
-from electra.model.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
+from electra.models.dropout import draw_noise, drop
+from electra.models.electra.encoder import Encoder, rows_at
+from electra.models.electra.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives import OBJECTIVES
+from electra.text.vocabulary import train_tokenizer
 
 LINES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs"] * 20
 

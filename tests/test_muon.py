@@ -8,7 +8,7 @@ from test_training import assert_same_run
 from tiny import tiny_config, write_data
 
 from electra.config import PretrainConfig
-from electra.pretrain import pretrain
+from electra.pretraining.run import pretrain
 from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, square_parts
 from electra.training.optimizer import set_rate
 from electra.training.trainer import Trainer

@@ -27,21 +27,23 @@ from tiny import tiny_config, tiny_tokenizer, write_data
 from torch import nn
 from torch.nn import functional as F
 
-from electra.convert import load_network, save_network
+from electra.checkpoints.huggingface import load_network, save_network
+from electra.core.errors import Interrupted
+from electra.cost.operations import flops_per_token, parameter_counts
 from electra.data.cooccurrence import unigram_probabilities
 from electra.data.shards import open_examples
-from electra.data.tokenizer import load_tokenizer
-from electra.flops import flops_per_token, parameter_counts
 from electra.interface import Counts
-from electra.model.generators import TwoTower
-from electra.model.heads import MaskedLM
+from electra.models.heads import MaskedLM
 from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import Corrupted, mask_tokens, random_words
+from electra.objectives.generators import TwoTower
 from electra.objectives.replacement import Filled
-from electra.pretrain import pretrain
+from electra.pretraining.run import pretrain
+from electra.text.tokenizer import load_tokenizer
 from electra.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from electra.training.optimizer import build_optimizer
-from electra.training.trainer import Interrupted, seed_all, taken_back
+from electra.training.seed import seed_all
+from electra.training.trainer import taken_back
 
 WITH_GENERATOR = [(name, share) for name, share in COMBINATIONS if name != "mlm"]
 DOCS = Path(__file__).parents[1] / "docs/objectives.md"

@@ -11,7 +11,7 @@ from torch import nn
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.config.pretrain import SHARING
 from electra.interface import Batch
-from electra.model.initialisation import initialise_randomly
+from electra.models.electra.initialisation import initialise_randomly
 from electra.objectives import OBJECTIVES
 from electra.objectives.corruption import (
     Sampler,
@@ -26,7 +26,8 @@ from electra.objectives.electra import area_under_curve
 from electra.training.muon import OPTIMIZERS
 from electra.training.optimizer import build_optimizer, set_rate
 from electra.training.schedule import learning_rate
-from electra.training.trainer import seed_all, total
+from electra.training.seed import seed_all
+from electra.training.trainer import total
 
 CLS, SEP, MASK, V = 2, 3, 4, 60
 
@@ -205,7 +206,7 @@ def test_losses_are_the_released_ones():
     gen_loss = released.mlm_loss(
         logits.tolist(), masked.labels.flatten().tolist(), masked.used.flatten().long().tolist()
     )
-    disc_loss = released.disc_loss(disc.tolist(), corrupted.is_replaced.long().tolist(), batch.attention_mask.tolist())
+    disc_loss = released.disc_loss(disc.tolist(), corrupted.is_replaced.long().tolist(), batch.example_ids.tolist())
     assert float(output.metrics["gen_loss"]) == pytest.approx(gen_loss, rel=1e-5)
     assert float(output.metrics["disc_loss"]) == pytest.approx(disc_loss, rel=1e-5)
     assert float(output.loss.detach()) == pytest.approx(gen_loss + 50 * disc_loss, rel=1e-5)

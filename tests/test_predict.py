@@ -12,10 +12,10 @@ import electra
 from electra.cli import main
 from electra.config import EvaluateConfig
 from electra.data.rows import first_fit, lay_out
-from electra.evaluate import evaluate
-from electra.finetune import finetune
-from electra.finetuning.zero_shot import row_of, zero_shot
-from electra.serve import ModelEngine
+from electra.finetuning.evaluate import evaluate
+from electra.finetuning.run import finetune
+from electra.inference.zero_shot import row_of, zero_shot
+from electra.server.engine import ModelEngine
 from electra.tasks import Features
 
 
@@ -29,7 +29,7 @@ def learned(folder):  # noqa: F811
 @pytest.fixture
 def few_rounds(monkeypatch):
     """Intervals of a hundred bootstrap rounds."""
-    monkeypatch.setattr(sys.modules["electra.evaluate"], "RESAMPLES", 100)
+    monkeypatch.setattr(sys.modules["electra.finetuning.evaluate"], "RESAMPLES", 100)
 
 
 def test_predict_reads_texts_and_json_and_prints_json_lines(learned, tmp_path, capsys):
@@ -81,8 +81,8 @@ def test_examples_are_laid_out_whole_and_once():
         slots = packed.tokens[n][packed.tokens[n] >= 0]
         assert packed.input_ids.flatten()[slots].tolist() == feature.ids
         assert packed.position_ids.flatten()[slots].tolist() == list(range(len(feature.ids)))
-        assert len(set(packed.attention_mask.flatten()[slots].tolist())) == 1
-    assert (packed.attention_mask > 0).sum() == sum(lengths)
+        assert len(set(packed.example_ids.flatten()[slots].tolist())) == 1
+    assert (packed.example_ids > 0).sum() == sum(lengths)
     assert first_fit([5, 5, 5], 10) == [(0, 0), (0, 5), (1, 0)]
 
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from electra.config import PrepareConfig
+from electra.core.storage import only_writer
 from electra.data import chunks
 from electra.data.shards import open_examples, read_manifest
-from electra.data.tokenizer import load_tokenizer
-from electra.data.vocabulary import train_tokenizer
-from electra.storage import only_writer
+from electra.text.tokenizer import load_tokenizer
+from electra.text.vocabulary import train_tokenizer
 
-verb = importlib.import_module("electra.prepare")
+verb = importlib.import_module("electra.data.prepare")
 prepare = verb.prepare
 WORDS = "the a cook walker dog meal river stone reads writes sees makes small old green quick and or while over".split()  # noqa: SIM905
 
@@ -205,7 +205,7 @@ def test_a_full_disk_is_explained_and_nothing_is_half_written(config, tmp_path, 
 
 
 def test_too_little_room_is_said_at_the_start(config, monkeypatch):
-    monkeypatch.setattr("electra.storage.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr("electra.core.storage.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(ValueError, match="make room"):
         prepare(config)
 

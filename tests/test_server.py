@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from test_detect import TEXTS, build
 
 import electra
-import electra.serve as serve_module
+import electra.server.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import WORKING, create_app
 from electra.server.batching import Batcher, Overloaded

@@ -8,11 +8,11 @@ import pytest
 import torch
 from tiny import MODEL, hook_step, stop_after, tiny_config, tiny_tokenizer, write_data
 
-from electra.convert import load_network, save_network
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.pretrain import pretrain
-from electra.training.trainer import Interrupted
+from electra.checkpoints.huggingface import load_network, save_network
+from electra.core.errors import Interrupted
+from electra.models.electra.encoder import Encoder
+from electra.models.heads import Discriminator, MaskedLM
+from electra.pretraining.run import pretrain
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from tiny import MODEL, tiny_tokenizer
 
-from electra.convert import expressible, load_encoder, load_network, save_network
+from electra.checkpoints.huggingface import expressible, load_encoder, load_network, save_network
 from electra.interface import Packed
-from electra.model.encoder import Encoder
-from electra.model.initialisation import initialise_randomly
-from electra.model.task_heads import Answerer, Classifier, DenseHead, LinearHead, Tagger
+from electra.models.electra.encoder import Encoder
+from electra.models.electra.initialisation import initialise_randomly
+from electra.models.task_heads import Answerer, Classifier, DenseHead, LinearHead, Tagger
 
 LENGTHS = (7, 12, 4)
 
@@ -39,7 +39,7 @@ def one_a_row(vocab_size):
 
 def in_one_row(rows):
     """The same examples one after the other in a row."""
-    real = rows.attention_mask.bool()
+    real = rows.example_ids.bool()
     numbers = (torch.arange(len(real))[:, None] + 1).expand_as(real)
     line = [t[real][None] for t in (rows.input_ids, numbers, rows.token_type_ids, rows.position_ids)]
     tokens = torch.full_like(rows.tokens, -1)
@@ -99,7 +99,7 @@ def test_transformers_gives_the_same(name, theirs, tmp_path):
     with torch.no_grad():
         output = peer(*rows[:3])
         ours = network(rows)
-    real = rows.attention_mask.bool()
+    real = rows.example_ids.bool()
     if name == "span":
         torch.testing.assert_close(ours.start[real], output.start_logits[real], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(ours.end[:, 0][real], output.end_logits[real], atol=1e-5, rtol=1e-5)
@@ -139,6 +139,6 @@ def test_a_bert_directory_gives_its_encoder(tmp_path):
     rows = one_a_row(50)
     with torch.no_grad():
         theirs = peer.bert(*rows[:3]).last_hidden_state
-    real = rows.attention_mask.bool()
+    real = rows.example_ids.bool()
     ours = load_encoder(tmp_path).eval()(*rows[:4])
     torch.testing.assert_close(ours[real], theirs[real], atol=1e-5, rtol=1e-5)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from electra.data.spans import MAX_ANSWER, best_spans
-from electra.data.tags import begun, entities
-from electra.data.windows import join, parts, windows
 from electra.interface import Packed
-from electra.model.encoder import Encoder
+from electra.models.electra.encoder import Encoder
 from electra.tasks import GLUE, TASKS, Example
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
 from electra.tasks.squad_metric import best, best_threshold, exact_match, f1, normalize
+from electra.text.spans import MAX_ANSWER, best_spans
+from electra.text.tags import begun, entities
+from electra.text.windows import join, parts, windows
 from tests.tiny import MODEL, sentences, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from electra.data import word_cache
-from electra.data.tokenizer import load_tokenizer
-from electra.data.vocabulary import train_tokenizer
-from electra.data.word_cache import WordCache
+from electra.text import word_cache
+from electra.text.tokenizer import load_tokenizer
+from electra.text.vocabulary import train_tokenizer
+from electra.text.word_cache import WordCache
 
 LINES = [
     f"The {adjective} {noun} doesn't {verb} {number} cafés, naïve as it is."
@@ -130,7 +130,7 @@ def test_unigram_that_cannot_fit_says_so():
 
 def test_unigram_is_the_same_whenever_trained(tmp_path):
     lines = [" ".join(random.Random(n).choices(" ".join(LINES).split(), k=8)) for n in range(300)]
-    code = "import sys, json; from electra.data.vocabulary import train_tokenizer as t; " \
+    code = "import sys, json; from electra.text.vocabulary import train_tokenizer as t; " \
            "print(t('unigram', json.load(sys.stdin), 120, True).hash)"  # fmt: skip
     hashes = {
         subprocess.run([sys.executable, "-c", code], input=json.dumps(lines), text=True, capture_output=True).stdout

@@ -31,16 +31,17 @@ from tiny import (
 )
 
 from electra.cli import main
+from electra.core.errors import Interrupted
+from electra.core.storage import only_writer
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
-from electra.data.tokenizer import load_tokenizer
-from electra.pretrain import build_trainer, pretrain
 from electra.pretraining.first_weights import build_objective
-from electra.storage import only_writer
+from electra.pretraining.run import build_trainer, pretrain
+from electra.text.tokenizer import load_tokenizer
 from electra.training import checkpoint, trainer
 from electra.training.checkpoint import checkpoints, fault_of, save_checkpoint, truncate_metrics
 from electra.training.log import PATIENCE, Log
-from electra.training.trainer import Interrupted, Trainer
+from electra.training.trainer import Trainer
 
 TIMES = ("seconds", "tokens_per_second")  # what differs between two runs of one configuration
 
@@ -72,7 +73,7 @@ def halted(data, tmp_path_factory):
 def children():
     """Processes that start within milliseconds: they fork from one that has imported torch and computed nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tiny", "electra.pretrain", "matplotlib.figure"])
+    context.set_forkserver_preload(["tiny", "electra.pretraining.run", "matplotlib.figure"])
     return context
 
 
@@ -519,8 +520,8 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(data, tmp_path):
     from electra.data.loader import Loader
     from electra.data.shards import open_examples
     from electra.objectives.corruption import Masked, max_masked, num_masked
-    from electra.pretrain import fit_to_data
     from electra.pretraining.first_weights import build_objective
+    from electra.pretraining.run import fit_to_data
     from electra.training.trainer import total
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)
@@ -627,8 +628,8 @@ def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path, drawn):
 
 def test_a_checkpoint_of_another_model_is_refused(data, straight, tmp_path):
     from electra.data.shards import open_examples
-    from electra.pretrain import fit_to_data
     from electra.pretraining.first_weights import build_objective
+    from electra.pretraining.run import fit_to_data
     from electra.training.optimizer import build_optimizer
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)

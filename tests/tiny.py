@@ -12,10 +12,10 @@ from typing import IO, Any
 import numpy as np
 
 from electra.config import ElectraConfig, PretrainConfig
+from electra.core.storage import write_json
 from electra.data.shards import FORMAT_VERSION, Examples, open_examples, write_shard
-from electra.data.tokenizer import Tokenizer
-from electra.data.vocabulary import train_tokenizer
-from electra.storage import write_json
+from electra.text.tokenizer import Tokenizer
+from electra.text.vocabulary import train_tokenizer
 
 WORDS = "the a quick brown lazy fox dog cook meal jumps eats over under with and small café naïve walker river"
 SEQ_LENGTH = 24
@@ -152,7 +152,7 @@ def sketch(figure: object, file: IO[str], **how: object) -> None:
 def train(config: PretrainConfig) -> None:
     """Train in silence."""
     quiet()
-    from electra.pretrain import pretrain
+    from electra.pretraining.run import pretrain
 
     pretrain(config)
 
@@ -160,7 +160,7 @@ def train(config: PretrainConfig) -> None:
 def train_and_die(config: PretrainConfig, calls: int) -> None:
     """Train, and die as by kill -9 just before the `calls`th change to the disk."""
     quiet()
-    from electra.pretrain import pretrain
+    from electra.pretraining.run import pretrain
 
     left = calls
 
@@ -185,6 +185,6 @@ def quiet() -> None:
 
     Figure.savefig = sketch
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    from electra import console
+    from electra.core import log as console
 
     console.stderr.file = sys.stderr

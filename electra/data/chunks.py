@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from electra.core.storage import read_json, write_json
 from electra.data.packing import Packer
 from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
-from electra.data.tokenizer import BATCH_CHARACTERS, load_tokenizer
-from electra.data.word_cache import WordCache
-from electra.storage import read_json, write_json
+from electra.text.tokenizer import BATCH_CHARACTERS, load_tokenizer
+from electra.text.word_cache import WordCache
 
 CHUNK_BYTES = 2 << 20
 SPLITS = ("train", "heldout")

@@ -6,21 +6,18 @@ import codecs
 import functools
 import hashlib
 import io
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from electra.config import PrepareConfig
-from electra.data.records import Row, column_of, data_set_rows, json_rows, parquet_rows, table_rows
-from electra.data.sources import file_format, find_files, open_bytes
+from electra.data.documents import NOT_TEXT, Document
+from electra.text.records import Row, column_of, data_set_rows, json_rows, parquet_rows, table_rows
+from electra.text.sources import file_format, find_files, open_bytes
 
 LONGEST_LINE = 1 << 16  # characters; longer lines come in pieces
 LARGEST_DOCUMENT = 8 << 20  # characters; a larger one goes on as another document
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, that tell whether it was changed: all of it up to 1 MiB
-NOT_TEXT = re.compile("[\0\ud800-\udfff]")
-
-Document = list[str]
 
 
 class Corpus:

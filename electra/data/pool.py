@@ -11,8 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from electra.data.chunks import Chunk, Recipe, finished, start_worker, work, write_chunk
-from electra.data.tokenizer import Tokenizer
-from electra.data.word_cache import WordCache
+from electra.text.tokenizer import Tokenizer
+from electra.text.word_cache import WordCache
 
 WORTH_A_POOL = 4_000_000  # bytes of sources below which starting processes costs more than it saves
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from electra.data.corpus import NOT_TEXT, Document
+from electra.data.documents import NOT_TEXT, Document
 
 MOST_BYTES = 15_000_000
 MOST_BYTES_A_PACKAGE = 2_500_000

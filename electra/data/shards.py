@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from electra.storage import read_json, sha256, write_atomically
+from electra.core.storage import read_json, sha256, write_atomically
 
 FORMAT_VERSION = 1
 KINDS = ("tokens", "lengths")

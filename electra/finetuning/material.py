@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from electra.checkpoints.huggingface import is_masked_lm, load_encoder
+from electra.checkpoints.locate import model_folder
 from electra.config import FinetuneConfig, require
-from electra.console import say, warn
-from electra.convert import is_masked_lm, load_encoder
-from electra.data.tokenizer import Tokenizer, load_tokenizer, require_room
-from electra.predict import model_folder
-from electra.storage import read_json
+from electra.core.log import logger
+from electra.core.storage import read_json
 from electra.tasks import TASKS, Example, Features, Task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
+from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
 LENGTHS = {"qa": 512, "tagging": 256}  # the released code's; 128 for the rest
 SHOWN = 20  # labels in a message
@@ -46,14 +46,14 @@ def read_material(config: FinetuneConfig) -> Material:
     dev = task.read(config.dev, "dev") if config.dev else []
     require_as_many_texts(task, train, dev)
     task.learn(train)
-    say(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
+    logger.info(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
     shape = load_encoder(folder).config
     require_room(tokenizer, shape.vocab_size, folder)
     longest = shape.max_position_embeddings
     wanted = next((length for kind, length in LENGTHS.items() if is_a(name, kind)), 128)
     max_length = min(config.max_length or wanted, longest)
     if config.check:
-        say(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
+        logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
     return Material(name, task, folder, tokenizer, max_length, features[0], features[1], dev)
 
@@ -100,7 +100,9 @@ def warn_if_generator(folder: Path) -> None:
     """Say so where the wrong half of an ELECTRA was given; a run of `mlm` has no other."""
     run = folder.parent / "config.json"
     if is_masked_lm(folder) and not (run.exists() and read_json(run).get("objective") == "mlm"):
-        warn(f"{folder} holds a masked language model. If it is an ELECTRA's generator, fine-tune its discriminator")
+        logger.warning(
+            f"{folder} holds a masked language model. If it is an ELECTRA's generator, fine-tune its discriminator"
+        )
 
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
@@ -108,7 +110,7 @@ def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
     given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:
-        warn(
+        logger.warning(
             f"this run has collapsed: it answers {given.pop()} to every example. Try another --seed, a lower "
             "--learning-rate or more --epochs; or was a generator loaded?"
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
+from logging.handlers import QueueHandler, QueueListener
 from typing import Any
 
-from electra.console import warn
-from electra.exits import NOT_FINITE, STOPPED, exit_code
+from electra.core.errors import NOT_FINITE, STOPPED, Interrupted, exit_code
+from electra.core.log import logger
 from electra.training.signals import handled_by
-from electra.training.trainer import Interrupted
 
 
 def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any, ...]], at_once: int) -> None:
@@ -33,7 +34,9 @@ def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any,
 def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]) -> list[int]:
     """Start the calls of a group and wait for all; SIGTERM is passed on, Ctrl-C reaches them by itself."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=answer, args=(function, given)) for given in group]
+    messages: Any = context.Queue()
+    processes = [context.Process(target=answer, args=(function, given, messages)) for given in group]
+    listener = QueueListener(messages, *logger.handlers)
 
     def pass_on(number: int, frame: object) -> None:
         if number == signal.SIGTERM:
@@ -41,18 +44,22 @@ def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]
                 process.terminate()
 
     with handled_by(pass_on):
+        listener.start()
         for process in processes:
             process.start()
         for process in processes:
             process.join()
+        listener.stop()
     return [process.exitcode or 0 for process in processes]
 
 
-def answer(function: Callable[..., object], given: tuple[Any, ...]) -> None:
-    """One call, in its process: its end as an exit code."""
+def answer(function: Callable[..., object], given: tuple[Any, ...], messages: Any) -> None:
+    """Make one call in its process: its messages go to the parent, its end is an exit code."""
+    logger.addHandler(QueueHandler(messages))
+    logger.setLevel(logging.INFO)
     try:
         function(*given)
     except (Interrupted, FloatingPointError, ValueError, OSError) as error:
         if not isinstance(error, Interrupted):
-            warn(str(error))
+            logger.warning(str(error))
         raise SystemExit(exit_code(error)) from None

@@ -8,8 +8,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from electra.core.html import escape, page
 from electra.finetuning.material import percent
-from electra.show import escape, page
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
 SHOWN_ERRORS = 20

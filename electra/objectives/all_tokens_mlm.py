@@ -12,7 +12,7 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.heads import RTDHead
+from electra.models.heads import RTDHead
 from electra.objectives.base import mean
 from electra.objectives.corruption import Corrupted
 from electra.objectives.replace_mlm import ReplaceMLM
@@ -31,7 +31,7 @@ class AllTokensMLM(ReplaceMLM):
         gen_loss, gen_metrics = self.cloze_loss(filled, counts)
         gen_loss = self.settle(self.config.gen_weight * gen_loss)
         losses, hits = self.copy_or_predict(batch, filled.corrupted)
-        counted, selected = batch.attention_mask > 0, filled.corrupted.is_selected
+        counted, selected = batch.example_ids > 0, filled.corrupted.is_selected
         mlm_loss = (losses * counted).sum() / counts.tokens
         metrics = {"mlm_loss": mean(losses.detach(), counted), "mlm_accuracy": mean(hits, selected)}
         return Output(gen_loss + mlm_loss, gen_metrics | metrics)

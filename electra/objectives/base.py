@@ -5,10 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from electra.config import PretrainConfig
-from electra.interface import Batch, Counts
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.model.trainable import Trainable
+from electra.interface import Batch, Counts, Trainable
+from electra.models.electra.encoder import Encoder
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.corruption import Masked, mask_tokens, num_masked
 
 
@@ -36,7 +35,7 @@ class Objective(Trainable):
 
     def count(self, batch: Batch) -> Counts:
         """What this batch adds to the denominators of the step's losses."""
-        return Counts((batch.attention_mask > 0).sum(), num_masked(batch, self.config.mask_prob).sum())
+        return Counts((batch.example_ids > 0).sum(), num_masked(batch, self.config.mask_prob).sum())
 
     def mask(self, batch: Batch) -> Masked:
         """Choose and hide tokens as the configuration says."""

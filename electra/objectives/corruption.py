@@ -41,7 +41,7 @@ def max_masked(seq_length: int, mask_prob: float) -> int:
 
 def num_masked(batch: Batch, mask_prob: float) -> Tensor:
     """Positions to choose in each row: `mask_prob` of its tokens, at least one where one can be masked, [B]."""
-    tokens = (batch.attention_mask > 0).sum(1)
+    tokens = (batch.example_ids > 0).sum(1)
     wanted = (tokens * mask_prob).round().long().clamp(1, max_masked(batch.input_ids.shape[1], mask_prob))
     return torch.minimum(wanted, batch.maskable.sum(1))
 

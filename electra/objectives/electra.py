@@ -11,10 +11,10 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.generators import build_encoder, build_generator
-from electra.model.heads import Discriminator, MaskedLM
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Corrupted
+from electra.objectives.generators import build_encoder, build_generator
 from electra.objectives.replacement import Replacement
 
 
@@ -49,7 +49,7 @@ class Electra(Replacement):
 
     def weights(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> Tensor:
         """What each token's loss counts, [B, L], adding up to 1 over the step: every token the same."""
-        return (batch.attention_mask > 0) / counts.tokens
+        return (batch.example_ids > 0) / counts.tokens
 
 
 @torch.no_grad()

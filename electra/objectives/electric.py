@@ -14,10 +14,10 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.generators import TwoTower, build_encoder
-from electra.model.heads import Discriminator, MaskedLM
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.electra import detection_metrics
+from electra.objectives.generators import TwoTower, build_encoder
 from electra.objectives.replacement import Replacement
 
 

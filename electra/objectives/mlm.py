@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
+from electra.models.electra.encoder import Encoder
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import Objective, mean
 from electra.objectives.corruption import Cloze
 

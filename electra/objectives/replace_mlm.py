@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.generators import build_encoder, build_generator
-from electra.model.heads import Discriminator, MaskedLM
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
+from electra.objectives.generators import build_encoder, build_generator
 from electra.objectives.replacement import Replacement
 
 

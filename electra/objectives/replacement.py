@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts
-from electra.model.heads import MaskedLM
+from electra.models.heads import MaskedLM
 from electra.objectives.base import Objective, mean
 from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, random_words
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.model.heads import Discriminator, MaskedLM
+from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.electra import Electra
 
 

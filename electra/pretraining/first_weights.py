@@ -13,14 +13,14 @@ from torch import nn
 from electra.config import PretrainConfig, require
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.shards import Examples
-from electra.data.tokenizer import Tokenizer
-from electra.model.generators import Unigram
-from electra.model.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
+from electra.models.electra.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
+from electra.objectives.generators import Unigram
 from electra.objectives.replacement import Replacement
 from electra.pretraining.start import Start, load_frozen_generator, take_over
-from electra.training.trainer import seed_all
+from electra.text.tokenizer import Tokenizer
+from electra.training.seed import seed_all
 
 
 def build_objective(

@@ -7,14 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from electra.checkpoints.huggingface import is_masked_lm, load_encoder, load_network
+from electra.checkpoints.locate import masked_lm_folder, model_folder
 from electra.config import ElectraConfig, PretrainConfig, require
-from electra.console import say, warn
-from electra.convert import is_masked_lm, load_encoder, load_network
-from electra.data.tokenizer import Tokenizer, load_tokenizer
-from electra.model.encoder import Encoder
-from electra.model.heads import Discriminator, MaskedLM
-from electra.predict import model_folder
-from electra.storage import masked_lm_folder
+from electra.core.log import logger
+from electra.models.electra.encoder import Encoder
+from electra.models.heads import Discriminator, MaskedLM
+from electra.text.tokenizer import Tokenizer, load_tokenizer
 
 
 class Start(NamedTuple):
@@ -117,9 +116,11 @@ def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) ->
             network.load_state_dict(found.state_dict())
         elif is_kept:
             network.encoder.load_state_dict(start.encoder.state_dict())
-            warn(f"{start.path} has no {name}: its body goes on, the head starts at random")
+            logger.warning(f"{start.path} has no {name}: its body goes on, the head starts at random")
         else:
-            say(f"{start.path} has no {name} of its size beside it: it starts at random, as the configuration says")
+            logger.info(
+                f"{start.path} has no {name} of its size beside it: it starts at random, as the configuration says"
+            )
 
 
 def fits(found: Discriminator | MaskedLM, network: Discriminator | MaskedLM) -> bool:

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from electra.interface import WrongInput
+from electra.core.errors import WrongInput
 from electra.server.batching import Expired, Overloaded
 
 TYPES = {

@@ -15,7 +15,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from electra.console import warn
+from electra.core.log import logger
 from electra.server.batching import Batcher, Overloaded
 from electra.server.errors import MESSAGES, error_response, too_many
 from electra.server.metrics import Metrics
@@ -95,7 +95,7 @@ class Guard:
             code = 499
         except Exception as error:
             if code == 500:  # else it was answered: the framework ends some requests by an error
-                warn(f"500: {origin(error)}")  # neither message nor traceback: they may hold a client's text
+                logger.warning(f"500: {origin(error)}")  # neither message nor traceback: they may hold a client's text
                 await error_response(500, "the server failed on this; its log says where")(scope, receive, send_on)
         finally:
             route = scope["path"] if scope["path"] in self.routes else "other"

@@ -14,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from electra.console import say
-from electra.data.tokenizer import Tokenizer
-from electra.data.windows import TEXT_OR_PAIR, Wanted, join
+from electra.core.log import logger
 from electra.interface import Packed
-from electra.model.encoder import Encoder
-from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.models.electra.encoder import Encoder
+from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.columns import Columns, find_column
-from electra.tasks.records import Record, read_records
+from electra.text.labelled import Record, read_records
+from electra.text.tokenizer import Tokenizer
+from electra.text.windows import TEXT_OR_PAIR, Wanted, join
 
 IGNORED = -100  # the target of a slot, or of an example, that has none
 Draws = NDArray[np.int32]
@@ -93,7 +93,7 @@ class Task:
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows")
         columns = self.find_columns(records, source, split)
-        say(f"{source} ({split}): {len(records)} rows, {columns}")
+        logger.info(f"{source} ({split}): {len(records)} rows, {columns}")
         examples = [self.example(record, columns, number) for number, record in enumerate(records)]
         require_some_label(examples, source, split, columns)
         return examples

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from electra.data.tokenizer import Tokenizer
 from electra.tasks.base import Example, Features, Task
+from electra.text.tokenizer import Tokenizer
 
 RARE = 10  # training examples of a label below which it is unlikely to be learned
 SHOWN = 30  # labels listed

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from electra.console import say, warn
-from electra.data.sources import file_format
-from electra.storage import write_atomically
+from electra.core.log import logger
+from electra.core.storage import write_atomically
 from electra.tasks.base import Example, Task, require_some_label
 from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
-from electra.tasks.records import Record, has_split, named_rows, read_lines, read_records
 from electra.tasks.regression import Regression
+from electra.text.labelled import Record, has_split, named_rows, read_lines, read_records
+from electra.text.sources import file_format
 
 COLA_HEADER = ["source", "label", "original", "sentence"]  # CoLA's train.tsv and dev.tsv have none
 
@@ -51,9 +51,9 @@ class Glue(Task):
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows")
         if torn:
-            warn(f"{len(torn)} rows of {path} are torn and skipped, the first: {torn[0]}")
+            logger.warning(f"{len(torn)} rows of {path} are torn and skipped, the first: {torn[0]}")
         columns = self.glue_columns(records, source, split)
-        say(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
+        logger.info(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
         examples = [self.example(record, columns, number) for number, record in enumerate(records)]
         require_some_label(examples, source, split, columns)
         return examples

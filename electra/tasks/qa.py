@@ -9,18 +9,18 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from electra.console import say
-from electra.data.sources import file_format
-from electra.data.spans import Guess, best_answer, best_spans
-from electra.data.tokenizer import Tokenizer
-from electra.data.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
+from electra.core.log import logger
 from electra.interface import Packed
-from electra.model.encoder import Encoder
-from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.models.electra.encoder import Encoder
+from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known, mean_of_draws
 from electra.tasks.columns import Columns
-from electra.tasks.records import Record, load_json, split_file
 from electra.tasks.squad_metric import best, f1, judge, squad_scores
+from electra.text.labelled import Record, load_json, split_file
+from electra.text.sources import file_format
+from electra.text.spans import Guess, best_answer, best_spans
+from electra.text.tokenizer import Tokenizer
+from electra.text.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
 
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token
@@ -59,7 +59,7 @@ class QuestionAnswering(Task):
         examples = list(read_squad(content, str(path)))
         if not examples:
             raise ValueError(f"{source} holds no questions")
-        say(f"{source} ({split}): {len(examples)} questions")
+        logger.info(f"{source} ({split}): {len(examples)} questions")
         return examples
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:

@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from electra.data.sources import file_format
 from electra.tasks.classification import Classification
 from electra.tasks.multi_label import SEPARATORS
-from electra.tasks.records import load_json, read_records, split_file
 from electra.tasks.regression import Regression
+from electra.text.labelled import load_json, read_records, split_file
+from electra.text.sources import file_format
 
 ROWS = 200  # that are looked at
 NUMBERS = ("score", "rating", "value")  # columns that hold a number, be it whole

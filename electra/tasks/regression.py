@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from electra.model.encoder import Encoder
-from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.models.electra.encoder import Encoder
+from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import Example, Features, Network, Task, known, require_labels
-from electra.tasks.records import Record
+from electra.text.labelled import Record
 
 
 class Regression(Task):

@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from electra.console import warn
-from electra.data.tags import begun, entities, spans_are_tagged
-from electra.data.tokenizer import Tokenizer
-from electra.data.windows import Wanted, word_windows
-from electra.model.encoder import Encoder
-from electra.model.task_heads import Answerer, Classifier, Tagger
+from electra.core.log import logger
+from electra.models.electra.encoder import Encoder
+from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns
-from electra.tasks.records import Record, json_list
+from electra.text.labelled import Record, json_list
+from electra.text.tags import begun, entities, spans_are_tagged
+from electra.text.tokenizer import Tokenizer
+from electra.text.windows import Wanted, word_windows
 
 
 class Tagging(Task):
@@ -63,7 +63,9 @@ class Tagging(Task):
         if not found.intersection(self.labels):
             return self.index(examples)
         if unseen := sorted(found.difference(self.labels)):
-            warn(f"{examples[0].where}: the training data has no {', '.join(unseen)}; words tagged so count as missed")
+            logger.warning(
+                f"{examples[0].where}: the training data has no {', '.join(unseen)}; words tagged so count as missed"
+            )
         return {tag: number for number, tag in enumerate(self.labels)}
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:

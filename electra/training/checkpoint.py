@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from electra.console import warn
-from electra.storage import (
+from electra.core.log import logger
+from electra.core.storage import (
     explained,
     read_json,
     require_space,
@@ -84,7 +84,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
         fault = fault_of(path)
         if fault is None:
             return path
-        warn(f"{path} is passed over: {fault}")
+        logger.warning(f"{path} is passed over: {fault}")
     return None
 
 

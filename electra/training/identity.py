@@ -12,7 +12,7 @@ from typing import Any
 
 import electra
 from electra.config import ElectraConfig, PretrainConfig, pretrain_config_from_dict, require
-from electra.storage import read_json
+from electra.core.storage import read_json
 
 
 def flat(config: PretrainConfig) -> dict[str, Any]:

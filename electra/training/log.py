@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from electra.console import ProgressLine, duration, warn
+from electra.core.log import duration, logger, show_progress
 
 SHOWN = {
     "loss": "loss",
@@ -21,11 +21,6 @@ SHOWN = {
     "disc_recall": "recall",
 }
 PATIENCE = 5  # lines of metrics in a row before a warning is given
-
-
-def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl."""
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 class Window:
@@ -56,7 +51,6 @@ class Log:
 
     def __init__(self, path: Path, warmup_steps: int) -> None:
         self.path, self.warmup_steps = path, warmup_steps
-        self.line = ProgressLine()
         self.signs: dict[str, int] = {}
 
     def write(self, **fields: Any) -> None:
@@ -71,7 +65,7 @@ class Log:
         shown["tokens/s"] = f"{speed:,.0f}"
         if left is not None:
             shown["left"] = duration(left)
-        self.line.show(shown)
+        show_progress(shown)
         if step >= self.warmup_steps:
             self.watch(metrics)
 
@@ -96,5 +90,4 @@ class Log:
         """Warn once when a sign has been seen in several lines in a row."""
         self.signs[message] = self.signs.get(message, 0) + 1 if seen else 0
         if self.signs[message] == PATIENCE:
-            self.line.close()
-            warn(message)
+            logger.warning(message)

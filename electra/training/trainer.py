@@ -10,38 +10,28 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from electra.config import FinetuneConfig, PretrainConfig
-from electra.console import say
+from electra.core.errors import Interrupted
+from electra.core.log import logger
 from electra.data.loader import Loader
-from electra.interface import Output
-from electra.model.trainable import Trainable
-from electra.training.captured import Captured
+from electra.interface import Output, Source, Trainable
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
+from electra.training.cuda import Captured
 from electra.training.log import Log, Window
 from electra.training.optimizer import set_rate
 from electra.training.schedule import learning_rate, progress
+from electra.training.seed import seed_all
 from electra.training.signals import handled_by
 from electra.training.unchecked import Unchecked
 
 WARM_UP = 3  # steps that run as they are before they are captured
 EVALUATION = 1  # second word of the seed: keeps the draws of evaluation apart from those of training
-
-
-class Interrupted(RuntimeError):
-    """The run was asked to stop, and has saved."""
-
-
-class Source(Protocol):
-    """All that the loop knows of where batches come from: tuples of tensors, tuples among them."""
-
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]: ...
 
 
 class Trainer:
@@ -95,7 +85,6 @@ class Trainer:
             self.save()
         self.optimizer.zero_grad()
         self.graphs = None  # it holds the trainer: the next seed needs the memory
-        self.log.line.close()
         if self.done() < 1:
             raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
 
@@ -172,7 +161,6 @@ class Trainer:
         while len(self.unchecked) > behind:
             step, loss, norm = self.unchecked.pop(0).read()
             if not math.isfinite(loss + norm):
-                self.log.line.close()
                 raise FloatingPointError(
                     f"step {step}: loss {loss}, gradient norm {norm}. Nothing of it was saved; the last checkpoint in "
                     f"{self.folder / 'checkpoints'} is good. Lower --learning-rate or use --precision fp32"
@@ -240,7 +228,7 @@ class Trainer:
         if path:
             state = load_checkpoint(path, self.module, self.optimizer)
             self.saved_step = state["step"]
-            say(f"continuing from step {state['step']:,}")
+            logger.info(f"continuing from step {state['step']:,}")
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.window = Window(**state["window"])
         truncate_metrics(self.log.path, self.step)
@@ -250,7 +238,7 @@ class Trainer:
         if self.stop_requested:
             raise KeyboardInterrupt
         self.stop_requested = True
-        # Not by `say`: the signal may have come in the middle of one, and rich is not made to be entered twice.
+        # Not logged: the signal may have come in the middle of a message, and a handler need not allow a second one.
         os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
 
 
@@ -261,11 +249,6 @@ class StepParts(NamedTuple):
     add_gradient: Callable[[Any, Any], Output]
     clip: Callable[[], torch.Tensor]
     move_weights: Callable[[], None]
-
-
-def seed_all(*words: int) -> None:
-    """Seed torch's generators from a tuple of numbers: what is drawn next depends on nothing else."""
-    torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))
 
 
 def taken_back(loss: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""Networks on disk: Hugging Face directories, TensorFlow checkpoints, model cards."""

@@ -1,0 +1,1 @@
+"""Read google-research's TensorFlow checkpoints without TensorFlow."""

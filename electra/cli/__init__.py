@@ -1,0 +1,52 @@
+"""The command line: verbs, and the exit codes of errors that a user can mend."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from electra import __version__
+from electra.cli.flags import parse
+from electra.cli.terminal import show_log
+from electra.cli.verbs import VERBS
+from electra.core.errors import STOPPED, exit_code
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one verb; errors a user can mend end in one line and an exit code, not in a traceback."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return
+    if words[0] == "--version":
+        print(__version__)
+        return
+    show_log()
+    try:
+        run(words[0], words[1:])
+    except (ValueError, FloatingPointError, OSError, RuntimeError) as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(0) from None
+        print(f"{'stopped' if code == STOPPED else 'error'}: {error}", file=sys.stderr)
+        raise SystemExit(code) from None
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def usage() -> str:
+    """The verbs, each with the first line of what its configuration says it does."""
+    lines = [f"  {verb:10} {(kind.__doc__ or '').splitlines()[0]}" for verb, (kind, _) in VERBS.items()]
+    return "\n".join(["usage: electra VERB [options]      electra VERB --help", "", *lines])
+
+
+def run(verb: str, words: list[str]) -> None:
+    """Parse the flags of a verb and call it."""
+    if verb not in VERBS:
+        raise ValueError(f"unknown verb {verb!r}; there are {', '.join(VERBS)}")
+    kind, function = VERBS[verb]
+    function(parse(kind, words, f"electra {verb}"))

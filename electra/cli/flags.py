@@ -1,0 +1,91 @@
+"""Flags, generated from the dataclasses of config/: one field is one flag."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Annotated, Any
+
+from electra.config import PRESETS, RECIPES, SIZES, ElectraConfig, PretrainConfig, pretrain_config_from_dict
+
+STARTING_POINT = """
+
+--preset {tiny,small,small++,base,large} (default small) sets all that follows, and --recipe {paper,fast} how it is
+trained (default paper; tiny: fast). So does --config FILE, the config.json of an earlier run. Flags come after."""
+
+
+def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
+    """What flags change: --preset NAME (default small) by a --recipe, or --config FILE of an earlier run."""
+    rest, named = [], {"--preset": "", "--recipe": "", "--config": ""}
+    words = [part for word in words for part in (word.split("=", 1) if word.split("=")[0] in named else [word])]
+    stream = iter(words)
+    for word in stream:
+        if word in named:
+            named[word] = next(stream, "")
+            if not named[word]:
+                raise ValueError(f"{word} needs a value")
+        else:
+            rest.append(word)
+    if named["--config"] and named["--recipe"]:
+        raise ValueError("--config says how that run was trained; leave --recipe out, or name a --preset instead")
+    if named["--config"]:
+        return config_of_file(named["--config"]), rest
+    name = named["--preset"] or "small"
+    if name not in PRESETS:
+        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    if not named["--recipe"]:
+        return PRESETS[name], rest
+    if named["--recipe"] not in RECIPES:
+        raise ValueError(f"unknown recipe {named['--recipe']!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[named["--recipe"]](SIZES[name]), rest
+
+
+def config_of_file(path: str) -> PretrainConfig:
+    """The configuration in a JSON file."""
+    from electra.core.storage import read_json
+
+    return pretrain_config_from_dict(read_json(Path(path)), path)
+
+
+def parse(kind: type, words: list[str], program: str) -> Any:
+    """Return an instance of `kind` from flags; a flag that is not given keeps the default's value."""
+    import tyro
+
+    default = None
+    if kind is PretrainConfig:
+        default, words = starting_point(words)
+
+    description = (kind.__doc__ or "") + (STARTING_POINT if kind is PretrainConfig else "")
+    flags = flags_of(kind, default)
+    parsed: Any = tyro.cli(
+        flags,
+        args=words,
+        prog=program,
+        description=description,
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.AvoidSubcommands),
+    )
+    given = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(parsed)}
+    if kind is PretrainConfig:
+        given["model"] = ElectraConfig(**dataclasses.asdict(given["model"]))
+    return kind(**given)
+
+
+def flags_of(kind: type, default: Any) -> type:
+    """A dataclass for tyro: the fields of `kind` with their help, and `default`'s values. It checks nothing yet."""
+    import tyro
+
+    hints = typing.get_type_hints(kind)
+    made = []
+    for f in dataclasses.fields(kind):
+        value = getattr(default, f.name) if default is not None else f.default
+        hint: Any = hints[f.name]
+        if f.name == "model" and kind is PretrainConfig:
+            hint = flags_of(ElectraConfig, value)
+            made.append((f.name, hint, dataclasses.field(default_factory=hint)))
+            continue
+        notes = [tyro.conf.arg(help=f.metadata["help"])]
+        if f.metadata["positional"]:
+            notes.append(tyro.conf.Positional)
+        made.append((f.name, Annotated[(hint, *notes)], dataclasses.field(default=value)))
+    return dataclasses.make_dataclass(kind.__name__, made)

@@ -1,0 +1,100 @@
+"""Results as a terminal shows them: tables, and texts with marked words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Column, Table
+from rich.text import Text
+
+from electra.core.log import duration
+
+if TYPE_CHECKING:
+    from electra.cost.flops import Cost
+    from electra.demo import Tour
+    from electra.inference.detector import Word
+
+
+def marked(text: str, words: Sequence[Word], threshold: float) -> Text:
+    """Return the text with marked words in red, each followed by its suggestions in brackets."""
+    shown, end = Text(), 0
+    for word in words:
+        if not word.is_marked(threshold):
+            continue
+        shown.append(text[end : word.start])
+        shown.append(word.text, style="bold red underline")
+        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # brackets show without colour too
+        end = word.end
+    return shown.append(text[end:])
+
+
+def evaluation(results: Sequence[dict[str, Any]]) -> Table:
+    """Return the scores of a model and of the baselines on each task."""
+    from electra.finetuning.material import percent
+    from electra.finetuning.report import title_of
+
+    shown = Table("task", "model", "metric", "median", "spread", "95 % interval", "n")
+    for r in results:
+        name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
+        row = [percent(r["task"], r[figure]) for figure in ("median", "spread")]
+        interval, *others = (
+            " to ".join(percent(r["task"], bound) for bound in each["interval"]) for each in (r, *r["baselines"])
+        )
+        shown.add_row(title_of(r), name, r["main_metric"], *row, interval, f"{r['examples']:,}")
+        for b, of_baseline in zip(r["baselines"], others, strict=True):
+            shown.add_row("", b["name"], "", percent(r["task"], b["score"]), "", of_baseline, "")
+    return shown
+
+
+def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -> Table:
+    """Return a race's scores, a row each, a column for each contestant."""
+    shown = Table("", *(Column(name, overflow="fold") for name in names), title=title)
+    for row in rows:
+        shown.add_row(*row)
+    return shown
+
+
+def cost(found: Cost) -> Group:
+    """Return what a configuration costs, beside the paper's models."""
+    mine = Table("this configuration", Column("value", justify="right"))
+    for name, value in found.rows:
+        mine.add_row(name, value)
+    paper = Table("models of the paper", Column("training FLOPs, by the paper's count", justify="right"))
+    for name, value in found.paper:
+        paper.add_row(name, value)
+    header = f"ELECTRA preset [bold]{found.preset}[/bold], rows of {found.seq_length} tokens"
+    return Group(
+        header, mine, "The paper counts otherwise (electra/cost/paper.py): compare within a table only.", paper
+    )
+
+
+def benchmark(figures: Mapping[str, Any]) -> Table:
+    """Return what `electra bench` measured."""
+    shown = Table("measured here", "", title=f"electra bench, preset {figures['preset']}")
+    for name, value in figures.items():
+        if name == "inference":
+            for shape, found in value.items():
+                text = f"{found['milliseconds']:g} ms, {found['tokens_per_second']:,} tokens/s"
+                shown.add_row(f"inference {shape}", text)
+        else:
+            shown.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
+    shown.add_row("full schedule takes", duration(3600 * figures["full_schedule_hours"]))
+    return shown
+
+
+def tour(found: Tour) -> Group:
+    """Return held-out sentences with planted words marked, and the demo's figures."""
+    parts: list[Any] = ["\nHeld-out text with two wrong words each; red is what the model marks.\n"]
+    for text in found.texts:
+        planted = ", ".join(word for word, is_wrong in zip(text.words, text.is_wrong, strict=True) if is_wrong)
+        words = found.model.detect(text.text)
+        parts += [marked(text.text, words, found.model.threshold), Text(f"    planted: {planted}\n")]
+    scores = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
+    for label, figures in found.scores:
+        scores.add_row(label, *(f"{x:.3f}" for x in figures))
+    progress = Table("after", "tokens", "AUC random", "AP random", "AUC misspelling", title="on the way")
+    for row in found.progress:
+        progress.add_row(*row)
+    return Group(*parts, scores, progress)

@@ -1,0 +1,55 @@
+"""What the terminal shows of the package's log, on standard error: standard output carries results only."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from rich.console import Console
+
+from electra.core.log import logger
+
+PROGRESS_SECONDS = 10.0  # between two lines of progress where standard error is no terminal
+
+
+class TerminalHandler(logging.Handler):
+    """Prints messages, warnings in yellow; progress renews one line in a terminal, and comes now and then in a file."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.console = Console(stderr=True, highlight=False)
+        self.line_is_open = False
+        self.last_progress = float("-inf")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if not getattr(record, "is_progress", False):
+            self.end_line()
+            if record.levelno >= logging.WARNING:
+                self.console.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
+            else:
+                self.console.print(message, markup=False, soft_wrap=True)
+        elif self.console.is_terminal:
+            sys.stderr.write("\r\x1b[2K" + message[: max(20, self.console.width - 1)])
+            sys.stderr.flush()
+            self.line_is_open = True
+        elif time.monotonic() - self.last_progress >= PROGRESS_SECONDS:
+            self.last_progress = time.monotonic()
+            self.console.print(message, markup=False, soft_wrap=True)
+
+    def end_line(self) -> None:
+        """Leave the line of progress, so what is printed next starts on its own."""
+        if self.line_is_open:
+            sys.stderr.write("\n")
+            self.line_is_open = False
+
+
+def show_log() -> TerminalHandler:
+    """Send the package's log to the terminal; a second call finds the handler of the first."""
+    found = next((handler for handler in logger.handlers if isinstance(handler, TerminalHandler)), None)
+    handler = found or TerminalHandler()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    return handler

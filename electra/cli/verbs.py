@@ -1,0 +1,152 @@
+"""The verbs of the command line: what each one is configured by, calls, and prints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from electra.config import (
+    BenchConfig,
+    CompareConfig,
+    ConvertConfig,
+    DemoConfig,
+    DetectConfig,
+    EvaluateConfig,
+    ExportConfig,
+    FinetuneConfig,
+    FlopsConfig,
+    PredictConfig,
+    PrepareConfig,
+    PretrainConfig,
+    ServeConfig,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+class Verb(NamedTuple):
+    """What a word on the command line stands for."""
+
+    config: type
+    run: Callable[[Any], object]
+
+
+def prepare(config: PrepareConfig) -> None:
+    from electra.data.prepare import prepare
+
+    prepare(config)
+
+
+def pretrain(config: PretrainConfig) -> None:
+    from electra.pretraining.run import pretrain
+
+    pretrain(config)
+
+
+def finetune(config: FinetuneConfig) -> None:
+    from electra.finetuning.run import finetune
+
+    finetune(config)
+
+
+def evaluate(config: EvaluateConfig) -> None:
+    from electra.cli import tables
+    from electra.finetuning.evaluate import evaluate
+
+    summary = evaluate(config)
+    if summary:
+        show(tables.evaluation(summary["results"]))
+
+
+def predict(config: PredictConfig) -> None:
+    from electra.inference.predict import predict
+
+    for prediction in predict(config):
+        print(json.dumps(prediction, ensure_ascii=False))
+
+
+def compare(config: CompareConfig) -> None:
+    from electra.cli import tables
+    from electra.comparison.compare import compare
+
+    summary = compare(config, lambda *standings: show(tables.standings(*standings), highlight=False))
+    for model, purity in summary.get("neighbour_purity", {}).items():
+        print(f"{model}: neighbour purity {purity:.3f}")
+
+
+def detect(config: DetectConfig) -> None:
+    from electra.cli import tables
+    from electra.inference.detect import detect
+    from electra.inference.marks import as_json
+
+    for text in detect(config):
+        if config.json:
+            print(as_json(text))
+        else:
+            shown = tables.marked(text.text, text.words, text.threshold)
+            show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
+
+
+def convert(config: ConvertConfig) -> None:
+    from electra.checkpoints.convert import convert
+
+    convert(config)
+
+
+def export(config: ExportConfig) -> None:
+    from electra.exporting.export import export
+
+    export(config)
+
+
+def serve(config: ServeConfig) -> None:
+    from electra.server.serve import serve
+
+    serve(config)
+
+
+def flops(config: FlopsConfig) -> None:
+    from electra.cli import tables
+    from electra.cost.flops import flops
+
+    show(tables.cost(flops(config)), highlight=False)
+
+
+def bench(config: BenchConfig) -> None:
+    from electra.cli import tables
+    from electra.cost.bench import bench
+
+    show(tables.benchmark(bench(config)))
+
+
+def demo(config: DemoConfig) -> None:
+    from electra.cli import tables
+    from electra.demo import demo
+
+    show(tables.tour(demo(config)), highlight=False)
+
+
+def show(shown: RenderableType, highlight: bool = True, soft_wrap: bool = False, end: str = "\n") -> None:
+    """Print a result on standard output."""
+    from rich.console import Console
+
+    Console(highlight=highlight, soft_wrap=soft_wrap).print(shown, end=end)
+
+
+VERBS = {
+    "prepare": Verb(PrepareConfig, prepare),
+    "pretrain": Verb(PretrainConfig, pretrain),
+    "finetune": Verb(FinetuneConfig, finetune),
+    "evaluate": Verb(EvaluateConfig, evaluate),
+    "predict": Verb(PredictConfig, predict),
+    "compare": Verb(CompareConfig, compare),
+    "detect": Verb(DetectConfig, detect),
+    "convert": Verb(ConvertConfig, convert),
+    "export": Verb(ExportConfig, export),
+    "serve": Verb(ServeConfig, serve),
+    "flops": Verb(FlopsConfig, flops),
+    "bench": Verb(BenchConfig, bench),
+    "demo": Verb(DemoConfig, demo),
+}

@@ -1,0 +1,1 @@
+"""Race pre-training methods at equal compute."""

@@ -1,0 +1,298 @@
+"""Compare: objectives, sharing modes or sizes at equal compute, from the same weights and on the same masks."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+import shutil
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from electra.checkpoints.locate import model_folder
+from electra.comparison.compute import budgeted, examined_steps
+from electra.comparison.contestants import Contestant, read_contestants
+from electra.comparison.examination import Examination, examine, set_examination
+from electra.comparison.results import Result, cells, describe, figures, standings, table_html, title_of
+from electra.comparison.tasks import RaceTask, fine_tune, read_tasks
+from electra.comparison.words import neighbour_purity, occurrences, side_by_side
+from electra.config import CompareConfig, PretrainConfig, require
+from electra.config.compare import read_budget
+from electra.core.hardware import provenance
+from electra.core.html import page, svg_of
+from electra.core.log import logger
+from electra.core.storage import only_writer, read_json, sha256, write_atomically, write_json
+from electra.cost.operations import flops_per_token
+from electra.data.loader import Loader
+from electra.data.shards import Examples, open_examples
+from electra.objectives import find_objective
+from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
+from electra.pretraining.start import fit_to_start, load_start
+from electra.text.sources import read_text
+from electra.text.tokenizer import Tokenizer, load_tokenizer
+from electra.training.device import choose_device
+from electra.training.identity import flat
+from electra.training.trainer import Trainer
+
+OnRound = Callable[[list[list[str]], list[str], str], None]
+PILOT_MINUTES = 1.0  # training that measures the first contestant's speed, where the budget is a time
+
+
+def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title: None) -> dict[str, Any]:
+    """Race the contestants, examine each on its way, write table, figures and summary.json; returns the summary.
+
+    The same command again continues it; runs already made are reused, also by another set of contestants. `on_round`
+    gets the rows of the table, its columns and its title after every seed.
+
+    Raises:
+        ValueError: a contestant, a budget or the data is not as it must be; nothing has been trained.
+        Interrupted: a signal asked the current run to stop; it has saved.
+    """
+    if config.words:
+        return compare_words(config)
+    contestants = fitted(read_contestants(config), config)
+    tasks = read_tasks(config.task)
+    examination = set_examination(contestants[0].config, config.generator)
+    out = Path(config.out)
+    with only_writer(out):
+        flops = budget_in_flops(config, contestants[0])
+        # All is settled before the first has trained for hours.
+        runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
+        results: list[Result] = []
+        diverged: list[str] = []
+        for seed in range(config.seeds):
+            for c in contestants:
+                try:
+                    results += race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
+                except FloatingPointError as error:
+                    logger.warning(f"{c.name} with seed {seed} is out of the race: {error}")
+                    diverged.append(f"{c.name}, seed {seed}")
+            if not results:
+                raise FloatingPointError(f"no run came to its end: {'; '.join(diverged)}. Lower the learning rate")
+            summary = publish(
+                config, contestants, runs, flops, results, diverged, on_round
+            )  # a round is a race in itself
+    return summary
+
+
+def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
+    """The contestants with the data's vocabulary."""
+    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
+    require(len(train) > 0, f"{config.data} holds no examples to train on")
+    found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
+    for c in found:
+        require_readable(c.config, train, tokenizer)
+    return found
+
+
+def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
+    """A run's configuration with the sizes it will have: of the model it starts from, or of the data's vocabulary."""
+    if config.init in ("random", "corpus"):
+        return fit_to_data(config, train, tokenizer)
+    return fit_to_start(config, load_start(config.init), tokenizer)
+
+
+def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfig:
+    """A contestant's run with a seed: which rows it reads, and so how many steps it takes, follow from that."""
+    seeded = c._replace(config=replace(c.config, seed=seed))
+    return budgeted(seeded, loader_of(seeded.config), flops, points)
+
+
+def loader_of(config: PretrainConfig) -> Loader:
+    """What a run will read."""
+    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(config.data)
+    return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)
+
+
+# -- what a contestant may spend ---------------------------------------------------------------------------------------
+
+
+def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
+    """The operations every contestant gets; a time is turned into them once, and remembered."""
+    amount, unit = read_budget(config.budget)
+    if unit == "FLOPs":
+        return amount
+    tokens = amount if unit == "tokens" else 60 * amount * tokens_per_second(config, first, amount)
+    return tokens * flops_per_token(first.config, loader_of(first.config).seq_length)["total"]
+
+
+def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
+    """The first contestant's speed on this machine, measured once in a short run of its own."""
+    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
+    pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
+    if not (pilot / "speed.json").exists():
+        times: list[tuple[float, int]] = []
+        logger.info(f"measuring the speed of {first.name}")
+        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
+        if not times:  # killed between its last step and the file below: its times are lost
+            shutil.rmtree(pilot)
+            return tokens_per_second(config, first, minutes)
+        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compiling and warming up
+        speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
+        # The median: near the end whole rows may follow short ones, and are compiled for.
+        write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
+    return float(read_json(pilot / "speed.json")["tokens_per_second"])
+
+
+def key_of(config: PretrainConfig, points: int) -> str:
+    """What a run is known by: its resolved configuration, its text, and where it is examined."""
+    said = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
+    said |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def origins(config: PretrainConfig) -> dict[str, list[str]]:
+    """What a run depends on that lies elsewhere, by content: an objective's own code, the models it starts from."""
+    named = [] if config.init in ("random", "corpus") else config.init.split(",")
+    named += [] if config.generator_kind in ("mlm", "uniform", "unigram") else [config.generator_kind]
+    files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
+    if ":" in config.objective:
+        files.append(Path(inspect.getfile(find_objective(config.objective))))
+    return {"origins": [sha256(file) for file in files]} if files else {}
+
+
+def runs_of(config: CompareConfig) -> Path:
+    """Where the runs lie."""
+    return Path(config.runs or f"{config.out}/runs")
+
+
+# -- running -----------------------------------------------------------------------------------------------------------
+
+
+def race(
+    config: CompareConfig, name: str, run: PretrainConfig, tasks: Sequence[RaceTask], examination: Examination
+) -> list[Result]:
+    """Train one contestant with one seed, unless that was done, and examine it at every point."""
+    folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
+    steps = examined_steps(run.train_steps, config.points)
+    if not (folder / "report.html").exists():  # what a run writes last
+        logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
+        pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
+    seq_length = open_examples(run.data, "train", verify=False).seq_length
+    results = []
+    for number, step in enumerate(steps, 1):
+        point = folder / "points" / f"step-{step:08d}"
+        tokens = read_json(point / "point.json")["tokens"]
+        asked = tasks if number > config.points - (config.task_points or config.points) else ()
+        scores = scores_of(point, examination, run, asked)
+        per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
+        results.append(Result(name, run.seed, number, step, tokens, tokens * per_token, scores))
+    return results
+
+
+def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
+    """Where a run lies, or shall lie; one that was written otherwise but is the same is found too."""
+    return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
+
+
+def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
+    """A hook that saves the model after the given steps."""
+
+    def keep(trainer: Trainer) -> None:
+        if trainer.step in steps:
+            trainer.require_finite()
+            point = folder / "points" / f"step-{trainer.step:08d}"
+            config = cast(PretrainConfig, trainer.config)
+            trainer.module.eval()
+            save_model(point, trainer.module, load_tokenizer(config.data), config, trainer)  # type: ignore[arg-type]
+            write_json(point / "point.json", {"step": trainer.step, "tokens": trainer.tokens})
+
+    return keep
+
+
+def scores_of(
+    point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[RaceTask]
+) -> dict[str, float]:
+    """The scores of a saved point, each examination made once."""
+    path = point / "scores.json"
+    known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
+    asked: dict[str, Callable[[], dict[str, float]]] = {
+        f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
+        **{f"task {task.written} {task.fingerprint}": partial(fine_tune, point, task, run) for task in tasks},
+    }
+    scores: dict[str, float] = {}
+    for name, ask in asked.items():
+        if name not in known:
+            known[name] = ask()
+            write_json(path, known)
+        scores |= known[name]
+    return scores
+
+
+@torch.compiler.set_stance("force_eager")
+def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
+    """The scores on held-out text; a loss only of a head that says a probability."""
+    scores = examine(point / "model", examination, choose_device(run.device))
+    if not find_objective(run.objective).says_probability:
+        scores.pop("disc_loss", None)
+    return scores
+
+
+# -- showing -----------------------------------------------------------------------------------------------------------
+
+
+def publish(
+    config: CompareConfig,
+    contestants: list[Contestant],
+    runs: dict[str, PretrainConfig],
+    flops: float,
+    results: list[Result],
+    diverged: list[str],
+    on_round: OnRound,
+) -> dict[str, Any]:
+    """Print the table; write summary.json, the figures and report.html."""
+    out, names = Path(config.out), [c.name for c in contestants]
+    found = standings(results, names)
+    title = title_of(contestants, flops, len({r.seed for r in results}), diverged)
+    on_round(cells(found, names), names, title)
+    summary = {
+        "budget": config.budget,
+        "flops": flops,
+        "seeds": len({r.seed for r in results}),
+        "diverged": diverged,
+        "contestants": {c.name: describe(runs[c.name]) | {"times": c.times} for c in contestants},
+        "standings": {score: {n: s._asdict() for n, s in of.items()} for score, of in found.items()},
+        "results": [r._asdict() for r in results],
+        **provenance(),
+    }
+    write_json(out / "summary.json", summary)
+    pictures = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}
+    for old in out.glob("*_against_*.svg"):  # of another set of contestants
+        if old.stem not in pictures:
+            old.unlink()
+    for name, svg in pictures.items():
+        with write_atomically(out / f"{name}.svg", "w") as file:
+            file.write(svg)
+    with write_atomically(out / "report.html", "w") as file:
+        file.write(
+            page("A race at equal compute", "".join([f"<p>{title}</p>", table_html(found, names), *pictures.values()]))
+        )
+    logger.info(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
+    return summary
+
+
+def compare_words(config: CompareConfig) -> dict[str, Any]:
+    """Draw the contextual vectors of words from two models side by side; print how well the words are kept apart."""
+    words = list(dict.fromkeys(word.strip() for word in config.words.lower().split(",") if word.strip()))
+    require(len(words) > 1, "--words needs two words or more, with commas between")
+    lines = [line for name in config.text for line in read_text(name).splitlines()]
+    found = occurrences(config.models, words, lines)
+    purity = {model: neighbour_purity(o) for model, o in found.items()}
+    counts = {word: found[config.models[0]].words.count(word) for word in words}
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    with write_atomically(out / "words.svg", "w") as file:
+        file.write(svg_of(side_by_side(found, config.projection)))
+    logger.info("occurrences: " + ", ".join(f"{count} of {word}" for word, count in counts.items()))
+    summary = {"words": words, "occurrences": counts, "neighbour_purity": purity}
+    write_json(out / "words.json", summary)
+    logger.info(f"wrote {out / 'words.svg'} and {out / 'words.json'}")
+    return summary

@@ -1,0 +1,48 @@
+"""Equal compute: how many steps a contestant may take, and where on the way it is examined."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from electra.comparison.contestants import Contestant
+from electra.config import PretrainConfig, require
+from electra.cost.operations import flops_per_token
+from electra.data.loader import Loader
+
+WARMUP = 0.1  # of the steps at most: a preset's warm-up is meant for its whole schedule
+WORTH_COMPILING = 1_000  # steps
+
+
+def steps_of(loader: Loader, tokens: float) -> int:
+    """The step with which `tokens` have been read: exact, as a step's rows depend on nothing but its number."""
+    epoch, rest = divmod(tokens, loader.examples.num_tokens)
+    rows = loader.epoch(int(epoch))
+    tokens_of_row = np.add.reduceat(loader.examples.lengths[rows.examples], rows.starts[:-1])[rows.order]
+    read = int(np.searchsorted(np.cumsum(tokens_of_row), rest)) + (rest > 0)
+    return max(1, math.ceil((epoch * loader.num_rows + read) / loader.batch_size))
+
+
+def budgeted(contestant: Contestant, loader: Loader, flops: float, points: int) -> PretrainConfig:
+    """The contestant's run for `flops` operations, the learning rate falling to zero over just these."""
+    config = contestant.config
+    tokens = contestant.times * flops / flops_per_token(config, loader.seq_length)["total"]
+    steps = steps_of(loader, tokens)
+    require(
+        steps >= points,
+        f"{contestant.name}: the budget is {steps} steps, too few for {points} points; raise --budget",
+    )
+    return replace(
+        config,
+        train_steps=steps,
+        warmup_steps=min(config.warmup_steps, math.ceil(WARMUP * steps)),
+        eval_steps=0,
+        compile="off" if config.compile == "auto" and steps < WORTH_COMPILING else config.compile,
+    )
+
+
+def examined_steps(train_steps: int, points: int) -> list[int]:
+    """The steps after which a run is examined, evenly spaced, the last at its end."""
+    return [math.ceil(train_steps * number / points) for number in range(1, points + 1)]

@@ -1,0 +1,109 @@
+"""Who races: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
+
+from __future__ import annotations
+
+import math
+import typing
+from collections.abc import Collection
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig, refuse_unknown, require
+from electra.core.log import logger
+from electra.objectives import find_objective
+
+# The race's own, or the data's.
+RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes", "vocab_size",
+            "pad_token_id"}  # fmt: skip
+FOR_ALL = {"packed"}  # padding is computed too, but operations are counted by tokens
+
+
+class Contestant(NamedTuple):
+    """One way to pre-train."""
+
+    name: str  # as it was written
+    config: PretrainConfig
+    times: float  # of the budget
+
+
+def read_contestants(config: CompareConfig) -> list[Contestant]:
+    """The contestants in order, from the preset, the common settings and what each says of itself.
+
+    Raises:
+        ValueError: an unknown preset, objective or field, a value that does not fit, or the same contestant twice.
+    """
+    require(config.preset in PRESETS, f"unknown preset {config.preset!r}; there are {', '.join(PRESETS)}")
+    common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
+    require(times == 1, "times is of one contestant: write it there")
+    names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
+    for name in names:
+        require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
+    return [read_contestant(name, common) for name in names]
+
+
+def read_contestant(name: str, common: PretrainConfig) -> Contestant:
+    """One contestant from what was written."""
+    objective, settings = parted(name)
+    find_objective(objective)
+    said = [setting.partition("=")[0] for setting in settings]
+    for field in said:
+        require(said.count(field) == 1, f"{name} says a field twice: write {field} once")
+        require(field not in FOR_ALL, f"{name}: {field} is for all: write it behind --settings")
+    config, times = changed(common, settings, name, objective=objective)
+    if ":" in objective:
+        logger.warning(
+            f"{name} is charged as electra is, with its generator: operations are known of our own objectives only"
+        )
+    return Contestant(name, config, times)
+
+
+def parted(name: str) -> tuple[str, list[str]]:
+    """The objective, which may be `module:Class`, and the settings behind the last colon."""
+    objective, _, rest = name.rpartition(":")
+    known = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
+    require(not objective or rest not in known, f"{name}: {rest} needs a value, as in {name}=...")
+    if "=" not in rest:
+        return name, []
+    settings: list[str] = []
+    for part in rest.split(","):
+        if "=" in part or not settings:
+            settings.append(part)
+        elif part:  # init=DISCRIMINATOR,GENERATOR
+            settings[-1] += "," + part
+    return objective, settings
+
+
+def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:
+    """The configuration with `field=value` settings of the run or its network, and how many budgets it gets."""
+    given = dict(setting.partition("=")[::2] for setting in settings)
+    run, shape = types_of(PretrainConfig), types_of(ElectraConfig)
+    refuse_unknown(given, (run.keys() | shape.keys() | {"width", "times"}) - RESERVED, where)
+    read = {name: value_of(text, {**run, **shape}.get(name, float), f"{where}: {name}") for name, text in given.items()}
+    times, width = read.pop("times", 1.0), read.pop("width", 1.0)
+    require(times > 0 and width > 0, f"{where}: width and times must be above 0")
+    model = replace(config.model, **{name: value for name, value in read.items() if name in shape})
+    model = model if width == 1 else model.generator(width, 1.0)
+    return replace(config, model=model, **{n: v for n, v in read.items() if n in run}, **own), times
+
+
+def types_of(kind: type) -> dict[str, Any]:
+    """The type of each field."""
+    hints = typing.get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
+
+
+def value_of(text: str, kind: Any, where: str) -> Any:
+    """`text` as a field of that type holds it."""
+    choices = typing.get_args(kind)
+    if choices or kind is str:
+        require(not choices or text in choices, f"{where} is {text!r}; there are {', '.join(map(str, choices))}")
+        return text
+    if kind is bool:
+        require(text in ("true", "false"), f"{where} is true or false, not {text!r}")
+        return text == "true"
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"{where} is a number, not {text!r}") from None
+    require(math.isfinite(number), f"{where} is a number, not {text!r}")
+    return number

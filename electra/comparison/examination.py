@@ -1,0 +1,154 @@
+"""The examination: one held-out text, corrupted once, for all contestants.
+
+A discriminator says how likely each token was replaced. A masked language model is asked the same: one minus the
+probability it gives to the token with that token masked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import torch
+from sklearn.metrics import log_loss, roc_auc_score
+from torch import Tensor, nn
+
+from electra.checkpoints.huggingface import load_network
+from electra.config import PretrainConfig, require
+from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities
+from electra.data.loader import Loader
+from electra.data.shards import open_examples
+from electra.evaluation.planted import Planted, plant_errors
+from electra.evaluation.replacements import replaced_examples
+from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
+from electra.inference.detector import token_scores
+from electra.inference.pretrained import Model
+from electra.models.heads import Discriminator, MaskedLM
+from electra.objectives.base import mean
+from electra.objectives.corruption import Cloze, mask_tokens
+from electra.pretraining.start import load_frozen_generator
+from electra.text.tokenizer import Tokenizer, load_tokenizer
+from electra.text.windows import ROWS, batched
+from electra.training.seed import seed_all
+
+EXAMPLES = 256
+STRIDE = 7  # tokens masked together stand this far apart: 14 %, about what a masked language model is trained on
+
+
+class Examination(NamedTuple):
+    """What all contestants are asked."""
+
+    config: PretrainConfig  # where the text is, and how much of it is masked
+    tokenizer: Tokenizer
+    rows: list[list[int]]  # held-out examples with replaced tokens
+    is_replaced: list[list[bool]]
+    planted: dict[str, list[Planted]]  # texts with wrong words, by kind
+
+    @property
+    def fingerprint(self) -> str:
+        """What an examination is known by: scores of another one are not to be compared with its."""
+        asked = repr((self.config.mask_prob, self.rows, self.is_replaced, self.planted))
+        return hashlib.sha256(asked.encode()).hexdigest()[:12]
+
+
+class Unigram:
+    """A generator that draws words as often as they occur: the same for everyone, and nobody's own."""
+
+    def __init__(self, data: str, tokenizer: Tokenizer) -> None:
+        train = open_examples(data, "train")
+        probabilities = unigram_probabilities(train.first_tokens(MAX_TOKENS), train.vocab_size, tokenizer.special_ids)
+        self.logits = torch.from_numpy(probabilities).float().log()
+
+    def __call__(self, positions: Tensor, *inputs: Tensor) -> Tensor:
+        return self.logits.expand(positions.numel(), -1)
+
+
+class ClozeModel(Model):
+    """A masked language model that answers what a discriminator is asked."""
+
+    def __init__(self, network: MaskedLM, tokenizer: Tokenizer, longest: int) -> None:
+        super().__init__(cast(Discriminator, network), network, tokenizer, 0.5, longest)
+
+    @torch.inference_mode()
+    def replaced(self, rows: list[list[int]]) -> list[Tensor]:
+        """One minus the probability of each token where it is masked, in STRIDE passes instead of one a token."""
+        found: list[Tensor] = []
+        for group in batched(rows):
+            ids, mask = self.pad(group)
+            surprise = torch.zeros(ids.shape)
+            for first in range(1, min(STRIDE + 1, ids.shape[1])):  # [CLS] stays
+                positions = torch.arange(first, ids.shape[1], STRIDE, device=ids.device).expand(len(group), -1)
+                surprise.scatter_(1, positions.cpu(), self.surprise(ids, mask, positions).cpu())
+            found += [row[: len(ids)] for ids, row in zip(group, surprise, strict=True)]
+        return found
+
+    def surprise(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
+        """One minus the probability of the tokens at `positions`, all masked: [B, L], [B, K] -> [B, K]."""
+        assert self.generator is not None
+        masked = ids.scatter(1, positions, self.tokenizer.mask_id)
+        probabilities = self.generator(positions, masked, mask).float().softmax(-1)
+        return 1 - probabilities.gather(1, ids.gather(1, positions).view(-1, 1)).view(positions.shape)
+
+
+def set_examination(config: PretrainConfig, generator: str) -> Examination:
+    """Corrupt held-out text by `generator`, or by word frequency, and plant wrong words in it.
+
+    Raises:
+        ValueError: there is no held-out text, or the generator does not fit it.
+    """
+    heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(config.data)
+    require(len(heldout) > 0, f"{config.data} has no held-out text; run electra prepare with --heldout above 0")
+    writer = (
+        load_frozen_generator(Path(generator), tokenizer, heldout.seq_length)
+        if generator
+        else Unigram(config.data, tokenizer)
+    )
+    # Only its generator and tokeniser are asked.
+    model = Model(cast(Discriminator, None), cast(MaskedLM, writer), tokenizer, 0.5, heldout.seq_length)
+    rows, is_replaced = replaced_examples(model, config, EXAMPLES)
+    documents = [tokenizer.backend.decode([int(i) for i in heldout[n]]) for n in range(len(heldout))]
+    planted = {kind: plant_errors(documents, kind, TEXTS, seed=1) for kind in KINDS}
+    return Examination(config, tokenizer, rows, is_replaced, planted)
+
+
+def examine(folder: Path, examination: Examination, device: torch.device) -> dict[str, float]:
+    """The scores of the networks in a model folder; what a network cannot say is left out."""
+    networks = [load_network(f).to(device) for f in (folder, folder / "generator") if (f / "config.json").exists()]
+    predictor = next((network for network in networks if isinstance(network, MaskedLM)), None)
+    loss = {"mlm_loss": mlm_loss(predictor, examination)} if predictor else {}
+    return loss | detection(networks[0], examination)
+
+
+def detection(network: nn.Module, examination: Examination) -> dict[str, float]:
+    """How well a network finds what was replaced, and what was planted."""
+    assert isinstance(network, Discriminator | MaskedLM)
+    t, longest = examination.tokenizer, open_examples(examination.config.data, "heldout").seq_length
+    is_cloze = isinstance(network, MaskedLM)
+    model = ClozeModel(network, t, longest) if isinstance(network, MaskedLM) else Model(network, None, t, 0.5, longest)
+    said = [p for row in token_scores(model, examination.rows) for p in row]
+    truth = [yes for row in examination.is_replaced for yes in row]
+    scores = {} if is_cloze else {"disc_loss": float(log_loss(truth, said))}
+    scores["auc_replaced"] = float(roc_auc_score(truth, said))
+    for kind, texts in examination.planted.items():
+        if texts:  # held-out text of thirty words in a row is needed
+            found = measure(*word_scores(texts, t, lambda ids: model_scores(model, ids)))
+            scores |= {f"auc_{kind}": found.auc, f"ap_{kind}": found.ap}
+    return scores
+
+
+@torch.inference_mode()
+def mlm_loss(network: MaskedLM, examination: Examination) -> float:
+    """The mean negative log-likelihood of masked tokens of held-out text, the same for all."""
+    config, t = examination.config, examination.tokenizer
+    heldout = open_examples(config.data, "heldout")
+    loader = Loader(heldout, min(ROWS, len(heldout)), 0, t.sep_id, t.pad_id, t.special_ids, packed=False)
+    losses: list[Any] = []
+    device = network.head.dense.weight.device
+    for number in range(min(EXAMPLES, len(heldout)) // loader.batch_size):
+        (batch,) = loader.micro_batches(number, loader.batch_size)
+        seed_all(0, number)
+        masked = mask_tokens(batch, t.mask_id, config.mask_prob)
+        logits = network(masked.positions.to(device), masked.input_ids.to(device), *(x.to(device) for x in batch[1:4]))
+        losses.append(mean(Cloze()(logits.cpu(), masked.labels.flatten())[0], masked.used.flatten()))
+    return float(torch.stack(losses).mean())

@@ -1,0 +1,83 @@
+"""The tasks a race fine-tunes on: `FOLDER` with a train and a dev file, or `KIND=FOLDER`, as in `mnli=glue/MNLI`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from electra.config import FinetuneConfig, PretrainConfig, require
+from electra.core.storage import sha256
+from electra.finetuning.material import require_as_many_texts
+from electra.finetuning.run import finetune
+from electra.tasks import GLUE, TASKS
+from electra.tasks.recognition import recognise
+
+
+class RaceTask(NamedTuple):
+    """Where a task lies."""
+
+    written: str
+    name: str  # in the table
+    kind: str  # of TASKS; auto: as the train file looks
+    train: str
+    dev: str
+    fingerprint: str  # of the files: changed ones are another task
+
+
+def fingerprint_of(files: Sequence[Path]) -> str:
+    """A hash of files by content."""
+    return hashlib.sha256(" ".join(map(sha256, files)).encode()).hexdigest()[:12]
+
+
+def read_tasks(written: tuple[str, ...]) -> list[RaceTask]:
+    """The tasks, each read once.
+
+    Raises:
+        ValueError: a task without data, with data that cannot be learned from, or two of one name.
+    """
+    tasks = [read_task(each) for each in written]
+    names = [task.name for task in tasks]
+    for task in tasks:
+        require(names.count(task.name) == 1, f"two tasks are called {task.name}: rename a folder")
+        require_learnable(task)
+    return tasks
+
+
+def read_task(written: str) -> RaceTask:
+    """One task from what was written."""
+    kind, _, folder = written.rpartition("=")
+    require(not kind or kind in TASKS, f"{written}: unknown task {kind!r}; there are {', '.join(TASKS)}")
+    if kind in GLUE:  # the official folder
+        require(Path(folder).is_dir(), f"{written}: there is no folder {folder}")
+        files = sorted(path for path in Path(folder).iterdir() if path.is_file())
+        return RaceTask(written, kind, kind, folder, folder, fingerprint_of(files))
+    found = [list(Path(folder).glob(f"{split}.*")) for split in ("train", "dev")]
+    for split, files in zip(("train", "dev"), found, strict=True):
+        require(
+            len(files) == 1,
+            f"{folder} must hold one file {split}.* (jsonl, tsv ...); an official GLUE folder is named as mnli=FOLDER",
+        )
+    (train,), (dev,) = found
+    return RaceTask(written, Path(folder).name, kind or "auto", str(train), str(dev), fingerprint_of((train, dev)))
+
+
+def require_learnable(task: RaceTask) -> None:
+    """Read both files as fine-tuning will: before anything is trained."""
+    reader = TASKS[recognise(task.train, {}) if task.kind == "auto" else task.kind](columns={})
+    train, dev = reader.read(task.train, "train"), reader.read(task.dev, "dev")
+    require_as_many_texts(reader, train, dev)
+    reader.learn(train)
+
+
+def fine_tune(point: Path, task: RaceTask, run: PretrainConfig) -> dict[str, float]:
+    """The dev score of a saved point fine-tuned on a task, where the run was trained and with its seed."""
+    found = finetune(
+        FinetuneConfig(
+            model=str(point), task=task.kind, train=task.train, dev=task.dev, seed=run.seed, device=run.device,
+            threads=run.threads, precision=run.precision, out=str(point / "tasks" / f"{task.name}-{task.fingerprint}"),
+        )
+    )  # fmt: skip
+    metric = found["main_metric"]
+    return {f"{task.name} {metric}": float(found["scores"][metric]["median"])}

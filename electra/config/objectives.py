@@ -1,0 +1,71 @@
+"""The pre-training objectives by name, and what the rest of the package must know of each. No torch.
+
+A new objective is a file in objectives/ and an entry here. A class of your own, named `module:Class`, says the same in
+its class attribute `traits`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SHARING = ("embeddings", "none", "all", "gdes")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an objective needs of its configuration, and what it computes: its price follows from that."""
+
+    home: str = ""  # module:Class
+    # none: one network alone; any: a trained generator, a frozen one, or word counts; trained: learns along
+    generator: Literal["none", "any", "trained"] = "any"
+    sharing: tuple[str, ...] = SHARING  # values of `share` it can work with
+    why_not: str = ""  # ... and why not with the others
+    full_size_generator: bool = False  # the generator must be as large as the main network
+    needs_probability: bool = False  # of what was sampled: the temperature stays 1, no random samples
+    head: Literal["rtd", "mlm", "copy"] = "rtd"  # of the main network; copy: a softmax and an RTD head to choose by
+    predicts: Literal["masked", "all"] = "masked"  # tokens for which language-model heads compute a softmax
+    generator_towers: int = 1  # networks that the generator runs
+    generator_alone_first: bool = False  # for `generator_stage` of the training, and frozen after that
+    generator_baseline: bool = False  # one more linear layer on the generator, to estimate its reward
+    says_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
+
+
+OBJECTIVES: dict[str, Traits] = {
+    "electra": Traits("electra.objectives.electra:Electra"),
+    "mlm": Traits("electra.objectives.mlm:MLM", generator="none", head="mlm"),
+    "electra_15": Traits("electra.objectives.electra_15:Electra15"),
+    "replace_mlm": Traits("electra.objectives.replace_mlm:ReplaceMLM", head="mlm"),
+    "all_tokens_mlm": Traits("electra.objectives.all_tokens_mlm:AllTokensMLM", head="copy", predicts="all"),
+    "two_stage": Traits(
+        "electra.objectives.two_stage:TwoStage",
+        generator="trained",
+        sharing=("none", "gdes"),
+        why_not="its frozen generator would change with the discriminator",
+        full_size_generator=True,
+        generator_alone_first=True,
+    ),
+    "adversarial": Traits(
+        "electra.objectives.adversarial:Adversarial",
+        generator="trained",
+        sharing=("embeddings", "none", "gdes"),
+        why_not="one encoder would be trained to deceive and to detect at once",
+        needs_probability=True,
+        generator_baseline=True,
+    ),
+    "electric": Traits(
+        "electra.objectives.electric:Electric",
+        generator="trained",
+        sharing=("embeddings", "none", "gdes"),
+        why_not="its generator reads one way only",
+        needs_probability=True,
+        predicts="all",
+        generator_towers=2,
+        says_probability=False,
+    ),
+}
+
+
+def traits_of(objective: str) -> Traits:
+    """Return the traits of an objective of ours; those of a `module:Class` are assumed to be the default ones."""
+    return OBJECTIVES.get(objective, Traits())

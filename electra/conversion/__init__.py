@@ -1,1 +1,0 @@
-"""Models of others: TensorFlow checkpoints and weights of Hugging Face, model cards."""

@@ -1,0 +1,1 @@
+"""Ground that everything stands on: files, messages, errors, the machine. No torch."""

@@ -1,0 +1,26 @@
+"""The errors a user can mend, and the exit code a process ends with for each."""
+
+from __future__ import annotations
+
+
+class WrongInput(ValueError):
+    """An input that a model does not answer. The message repeats nothing of it, so a server may send it."""
+
+    def __init__(self, number: int, needed: str) -> None:
+        super().__init__(f"input {number}: give {needed}")
+        self.number, self.needed = number, needed
+
+
+class Interrupted(RuntimeError):
+    """A signal asked the run to stop, and it has saved its state."""
+
+
+STOPPED, NOT_FINITE = 75, 4
+EXIT_CODES: dict[type[Exception], int] = {
+    ValueError: 2, FloatingPointError: NOT_FINITE, OSError: 5, Interrupted: STOPPED,
+}  # fmt: skip
+
+
+def exit_code(error: BaseException) -> int | None:
+    """Return the exit code for an error, or None where the error is a bug of ours."""
+    return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)

@@ -1,0 +1,43 @@
+"""Pages that need nothing else."""
+
+from __future__ import annotations
+
+import html
+import io
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def escape(text: str) -> str:
+    """Make text safe inside a page."""
+    return html.escape(text)
+
+
+def page(title: str, body: str) -> str:
+    """A self-contained page: no script, nothing from elsewhere."""
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title><style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+.text {{ white-space: pre-wrap; }}
+.text span {{ background: rgb(220 40 40 / calc(var(--p) * 0.8)); border-radius: 3px; }}
+.text .marked {{ text-decoration: underline wavy crimson; }}
+.text .wrong {{ outline: 2px solid royalblue; }}
+table {{ border-collapse: collapse; }}
+td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }}
+td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; height: auto; background: white; }}
+</style></head><body><h1>{escape(title)}</h1>
+{body}
+</body></html>
+"""
+
+
+def svg_of(figure: Figure) -> str:
+    """A figure as an element of a page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg")
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :]

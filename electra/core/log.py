@@ -1,0 +1,26 @@
+"""Messages and progress: the standard logger `electra`, which prints nothing until somebody installs a handler.
+
+The command line does (cli/terminal.py); a program of your own may: `logging.basicConfig(level="INFO")`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+logger = logging.getLogger("electra")
+logger.addHandler(logging.NullHandler())
+
+
+def show_progress(fields: Mapping[str, str]) -> None:
+    """Log `name value` pairs as progress, which a terminal shows on one line that renews itself."""
+    line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
+    logger.info(line, extra={"is_progress": True})
+
+
+def duration(seconds: float) -> str:
+    """Format seconds for people: 42s, 3m12s, 5h07m."""
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes == 0:
+        return f"{rest}s"
+    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"

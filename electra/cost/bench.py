@@ -1,0 +1,266 @@
+"""Measure a machine: its matrix products and memory, and a preset's training and inference beside them.
+
+M tokens of a micro-batch, K masked ones, D_in and D_out the sides of a matrix.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from electra.config import PRESETS, SEQ_LENGTHS, BenchConfig, ElectraConfig, PretrainConfig, require
+from electra.core.hardware import peak_memory, provenance
+from electra.core.log import logger
+from electra.core.storage import write_json
+from electra.cost.operations import flops_per_token, scheduled_tokens
+from electra.interface import Batch
+from electra.models.electra.encoder import Encoder, compile_parts, compute_in
+from electra.models.electra.initialisation import initialise_randomly
+from electra.models.heads import Discriminator
+from electra.objectives import OBJECTIVES
+from electra.objectives.corruption import max_masked
+from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
+from electra.training.memory import keep_freed_memory
+from electra.training.muon import OPTIMIZERS
+from electra.training.trainer import WARM_UP, Trainer
+
+FIRST_WORD, MASK = 1000, 103  # as in BERT's vocabulary
+DIFFERENT_BATCHES = 8
+COPIED = 1 << 28  # bytes; beyond every cache
+INFERENCE = ((1, 32), (1, 128), (32, 128))  # rows x tokens
+Matrix = tuple[int, int, int]  # M, D_in, D_out
+
+
+def bench(config: BenchConfig) -> dict[str, Any]:
+    """Measure what this machine does."""
+    require(config.preset in PRESETS, f"unknown preset {config.preset!r}; choose one of {', '.join(PRESETS)}")
+    run, length, rows = as_benchmarked(config)
+    device, dtype = choose_device(run.device), choose_dtype(run)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    keep_freed_memory()
+    logger.info(f"training {config.preset}, {rows} rows of {length} tokens on {device}")
+    step, seconds_to_compile = training_step(run, random_rows(run.model.vocab_size, rows, length))
+    half = config.rounds // 2  # a shared machine's speed drifts: the products are timed between two halves
+    times = windows(step, config.rounds - half, config.steps, device)
+    memory = torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
+    floor = matrix_seconds(run, rows * length, length, device, dtype)
+    times += windows(step, half, config.steps, device)
+    speed = rows * length / statistics.median(times)
+    model_flops = flops_per_token(run, length)["total"]
+    tokens = scheduled_tokens(PRESETS[config.preset], length)  # of the paper's batch, however it is cut here
+    figures: dict[str, Any] = {
+        "preset": config.preset,
+        "precision": str(dtype).removeprefix("torch."),
+        "compiled": should_compile(run),
+        "rows": rows,
+        "seq_length": length,
+        "copy_gb_per_second": round(copy_speed(device) / 1e9, 1),
+        "matrix_gflops_per_second": round(model_flops * rows * length / floor / 1e9, 1),
+        "training_tokens_per_second": round(speed, 1),
+        "training_gflops_per_second": round(speed * model_flops / 1e9, 1),
+        "share_of_matrix_speed": round(floor / statistics.median(times), 3),
+        "first_step_seconds": round(seconds_to_compile, 1),
+        "peak_memory_mb": round(memory),
+        "full_schedule_tokens": tokens,
+        "full_schedule_hours": round(tokens / speed / 3600, 1),
+        "inference": inference(run.model, device, dtype, config.rounds),
+    }
+    if config.price:
+        figures["full_schedule_price"] = round(tokens / speed / 3600 * config.price, 2)
+    if config.out:
+        write_json(Path(config.out), figures | provenance())
+    return figures
+
+
+def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
+    """The preset's run on one micro-batch a step, its row length and that micro-batch's rows."""
+    run, length = PRESETS[config.preset], config.seq_length or SEQ_LENGTHS[config.preset]
+    limit = run.model.max_position_embeddings
+    require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
+    rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
+    run = replace(
+        run, init="random", train_batch_size=rows, micro_batch_size=rows, short_stage=0.0, device=config.device,
+        precision=config.precision, compile=config.compile, threads=config.threads,
+    )  # fmt: skip
+    return run, length, rows
+
+
+# -- training ----------------------------------------------------------------------------------------------------------
+
+
+def training_step(
+    config: PretrainConfig, batches: list[Batch], capture: bool = True
+) -> tuple[Callable[[], None], float]:
+    """The very step `electra pretrain` takes, on each of `batches` in turn; and the seconds its first one took.
+
+    Without `capture`, a GPU is given its kernels one by one.
+    """
+    device = choose_device(config.device)
+    objective = OBJECTIVES[config.objective](config, MASK)
+    initialise_randomly(objective, config.model.initializer_range)
+    objective.to(device)
+    compute_in(objective, choose_dtype(config))
+    if should_compile(config):
+        compile_parts(objective, device)
+    loader, rows = InTurn(batches), len(batches[0].input_ids)
+    optimizer = OPTIMIZERS[config.optimizer](objective, config)
+    captured = capture and should_capture(config, device)
+    trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
+    start = time.perf_counter()
+    trainer.train_step()
+    first = time.perf_counter() - start
+    for _ in range(WARM_UP):
+        trainer.train_step()
+    return trainer.train_step, first
+
+
+class InTurn:
+    """Stands where the loader of prepared text does: a few batches, one after the other."""
+
+    def __init__(self, batches: list[Batch]) -> None:
+        self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
+
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
+        """One of them."""
+        return [self.batches[step % len(self.batches)]]
+
+
+def random_rows(vocab_size: int, rows: int, length: int) -> list[Batch]:
+    """A few batches of full rows of random words."""
+    generator = torch.Generator().manual_seed(0)
+    first = min(FIRST_WORD, vocab_size // 2)
+    return [
+        full_rows(torch.randint(first, vocab_size, (rows, length), generator=generator))
+        for _ in range(DIFFERENT_BATCHES)
+    ]
+
+
+def full_rows(input_ids: torch.Tensor) -> Batch:
+    """A batch without padding, in which all but the first and last token may be masked."""
+    positions = torch.arange(input_ids.shape[1]).expand_as(input_ids)
+    maskable = (positions > 0) & (positions < input_ids.shape[1] - 1)
+    return Batch(input_ids, torch.ones_like(input_ids), torch.zeros_like(input_ids), positions, maskable)
+
+
+def windows(step: Callable[[], Any], rounds: int, steps: int, device: torch.device) -> list[float]:
+    """Seconds of a step in each of `rounds` windows of `steps`."""
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        synchronise(device)
+        times.append((time.perf_counter() - start) / steps)
+    return times
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+# -- the machine -------------------------------------------------------------------------------------------------------
+
+
+def matrix_seconds(config: PretrainConfig, tokens: int, length: int, device: torch.device, dtype: torch.dtype) -> float:
+    """Seconds of nothing but one training step's matrix products: forward, for the input, for the weights."""
+    total = 0.0
+    for (m, d_in, d_out), times in matrices(config, tokens, length).items():
+        x, w, y = (torch.randn(shape, device=device).to(dtype) for shape in ((m, d_in), (d_in, d_out), (m, d_out)))
+        for left, right in ((x, w), (y, w.T), (x.T, y)):
+            total += times * median_seconds(partial(torch.matmul, left, right), device)
+    return total + attention_seconds(config, tokens, length, device, dtype)
+
+
+def matrices(config: PretrainConfig, tokens: int, length: int) -> dict[Matrix, int]:
+    """Every weight matrix of a step, with how often it is passed."""
+    counts: dict[Matrix, int] = {}
+
+    def add(m: int, d_in: int, d_out: int, times: int = 1) -> None:
+        if times:
+            counts[m, d_in, d_out] = counts.get((m, d_in, d_out), 0) + times
+
+    e, v = config.model.embedding_size, config.model.vocab_size
+    masked = tokens // length * max_masked(length, config.mask_prob)
+    shapes = networks(config)
+    for shape in shapes:
+        h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
+        add(tokens, h, 3 * h, layers)
+        for d_in, d_out in ((h, h), (h, i), (i, h)):
+            if shape is shapes[-1]:  # its last layer goes on from masked positions only
+                add(masked, d_in, d_out)
+            add(tokens, d_in, d_out, layers - (shape is shapes[-1]))
+        if e != h:
+            add(tokens, e, h)
+    if config.objective != "mlm":
+        add(tokens, config.model.hidden_size, config.model.hidden_size)
+    add(masked, shapes[-1].hidden_size, e)
+    add(masked, e, v)
+    return counts
+
+
+def networks(config: PretrainConfig) -> list[ElectraConfig]:
+    """The encoders of a step; the last one carries the language model's head."""
+    return [config.model] if config.objective == "mlm" else [config.model, config.generator]
+
+
+def attention_seconds(
+    config: PretrainConfig, tokens: int, length: int, device: torch.device, dtype: torch.dtype
+) -> float:
+    """Seconds of the products of queries with keys and of probabilities with values: two forward, four backward."""
+    total, shapes = 0.0, networks(config)
+    for shape in shapes:
+        last = max_masked(length, config.mask_prob) / length if shape is shapes[-1] else 1.0
+        size = shape.hidden_size // shape.num_attention_heads
+        q = torch.randn(tokens // length * shape.num_attention_heads, length, size, device=device).to(dtype)
+        p = torch.randn(q.shape[0], length, length, device=device).to(dtype)
+        scores, values = (
+            median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q))
+        )
+        total += (shape.num_hidden_layers - 1 + last) * (2 * scores + 4 * values)
+    return total
+
+
+def median_seconds(product: Callable[[], Any], device: torch.device, seconds: float = 0.15) -> float:
+    """The median seconds of a call, over as many as fit into `seconds`, three at least."""
+    product()
+    times: list[float] = []
+    while sum(times) < seconds or len(times) < 3:
+        times += windows(product, 1, 1, device)
+    return statistics.median(times)
+
+
+def copy_speed(device: torch.device) -> float:
+    """Bytes a second that a copy reads and writes."""
+    source = torch.zeros(COPIED, dtype=torch.uint8, device=device)
+    target = torch.ones_like(source)
+    return 2 * COPIED / median_seconds(lambda: target.copy_(source), device)
+
+
+# -- inference ---------------------------------------------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def inference(shape: ElectraConfig, device: torch.device, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
+    """Milliseconds and tokens a second of the discriminator, at a few shapes."""
+    network = Discriminator(Encoder(shape)).to(device).eval()
+    compute_in(network, dtype)
+    found = {}
+    for rows, length in INFERENCE:
+        ids = torch.randint(min(FIRST_WORD, shape.vocab_size // 2), shape.vocab_size, (rows, length), device=device)
+        network(ids)
+        seconds = statistics.median(windows(partial(network, ids), rounds, 5, device))
+        found[f"{rows} x {length}"] = {
+            "milliseconds": round(1000 * seconds, 2),
+            "tokens_per_second": round(rows * length / seconds),
+        }
+    return found

@@ -1,0 +1,84 @@
+"""What a pre-training run costs: floating-point operations, parameters, memory, time.
+
+There are two counts of operations. `original_flops` (paper.py) is the paper's, every operation of a forward pass times
+two: compare it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six for each parameter
+of a matrix that a token passes, plus attention: it compares runs, and gives the utilisation of a machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import replace
+from typing import NamedTuple
+
+from electra.config import PRESETS, SEQ_LENGTHS, FlopsConfig, PretrainConfig, require
+from electra.core.log import duration
+from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
+from electra.cost.paper import PAPER, PAPER_COUNTED, original_flops
+
+FLOPS_TIMED = 3e11  # of one step, when a CPU's speed is measured: a second or a few
+
+
+class Cost(NamedTuple):
+    """What pre-training costs, in words: names and values."""
+
+    preset: str
+    seq_length: int
+    rows: list[tuple[str, str]]
+    paper: list[tuple[str, str]]  # training operations of the paper's models
+
+
+def flops(config: FlopsConfig) -> Cost:
+    """Count what pre-training a preset costs: operations, parameters, memory and, if measured, time."""
+    name = config.preset
+    require(name in PRESETS, f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
+    run, length = PRESETS[name], config.seq_length or SEQ_LENGTHS[name]
+    limit = run.model.max_position_embeddings
+    require(1 <= length <= limit, f"seq_length must be in [1, {limit}] for the preset {name}, got {length}")
+    speed, source = measured_speed(run, length) if config.measure else (0.0, "")
+    paper = [(model, f"{original_flops(model):.4g}") for model in [*PAPER_COUNTED, *PAPER]]
+    return Cost(name, length, describe(run, length, speed, source), paper)
+
+
+def describe(
+    config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given"
+) -> list[tuple[str, str]]:
+    """Return the run's cost, a name and a value each; `source` says where the speed comes from, 0 leaves time out."""
+    per_token = flops_per_token(config, seq_length)
+    rows = config.micro_batch_size or min(128, config.train_batch_size)
+    tokens = scheduled_tokens(config, seq_length)
+    found = [(f"training FLOPs per token, {part}", f"{value / 1e6:,.2f} M") for part, value in per_token.items()]
+    found += [(f"parameters, {part}", f"{count:,}") for part, count in parameter_counts(config).items()]
+    memory = memory_bytes(config, seq_length, rows)
+    found += [(f"memory, {part}", f"{size / 2**20:,.0f} MiB") for part, size in memory.items()]
+    found += [
+        ("  in micro-batches of", f"{rows} x {seq_length} tokens"),
+        ("tokens in the full schedule", f"{tokens:,}"),
+        ("training FLOPs of the full schedule", f"{tokens * per_token['total']:.3g}"),
+    ]
+    if tokens_per_second:
+        seconds = tokens / tokens_per_second
+        found += [
+            (f"tokens per second, {source}", f"{tokens_per_second:,.0f}"),
+            ("time for the full schedule at that speed", f"{duration(seconds)} ({seconds / 86_400:,.1f} days)"),
+        ]
+    return found
+
+
+def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
+    """Tokens a second of a few real training steps on this machine, and how they were made; 0 without torch."""
+    try:
+        from electra.cost.bench import random_rows, training_step, windows
+        from electra.training.device import choose_device
+    except ImportError:
+        return 0.0, "torch is not installed"
+    device = choose_device(config.device)
+    cost = flops_per_token(config, seq_length)["total"] * seq_length
+    rows = 128 if device.type == "cuda" else max(1, min(32, int(FLOPS_TIMED / cost)))
+    timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
+    step, _ = training_step(timed, random_rows(config.model.vocab_size, rows, seq_length))
+    seconds = statistics.median(windows(step, 3, 1, device))
+    return (
+        rows * seq_length / seconds,
+        f"measured on {device}: three steps of {rows} rows of {seq_length}, not compiled",
+    )

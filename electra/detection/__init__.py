@@ -1,1 +1,0 @@
-"""What detecting wrong words is made of."""

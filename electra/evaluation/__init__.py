@@ -1,0 +1,1 @@
+"""Planted errors, counting baselines, and scores of wrong words."""

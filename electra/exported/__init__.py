@@ -1,1 +1,0 @@
-"""Exported models: their files, open sessions, and what their outputs mean. No torch but in graphs.py."""

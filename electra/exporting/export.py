@@ -1,0 +1,187 @@
+"""Export: a model for runtimes without torch, each file measured against torch before it is declared good."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import electra
+from electra.checkpoints.huggingface import load_network
+from electra.checkpoints.locate import model_folder
+from electra.config import ExportConfig, require
+from electra.core.log import logger
+from electra.core.storage import read_json, write_json
+from electra.data.shards import open_examples
+from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference
+from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
+from electra.inference.runtime import RUNNERS, Runner
+from electra.inference.sessions import FORMATS, Array, Session, installed, open_session
+from electra.models.graph import Graph
+from electra.text.tokenizer import load_tokenizer, stated_length
+
+LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
+EXTRAS = {"onnx": "export", "openvino": "export,openvino"}
+
+
+def export(config: ExportConfig) -> dict[str, Any]:
+    """Write and check the files; returns the report, which is also in export.json.
+
+    Raises:
+        ValueError: a library or held-out text is missing, or a file differs or loses more than the tolerance; what
+            was refused is not in the folder, and export.json says so.
+    """
+    require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
+    require(bool(config.out), "where to? name a folder with --out")
+    out, folder = Path(config.out), model_folder(Path(config.model))
+    require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
+    formats = wanted(config)
+    graph = Graph(load_network(folder)).eval()
+    reference = in_torch(folder, graph)
+    lines = heldout_lines(config, folder) if any(f in LOSSY for f in formats) else []
+    judge = Judge(reference, lines, config.task)
+    write_files(out, folder, graph, reference, formats, lines[:CALIBRATION])
+    results = [check(out, name, graph.outputs, judge, config) for name in formats]
+    report = describe(config, reference, results, len(lines))
+    write_json(out / "export.json", report)
+    refused = [r["format"] for r in results if not r["kept"]]
+    require(not refused, f"refused {', '.join(refused)}: see {out / 'export.json'}; the other files are good")
+    logger.info(f"wrote {out}: {', '.join(formats)}")
+    return report
+
+
+def wanted(config: ExportConfig) -> list[str]:
+    """The formats asked for; ValueError where what writes them is missing."""
+    for runtime in config.to:
+        missing = [name for name in LIBRARIES[runtime] if not installed(name)]
+        require(not missing, f"--to {runtime} needs {', '.join(missing)}: pip install 'electra[{EXTRAS[runtime]}]'")
+    names: list[str] = [name for name in ("onnx", "openvino") if name in config.to]
+    names += ["openvino-bf16"] if "openvino" in config.to else []
+    return names + [f"{name}-int8" for name in ("onnx", "openvino") if config.int8 and name in config.to]
+
+
+def in_torch(folder: Path, graph: Graph) -> Runner:
+    """The model with torch behind the runner's methods: what exported files are compared with."""
+    content = read_json(folder / "config.json")
+    name = content["architectures"][0]
+    require(name in RUNNERS, f"{folder} holds a {name}, which has no exported form; there are {', '.join(RUNNERS)}")
+    return RUNNERS[name](torch_session(graph), None, load_tokenizer(folder), content, stated_length(folder), "torch")
+
+
+def torch_session(graph: Graph) -> Session:
+    """A network in torch as a session."""
+
+    def run(inputs: dict[str, Array], names: Sequence[str]) -> list[Array]:
+        with torch.inference_mode():
+            found = graph(**{name: torch.from_numpy(array) for name, array in inputs.items()})
+        return [found[graph.outputs.index(name)].numpy() for name in names]
+
+    return run
+
+
+def heldout_lines(config: ExportConfig, folder: Path) -> list[str]:
+    """The text that int8 is calibrated on and judged by: --text, --task's, or what the run's data kept apart."""
+    if config.task and not config.text:
+        from electra.tasks import TASKS
+
+        task = TASKS[read_json(folder / "config.json").get("task", "classification")]()
+        return ["\t".join(example.texts) for example in task.read(config.task, "dev")]
+    if config.text:
+        path = Path(config.text)
+        require(path.is_file(), f"{path}: no such file")
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    run = folder.parent / "config.json"
+    data = Path(read_json(run).get("data", "")) if run.exists() else Path()
+    require(
+        (data / "manifest.json").exists(),
+        "bf16 and int8 are judged by held-out text: name a file with --text, a text a line",
+    )
+    examples, tokenizer = open_examples(str(data), "heldout"), load_tokenizer(data)
+    return [tokenizer.backend.decode(examples[i].tolist()) for i in range(min(len(examples), 2000))]
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write_files(
+    out: Path, folder: Path, graph: Graph, reference: Runner, formats: list[str], calibration: list[str]
+) -> None:
+    """Write every file that was asked for, the tokeniser and the configuration; the generator in full precision."""
+    reference.tokenizer.save(out, reference.longest)
+    write_json(out / "config.json", reference.config)
+    write_plain(out, graph, formats)
+    if "onnx-int8" in formats:
+        quantise_onnx(out / FORMATS["onnx"].file, out / FORMATS["onnx-int8"].file)
+    if "openvino-int8" in formats:
+        batches = [reference.pad(rows) for rows in rows_of(reference, calibration)]
+        quantise_openvino(out / FORMATS["openvino"].file, out / FORMATS["openvino-int8"].file, batches)
+    if (folder / "generator" / "config.json").exists():
+        write_plain(out / "generator", Graph(load_network(folder / "generator")).eval(), formats)
+        shutil.copyfile(folder / "generator" / "config.json", out / "generator" / "config.json")
+
+
+def write_plain(out: Path, graph: Graph, formats: list[str]) -> None:
+    """The files of full precision of one network."""
+    for name, write in (("onnx", write_onnx), ("openvino", write_openvino)):
+        if name in formats:
+            (out / FORMATS[name].file).parent.mkdir(parents=True, exist_ok=True)
+            write(graph, out / FORMATS[name].file)
+
+
+def rows_of(model: Runner, lines: list[str]) -> list[list[list[int]]]:
+    """Rows of ids of lines, four lines a batch."""
+    rows = [model.row(model.tokenizer.encode(line).ids[: model.longest - 2]) for line in lines]
+    return [rows[i : i + 4] for i in range(0, len(rows), 4)]
+
+
+# -- checking ----------------------------------------------------------------------------------------------------------
+
+
+def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: ExportConfig) -> dict[str, Any]:
+    """Compare one format with torch; a file that is not good enough is removed."""
+    file = out / FORMATS[name].file
+    session, reference = open_session(out, name), judge.reference
+    worst = difference(reference, session, outputs)
+    result = {"format": name, "file": FORMATS[name].file, "megabytes": megabytes(file), "max_difference": worst}
+    if name in LOSSY:
+        model = type(reference)(session, None, reference.tokenizer, reference.config, reference.longest, name)
+        score = judge.score(model)
+        loss = judge.expected - score
+        good = loss <= config.tolerance
+        result |= {"measure": judge.measure, "torch": round(judge.expected, 5), "score": round(score, 5)}
+        logger.info(f"{name}: {judge.measure} {score:.4f}, torch {judge.expected:.4f}")
+    else:
+        good = worst <= PARITY
+        logger.info(f"{name}: differs from torch by {worst:.1e} at most, over {len(SHAPES)} shapes")
+    if not good and not config.force:
+        logger.warning(
+            f"{name} is refused: it differs or loses more than allowed (--tolerance {config.tolerance}, --force)"
+        )
+        if name != "openvino-bf16":  # a way to run openvino's file, no file of its own
+            file.unlink()
+            file.with_suffix(".bin").unlink(missing_ok=True)
+    return result | {"good": good, "kept": good or config.force}
+
+
+def megabytes(file: Path) -> float:
+    """The size of a file and of its weights beside it."""
+    return round(sum(f.stat().st_size for f in {file, file.with_suffix(".bin")} if f.exists()) / 1e6, 2)
+
+
+def describe(config: ExportConfig, reference: Runner, results: list[dict[str, Any]], lines: int) -> dict[str, Any]:
+    """The content of export.json."""
+    libraries = {"torch", *(name for runtime in config.to for name in LIBRARIES[runtime])}
+    return {
+        "architecture": reference.architecture,
+        "formats": results,
+        "tolerance": config.tolerance,
+        "parity": PARITY,
+        "shapes": SHAPES,
+        "heldout_lines": lines,
+        "versions": {"electra": electra.__version__}
+        | {name: importlib.metadata.version(name) for name in sorted(libraries)},
+    }

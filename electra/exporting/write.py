@@ -1,0 +1,95 @@
+"""Files of a network for ONNX Runtime and OpenVINO, in full precision and in int8."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from electra.core.storage import write_atomically
+from electra.inference.sessions import openvino_core, without_telemetry
+from electra.models.graph import Graph
+
+OPSET = 18
+EXAMPLE = (2, 9)  # the shape a network is traced with; no file keeps it
+
+
+def write_onnx(graph: Graph, file: Path) -> None:
+    """Write a network for any number of rows and tokens."""
+    rows, length = torch.export.Dim("batch"), torch.export.Dim("length", max=longest(graph))
+    example = tuple(torch.ones(EXAMPLE, dtype=torch.int64) for _ in graph.inputs)  # one tensor twice is one input
+    shapes = {name: {0: rows, 1: length} for name in graph.inputs}
+    if "positions" in graph.inputs:
+        shapes["positions"] = {0: rows, 1: torch.export.Dim("positions")}
+    with quiet():
+        program = torch.onnx.export(
+            graph, example, dynamo=True, dynamic_shapes=shapes, opset_version=OPSET,
+            input_names=list(graph.inputs), output_names=list(graph.outputs), external_data=False, verbose=False,
+        )  # fmt: skip
+    assert program is not None
+    with write_atomically(file) as out:
+        out.write(program.model_proto.SerializeToString())
+
+
+def longest(graph: Graph) -> int:
+    """The tokens a network has positions for."""
+    network: Any = graph.network
+    return int(network.encoder.config.max_position_embeddings)
+
+
+def write_openvino(graph: Graph, file: Path) -> None:
+    """The same for OpenVINO, by way of ONNX: its attention and GELU are found again there and fused."""
+    without_telemetry()
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_onnx(graph, Path(folder) / "model.onnx")
+        model = openvino.convert_model(Path(folder) / "model.onnx")
+        openvino.save_model(model, file, compress_to_fp16=False)
+
+
+def quantise_onnx(file: Path, quantised: Path) -> None:
+    """Weights of matrix products in int8, activations as they come; embeddings stay as they are."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with quiet():
+        quantize_dynamic(
+            file, quantised, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"]
+        )
+
+
+def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]) -> None:
+    """Weights and activations in int8; the ranges of activations are those that `batches` show."""
+    without_telemetry()
+    import nncf
+    import openvino
+
+    with quiet():
+        model = nncf.quantize(
+            openvino_core().read_model(file),
+            nncf.Dataset(batches),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(batches),
+        )
+    openvino.save_model(model, quantised)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' warnings and progress to themselves."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

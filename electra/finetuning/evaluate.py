@@ -1,0 +1,203 @@
+"""Evaluate: scores of a pre-trained model on tasks, several seeds, beside what needs no network at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from electra.checkpoints.huggingface import is_finetuned
+from electra.checkpoints.locate import model_folder
+from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
+from electra.core.hardware import provenance
+from electra.core.log import logger
+from electra.core.storage import read_object, write_atomically, write_json
+from electra.finetuning.baselines import Predictions, baseline_answers
+from electra.finetuning.material import named_columns
+from electra.finetuning.report import evaluation_html
+from electra.finetuning.run import finetune
+from electra.inference.task_model import TaskModel, load_task_model
+from electra.tasks import GLUE, Example, Task
+from electra.tasks.base import known
+from electra.tasks.glue import Glue
+from electra.training.device import choose_device
+from electra.training.identity import require_same
+
+RESAMPLES = 1000  # of the bootstrap
+ASKED = ("model", "suite", "data", "task", "train", "dev")  # what a report answers
+
+
+def evaluate(config: EvaluateConfig) -> dict[str, Any]:
+    """Score a model on a file or a suite; returns what summary.json holds.
+
+    A pre-trained model is fine-tuned first, with each seed; a fine-tuned one is scored as it is.
+
+    Raises:
+        ValueError: the model or the data does not fit.
+    """
+    require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
+    out = Path(config.out)
+    if config.check:
+        require(bool(config.train), "--check looks at what is learned from: give --train FILE")
+        return finetune(finetune_config(config, out))
+    refuse_other_report(config, out)
+    out.mkdir(parents=True, exist_ok=True)
+    if config.suite == "glue":
+        tasks = suite_tasks(config)
+        results = [r for name in tasks for r in evaluate_task(task_config(config, name, out), out / name)]
+    else:
+        file = config.suite or config.dev
+        require(bool(file), "which data? name a file to measure on: --suite FILE, or --suite glue --data FOLDER")
+        results = evaluate_task(replace(config, dev=file), out)
+    about = {"resamples": RESAMPLES, "config": to_dict(config), **provenance()}
+    summary = {"model": config.model, "results": results} | about
+    write_json(out / "summary.json", summary)
+    write_html(out, results)
+    logger.info(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
+    return summary
+
+
+def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
+    """Refuse a folder that holds the report of another model or of other data: it would be lost."""
+    path = out / "summary.json"
+    if path.exists():
+        before = read_object(path).get("config", {})
+        require_same(out, before, {name: getattr(config, name) for name in ASKED}, set())
+
+
+def suite_tasks(config: EvaluateConfig) -> list[str]:
+    """The tasks of GLUE whose folders are there; MNLI first, as others may start from its model."""
+    found = [name for name in sorted(GLUE, key="mnli".__ne__) if folder_of(config, name).is_dir()]
+    require(bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))})")
+    return found
+
+
+def folder_of(config: EvaluateConfig, name: str) -> Path:
+    """Where a task of the suite lies: under its own name or ours."""
+    theirs = Path(config.data) / GLUE[name].folder
+    return theirs if theirs.is_dir() else Path(config.data) / name
+
+
+def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
+    """The configuration of one task of the suite; some start from the suite's MNLI model if that is wanted."""
+    folder, mnli = str(folder_of(config, name)), out / "mnli" / "finetuned"
+    goes_on = config.from_mnli and GLUE[name].starts_from_mnli
+    require(not goes_on or folder_of(config, "mnli").is_dir(), f"--from-mnli: {config.data} has no folder MNLI")
+    return replace(config, task=name, train=folder, dev=folder, model=str(mnli) if goes_on else config.model)
+
+
+def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
+    """Scores of every seed and of the baselines on each dev split; submissions where there are test sets."""
+    models = models_of(config, out)
+    task = models[0].task
+    train = task.read(config.train, "train") if config.train else []
+    splits = [split for split in task.dev_splits if task.holds(config.dev, split)]
+    results = [measured(config, models, split, train, out) for split in splits]
+    if isinstance(task, Glue):
+        submit(models[results[0]["median_seed"]], task, config.dev, out / "submission")
+    return results
+
+
+def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
+    """Write what GLUE's server takes, for every test set that lies there."""
+    for split in task.test_splits:
+        if task.holds(source, split):
+            logger.info(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
+
+
+def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
+    """The fine-tuned model, or one for each seed; a model of another task is fine-tuned on for this one."""
+    folder = model_folder(Path(config.model))
+    if not is_finetuned(folder):
+        return finetuned_models(config, out)
+    model = load_task_model(folder, str(choose_device(config.device)))
+    if config.task not in ("auto", model.name):
+        require(bool(config.train), f"{config.model} is fine-tuned for {model.name}, not {config.task}: give --train")
+        return finetuned_models(config, out)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model.task.columns |= named_columns(config)
+    return [model]
+
+
+def measured(
+    config: EvaluateConfig, models: Sequence[TaskModel], split: str, train: Sequence[Example], out: Path
+) -> dict[str, Any]:
+    """Scores of every seed and of the baselines on one split; the predictions go into `out`."""
+    name, task = models[0].name, models[0].task
+    examples = task.read(config.dev, split)
+    answered = [model.answer(examples) for model in models]
+    rows = [row_of(f"seed {config.seed + n}", task, p, examples) for n, p in enumerate(answered)]
+    baselines = baseline_answers(name, train, examples, config.baseline)
+    stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"
+    for number, predictions in enumerate(answered):
+        write_predictions(out / f"{stem}-{number}.jsonl", predictions, examples)
+    median = sorted(range(len(rows)), key=lambda n: rows[n]["score"])[(len(rows) - 1) // 2]
+    scores = [row["score"] for row in rows]
+    return {
+        "task": name,
+        "split": split,
+        "file": config.dev,
+        "examples": sum(example.label is not None for example in examples),
+        "main_metric": task.main_metric,
+        "median": float(np.median(scores)),
+        "spread": float(np.std(scores)),
+        "interval": rows[median]["interval"],
+        "median_seed": median,
+        "predictions": str(out / f"{stem}-{median}.jsonl"),
+        "seeds": rows,
+        "baselines": [row_of(baseline, task, p, examples) for baseline, p in baselines],
+    }
+
+
+def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
+    """Fine-tune with each seed, unless that has been done."""
+    require(bool(config.train), f"{config.model} is not fine-tuned; give --train FILE to fine-tune it first")
+    learning = finetune_config(config, out)
+    runs, device = Path(learning.out) / "runs", str(choose_device(config.device))
+    return [load_task_model(runs / f"seed-{r['seed']}" / "model", device) for r in finetune(learning)["seeds"]]
+
+
+def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
+    """How the model is fine-tuned, in a folder of its own."""
+    given = {f.name: getattr(config, f.name) for f in fields(FinetuneConfig)}
+    return FinetuneConfig(**given | {"out": str(out / "finetuned")})
+
+
+def row_of(name: str, task: Task, predictions: Predictions, examples: Sequence[Example]) -> dict[str, Any]:
+    """All scores of one set of predictions, and the bootstrap interval of the main one."""
+    scores = task.score(predictions, examples)
+    interval = bootstrap(task, predictions, examples)
+    return {"name": name, "score": scores[task.main_metric], "interval": interval, "scores": scores}
+
+
+def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> tuple[float, float]:
+    """The 95 % interval of the main metric over examples drawn again with replacement."""
+    pairs = known(predictions, examples)
+    draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)), dtype=np.int32)
+    found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def write_predictions(path: Path, predictions: Predictions, examples: Sequence[Example]) -> None:
+    """One line an example: what it is, what was answered, what is right."""
+    with write_atomically(path, "w") as file:
+        for prediction, e in zip(predictions, examples, strict=True):
+            line = {"id": e.id, "texts": e.texts, "gold": e.label, **prediction}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def write_html(out: Path, results: Sequence[dict[str, Any]]) -> None:
+    """Write report.html: the table, and for each task where the median seed goes wrong."""
+    parts = []
+    for r in results:
+        lines = Path(r["predictions"]).read_text(encoding="utf-8").splitlines()
+        parts.append((r, [json.loads(line) for line in lines]))
+    with write_atomically(out / "report.html", "w") as file:
+        file.write(evaluation_html(parts))

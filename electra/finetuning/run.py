@@ -1,0 +1,244 @@
+"""Fine-tune: a pre-trained model and labelled data in, a Hugging Face directory out (paper, Table 7)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import statistics
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from electra.checkpoints.huggingface import load_encoder
+from electra.config import FinetuneConfig, require, to_dict
+from electra.core.log import logger
+from electra.core.runs import read_metrics
+from electra.core.storage import only_writer, read_json, write_json, write_tensors
+from electra.data.rows import ExampleLoader, lay_out
+from electra.finetuning.material import Material, epochs_of, percent, read_material, warn_if_collapsed
+from electra.finetuning.processes import side_by_side
+from electra.inference.task_model import TaskModel, answers
+from electra.interface import Output, Packed, Trainable
+from electra.models.electra.encoder import Encoder, compute_in
+from electra.models.electra.initialisation import initialise_randomly
+from electra.models.task_heads import Answerer, Classifier, Tagger
+from electra.tasks import Task
+from electra.training.device import choose_device, choose_dtype
+from electra.training.identity import require_same
+from electra.training.memory import keep_freed_memory
+from electra.training.optimizer import build_optimizer, layerwise
+from electra.training.seed import seed_all
+from electra.training.trainer import Trainer
+
+TaskNetwork = Classifier | Tagger | Answerer
+# Where model and data lie is free too: what counts is what they hold.
+FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
+                  "model", "train", "dev"}  # fmt: skip
+FEWEST = 8  # examples of a batch that may tell whether all get the same label
+
+
+class TaskBatch(NamedTuple):
+    """Features as the network reads them and what it should say."""
+
+    packed: Packed
+    targets: Tensor
+
+
+class TaskCounts(NamedTuple):
+    """What one optimizer step sees, over all micro-batches."""
+
+    tokens: Tensor
+    examples: Tensor
+
+
+class Learner(Trainable):
+    """A network and the loss of its task: what the training loop trains."""
+
+    def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
+        super().__init__()
+        self.network, self.task, self.reduction = network, task, reduction
+
+    def count(self, batch: TaskBatch) -> TaskCounts:
+        """What this batch adds to the step's counts."""
+        return TaskCounts((batch.packed.example_ids > 0).sum(), torch.tensor(len(batch.packed.tokens)))
+
+    def forward(self, batch: TaskBatch, counts: TaskCounts | None = None) -> Output:
+        """The summed loss, as released, or the mean."""
+        outputs = self.task.run(self.network, batch.packed, batch.targets)
+        losses = self.task.loss(outputs, batch.targets)
+        examples = (counts or self.count(batch)).examples
+        loss = losses.sum() if self.reduction == "sum" else losses.sum() / examples
+        return Output(loss, {"loss": losses.detach().mean(), **one_answer(outputs)})
+
+
+def one_answer(outputs: Any) -> dict[str, Tensor]:
+    """The share of a batch that gets the commonest label, where outputs are logits of one label an example."""
+    if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2 or len(outputs) < FEWEST:
+        return {}
+    counts = torch.zeros_like(outputs[0]).index_add_(
+        0, outputs.argmax(1), torch.ones(len(outputs), device=outputs.device, dtype=outputs.dtype)
+    )
+    return {"commonest": counts.detach().max() / len(outputs)}
+
+
+class Finetuner(Trainer):
+    """The loop, measuring a task's scores on the dev file."""
+
+    material: Material
+    best: Path | None = None  # where the best weights are kept, if they are wanted
+
+    def measure(self) -> dict[str, float]:
+        """The scores; the weights are kept if they are the best so far."""
+        m = self.material
+        if not m.dev:
+            return {}
+        assert isinstance(self.module, Learner)
+        network = self.module.network
+        dtype = network.encoder.compute_dtype
+        compute_in(network, torch.float32)  # as the saved model will answer
+        predictions = answers(network, m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
+        compute_in(network, dtype)
+        scores = m.task.score(predictions, m.dev_examples)
+        metric = m.task.main_metric
+        if self.best and scores[metric] > best_score(self.folder, metric):
+            write_tensors(self.best, {n: p.detach() for n, p in self.module.network.state_dict().items()})
+        if self.done() == 1:
+            warn_if_collapsed(predictions, m.dev_examples)
+        return scores
+
+
+def finetune(config: FinetuneConfig) -> dict[str, Any]:
+    """Train with each seed and write the model of the median one to `out`; returns what summary.json holds.
+
+    The same configuration again continues, bit for bit as if it had never stopped.
+
+    Raises:
+        ValueError: the data, the model or the folder does not fit; nothing has been written.
+        Interrupted: a signal asked to stop; it has saved.
+    """
+    require(bool(config.model), "which model? name a run, or a Hugging Face ELECTRA or BERT directory")
+    require(bool(config.train), "which data? give --train FILE")
+    require(config.select == "last" or bool(config.dev), "select='best' needs a dev file to choose by: give --dev FILE")
+    material = read_material(config)
+    if config.check:
+        return {}
+    out = Path(config.out)
+    encoder = load_encoder(material.folder)
+    count = len(material.train)
+    config = config.resolved(encoder.config.hidden_size, count, epochs_of(material.name))
+    if config.select == "best" and not config.eval_steps:
+        config = replace(config, eval_steps=max(1, count // config.train_batch_size))
+    content = to_dict(config) | {"material": fingerprint(material, encoder)}
+    file = out / "finetune.json"
+    require_same(out, read_json(file) if file.exists() else None, content, FREE_TO_CHANGE)
+    with only_writer(out):
+        write_json(file, content)
+        seeds = range(config.seed, config.seed + config.seeds)
+        if config.parallel > 1:
+            share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
+            side_by_side(train_seed, [(share, material, seed) for seed in seeds], config.parallel)
+        return write_summary(config, material, [train_seed(config, material, seed) for seed in seeds])
+
+
+def fingerprint(material: Material, encoder: Encoder) -> str:
+    """What a run is known by beside its configuration: the weights it starts from and the examples, by content."""
+    found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
+    for feature in (*material.train, *material.dev):
+        found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
+    for name, tensor in encoder.state_dict().items():
+        found.update(name.encode() + tensor.numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
+def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[str, Any]:
+    """Train one seed to its end, unless it has; returns its scores."""
+    folder = Path(config.out) / "runs" / f"seed-{seed}"
+    if (folder / "scores.json").exists():
+        return read_json(folder / "scores.json")
+    folder.mkdir(parents=True, exist_ok=True)
+    keep_freed_memory()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    config = replace(config, seed=seed)
+    device = choose_device(config.device)
+    learner = build_learner(config, material).to(device)
+    compute_in(learner, choose_dtype(config))
+    trainer = build_trainer(config, material, learner, folder, device)
+    trainer.fit()
+    lines = [line for line in read_metrics(folder) if line["kind"] == "eval"]
+    scores = lines[-1] if lines else {}
+    if config.select == "best":
+        scores = max(lines, key=lambda line: line[material.task.main_metric])
+        learner.network.load_state_dict(load_file(folder / "best.safetensors"))
+    compute_in(learner, torch.float32)
+    model = TaskModel(learner.network, material.task, material.name, material.tokenizer, material.max_length)
+    model.save(folder / "model")
+    result = {"seed": seed, **{k: v for k, v in scores.items() if k not in ("kind", "tokens")}}
+    write_json(folder / "scores.json", result)
+    for left in (folder / "checkpoints", folder / "best.safetensors"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+    return result
+
+
+def build_learner(config: FinetuneConfig, material: Material) -> Learner:
+    """The pre-trained encoder under a new head; the head's first weights depend on the seed."""
+    pretrained = load_encoder(material.folder)
+    shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
+    seed_all(config.seed)
+    network = material.task.build(Encoder(shape), config.head)
+    network.encoder.load_state_dict(pretrained.state_dict())
+    initialise_randomly(network.head, shape.initializer_range)
+    for name, p in network.head.named_parameters():
+        if name.endswith("out_proj.weight"):
+            nn.init.xavier_uniform_(p)  # as released
+    return Learner(network, material.task, config.reduction)
+
+
+def build_trainer(
+    config: FinetuneConfig, material: Material, learner: Learner, folder: Path, device: torch.device
+) -> Finetuner:
+    """The loop with its data and a learning rate for each layer."""
+    pad_id, task = material.tokenizer.pad_id, material.task
+    loader = ExampleLoader(
+        material.train,
+        config.train_batch_size,
+        config.seed,
+        lambda chosen: TaskBatch(lay_out(chosen, pad_id), task.targets(chosen)),
+    )
+    num_layers = len(learner.network.encoder.layers)
+    rates = layerwise(config.layerwise_lr_decay, num_layers, config.faithful == "on")
+    optimizer = build_optimizer(learner, config, rates)
+    trainer = Finetuner(learner, optimizer, loader, None, config, folder, device, config.micro_batch_size)
+    trainer.material = material
+    trainer.best = folder / "best.safetensors" if config.select == "best" else None
+    return trainer
+
+
+def best_score(folder: Path, metric: str) -> float:
+    """The best score a run has written down."""
+    if not (folder / "metrics.jsonl").exists():
+        return float("-inf")
+    return max((x[metric] for x in read_metrics(folder) if x["kind"] == "eval"), default=float("-inf"))
+
+
+def write_summary(config: FinetuneConfig, material: Material, results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the median seed's model into `out`, and summary.json beside it."""
+    out, metric = Path(config.out), material.task.main_metric
+    ranked = sorted(results, key=lambda r: r.get(metric, 0.0))
+    chosen = ranked[(len(ranked) - 1) // 2]["seed"]
+    shutil.copytree(out / "runs" / f"seed-{chosen}" / "model", out, dirs_exist_ok=True)
+    scores = {
+        name: {"median": statistics.median(v), "min": min(v), "max": max(v), "spread": statistics.pstdev(v)}
+        for name in results[0]
+        if name not in ("seed", "step", "seconds") and (v := [r[name] for r in results])
+    }
+    summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": chosen, "scores": scores}
+    write_json(out / "summary.json", summary)
+    shown = f": {metric} {percent(material.name, scores[metric]['median'])} on {config.dev}" if metric in scores else ""
+    logger.info(f"saved {out}{shown}" + (f", the median of {len(results)} seeds" if len(results) > 1 else ""))
+    return summary

@@ -1,0 +1,40 @@
+"""The threshold from which on a word is marked, from a text without errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from electra.config import DetectConfig, require
+from electra.core.log import logger
+from electra.core.storage import read_json, write_json
+
+if TYPE_CHECKING:
+    from electra.inference.detector import Word
+
+MIN_MARKS = 5  # a threshold rests on at least so many words
+
+
+def calibrate(config: DetectConfig, words: Sequence[Word]) -> None:
+    """Store the threshold that marks the wanted share of these words, of a text without errors."""
+    threshold = threshold_for(words, config.marks_per_100)
+    folder = Path(config.model)
+    path = (folder / "model" if (folder / "model" / "config.json").exists() else folder) / "config.json"
+    write_json(path, read_json(path) | {"detection_threshold": threshold})
+    marked = sum(word.is_marked(threshold) for word in words)
+    logger.info(
+        f"{config.model}: from {threshold:.4f} on a word is marked: {marked} of {len(words):,} in {config.calibrate}"
+    )
+
+
+def threshold_for(words: Sequence[Word], marks_per_100: float) -> float:
+    """The lowest threshold at which at most `marks_per_100` of 100 clean words are marked; signs are no words."""
+    scores = sorted((word.replaced for word in words if not word.exempt), reverse=True)
+    allowed = int(sum(any(c.isalnum() for c in word.text) for word in words) * marks_per_100 / 100)
+    require(
+        allowed >= MIN_MARKS,
+        f"too little text: at {marks_per_100:g} marks in 100 words it takes {MIN_MARKS * 100 / marks_per_100:,.0f}",
+    )
+    return min(1.0, math.nextafter(scores[allowed], 2.0)) if allowed < len(scores) else 0.0

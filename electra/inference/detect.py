@@ -1,0 +1,36 @@
+"""Detect: which words of a text look replaced, and what would fit in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from electra.config import DetectConfig, require
+from electra.core.html import escape, page
+from electra.core.log import logger
+from electra.core.storage import write_atomically
+from electra.inference.calibration import calibrate
+from electra.inference.detector import detect_words
+from electra.inference.load import load
+from electra.inference.marks import MarkedText, marked_html
+from electra.text.sources import read_text
+
+
+def detect(config: DetectConfig) -> Iterator[MarkedText]:
+    """Mark the words of files or standard input that look wrong; `config.html` is written when all have been."""
+    require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
+    model = load(config.model)
+    if config.calibrate:
+        calibrate(config, detect_words(model, read_text(config.calibrate), 1.0, 0))
+        return
+    threshold = model.threshold if config.threshold < 0 else config.threshold
+    pages = []
+    for name in config.files:
+        text = read_text(name)
+        words = model.detect(text, threshold, config.suggestions)
+        yield MarkedText(name, text, words, threshold)
+        pages.append(f"<h2>{escape(name)}</h2>{marked_html(text, words, threshold)}")
+    if config.html:
+        with write_atomically(Path(config.html), "w") as file:
+            file.write(page("Words that look replaced", "".join(pages)))
+        logger.info(f"wrote {config.html}")

@@ -1,0 +1,64 @@
+"""load(): any run, Hugging Face ELECTRA directory or exported folder as a Python object; and what it predicts."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from electra.config import PredictConfig, require
+from electra.core.errors import WrongInput
+from electra.inference.load import load
+from electra.inference.zero_shot import zero_shot
+from electra.text.sources import read_text
+
+
+def predict(config: PredictConfig) -> list[dict[str, Any]]:
+    """Return a prediction for each line of the input, under the line's `id`."""
+    lines = [line.rstrip("\r") for line in read_text(config.input).split("\n")]
+    questions = [parse(line, number) for number, line in enumerate(lines, 1) if line.strip()]
+    inputs = [question.input for question in questions]
+    model = load(config.model, config.device)
+    if config.zero_shot:
+        require(hasattr(model, "replaced"), f"{config.model} is no discriminator; --zero-shot asks a pre-trained one")
+        words = [word.strip() for word in config.labels.split(",") if word.strip()]
+        found = zero_shot(model, [t if isinstance(t, str) else " ".join(t) for t in inputs], config.zero_shot, words)
+    else:
+        require(
+            hasattr(model, "predict"),
+            f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS",
+        )
+        try:
+            found = model.predict(inputs)
+        except WrongInput as error:
+            raise ValueError(f"line {questions[error.number - 1].line}: give {error.needed}") from None
+    return [
+        {"id": q.id, **{k: v for k, v in prediction.items() if k != "id"}}
+        for q, prediction in zip(questions, found, strict=True)
+    ]
+
+
+class Question(NamedTuple):
+    """What a line asks."""
+
+    input: str | list[str]
+    id: str  # the object's own, else the number of the line
+    line: int
+
+
+def parse(line: str, number: int) -> Question:
+    """A line of text; or as JSON a list of texts, or an object with `text` (and `text2`), `tokens`, or `question`."""
+    plain = Question(line, str(number), number)
+    if not line.startswith(("{", "[")):
+        return plain
+    try:
+        content = json.loads(line)
+    except json.JSONDecodeError:
+        return plain  # a text that begins with a bracket
+    if isinstance(content, list) and content and all(isinstance(part, str) for part in content):
+        return plain._replace(input=content)
+    if isinstance(content, dict):
+        for names in (("tokens",), ("question", "context"), ("text", "text2"), ("text",)):
+            if all(name in content for name in names):
+                values = [content[name] for name in names]
+                return Question(values[0] if len(values) == 1 else values, str(content.get("id", number)), number)
+    raise ValueError(f"line {number}: give a text, a list of texts, or an object with text (and text2), or tokens")

@@ -1,0 +1,1 @@
+"""The Transformer of BERT and ELECTRA."""

@@ -1,0 +1,118 @@
+"""Where the weights start: at random as in the paper, or from counts of the corpus.
+
+Both are plain numbers in the same tensors. The second lifts a tiny model off the plateau of single-word frequencies
+within seconds (docs/tiny.md): word vectors whose products are already co-occurrences, and heads that already look
+at their neighbours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from electra.models.electra.embeddings import Embeddings
+from electra.models.electra.encoder import Encoder, Layer, Linear
+from electra.models.heads import Discriminator, MLMHead, RTDHead
+
+POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, kept for positions
+NEIGHBOURS = (-1, 1, -2, 2)
+WORD_STD, POSITION_AMPLITUDE = 0.1, 0.141
+POSITION_SHARPNESS = 0.2  # the random part of a head that starts on a neighbour is shrunk to this
+
+
+@torch.no_grad()
+def initialise_randomly(module: nn.Module, std: float) -> None:
+    """Start as the released code does: truncated normal, Glorot where it names no initialiser, biases at zero."""
+    for part in module.modules():
+        if isinstance(part, Embeddings):
+            part.initialise(std)
+        elif isinstance(part, Linear):
+            nn.init.trunc_normal_(part.weight, std=std, a=-2 * std, b=2 * std)
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, Encoder) and isinstance(part.project, Linear):
+            nn.init.xavier_uniform_(part.project.weight)
+        elif isinstance(part, RTDHead):
+            nn.init.xavier_uniform_(part.prediction.weight)
+
+
+@torch.no_grad()
+def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Tensor) -> None:
+    """Start from counts: `word_vectors` [V, <= E - 32], unit scale; `unigram` [V], probabilities.
+
+    Embeddings must stay well above the learning rate, or Adam wipes out in a few steps what was put there.
+    """
+    for part in module.modules():
+        if isinstance(part, Linear):
+            nn.init.normal_(part.weight, std=part.in_features**-0.5)
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, Embeddings):
+            set_tables(part, word_vectors)
+        elif isinstance(part, Encoder):
+            set_positional_heads(part)
+        elif isinstance(part, MLMHead):
+            part.bias.copy_(unigram.clamp_min(1e-9).log())
+            part.norm.weight.fill_(0.2)  # the vectors are five times larger than usual: first logits near the prior
+        elif isinstance(part, Discriminator):
+            part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
+
+
+def set_tables(embeddings: Embeddings, word_vectors: Tensor) -> None:
+    """Word vectors in the first dimensions, sines and cosines of the position in the last 32."""
+    words, width = embeddings.word.weight, word_vectors.shape[1]
+    nn.init.normal_(words, std=0.1 * WORD_STD)
+    words[:, :width] = WORD_STD * word_vectors
+    positions = torch.arange(len(embeddings.position.weight))
+    angles = positions[:, None] * frequencies()
+    embeddings.position.weight.zero_()
+    waves = torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+    embeddings.position.weight[:, -POSITION_DIMENSIONS:] = POSITION_AMPLITUDE * waves
+    embeddings.token_type.weight.zero_()
+
+
+def set_positional_heads(encoder: Encoder) -> None:
+    """Let the first layer's heads look at the neighbours, and two heads of every later layer."""
+    if isinstance(encoder.project, Linear):
+        nn.init.orthogonal_(encoder.project.weight)
+    for number, layer in enumerate(encoder.layers):
+        assert isinstance(layer, Layer)
+        heads = layer.attention.num_heads if number == 0 else min(2, layer.attention.num_heads)
+        for head in range(heads):
+            look_at(layer, head, NEIGHBOURS[head % len(NEIGHBOURS)], encoder.project)
+
+
+def look_at(layer: Layer, head: int, offset: int, project: nn.Module) -> None:
+    """Turn the query's position by `offset`, so that it matches the key `offset` tokens away."""
+    hidden = layer.attention.out.in_features
+    size = hidden // layer.attention.num_heads
+    width = min(size, POSITION_DIMENSIONS)
+    query, key = layer.attention.qkv.weight.view(3, layer.attention.num_heads, size, hidden)[:2, head]
+    for weight, turn in ((query, rotation(offset)), (key, torch.eye(POSITION_DIMENSIONS))):
+        weight *= POSITION_SHARPNESS
+        weight[:width] += read_position(turn[:width], project, hidden) * (size / width) ** 0.25
+
+
+def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
+    """Rows that read `turn` of the position out of a hidden state, back through the orthogonal projection."""
+    embedding_size = project.in_features if isinstance(project, Linear) else hidden
+    rows = torch.zeros(turn.shape[0], embedding_size)
+    rows[:, -POSITION_DIMENSIONS:] = turn
+    return rows @ project.weight.T if isinstance(project, Linear) else rows
+
+
+def frequencies() -> Tensor:
+    """Sixteen angular frequencies, geometric from 2.4 to 0.04 radians a token."""
+    return torch.exp(torch.linspace(math.log(2.4), math.log(0.04), POSITION_DIMENSIONS // 2))
+
+
+def rotation(offset: int) -> Tensor:
+    """The matrix that turns the waves of position t into those of t + offset: [32, 32]."""
+    turns: Sequence[Tensor] = [
+        torch.tensor([[math.cos(w * offset), math.sin(w * offset)], [-math.sin(w * offset), math.cos(w * offset)]])
+        for w in frequencies().tolist()
+    ]
+    return torch.block_diag(*turns)

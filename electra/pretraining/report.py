@@ -1,0 +1,81 @@
+"""report.html of a run: its curves and example texts on one page that needs nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from electra.config import PretrainConfig
+from electra.core.html import page, svg_of
+from electra.core.runs import read_metrics
+from electra.core.storage import write_atomically
+from electra.evaluation.replacements import replaced_examples
+from electra.inference.detector import Word
+from electra.inference.marks import marked_html
+from electra.inference.pretrained import Model
+
+if TYPE_CHECKING:
+    pass
+
+CURVES = {
+    "losses": ("gen_loss", "mlm_loss", "disc_loss"),
+    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy", "mlm_accuracy"),
+}
+EXAMPLES = 12
+
+
+def write_report(run: Path, path: Path, *parts: str) -> None:
+    """Write the page: `parts`, which are HTML, then the curves of `run`."""
+    lines = read_metrics(run)
+    with write_atomically(path, "w") as file:
+        file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
+
+
+def examples_html(model: Model, config: PretrainConfig) -> str:
+    """Held-out text with the generator's replacements outlined, tokens shaded by the probability of being replaced."""
+    parts = ["<h2>Held-out text with the generator's replacements (outlined)</h2>"]
+    rows, labels = replaced_examples(model, config, EXAMPLES)
+    scores = model.replaced([model.row(ids) for ids in rows])
+    for ids, is_replaced, probabilities in zip(rows, labels, scores, strict=True):
+        words = tokens_in_text(model, ids, probabilities[1:-1].tolist())
+        wrong = frozenset(word.start for word, yes in zip(words, is_replaced, strict=True) if yes)
+        text = model.tokenizer.backend.decode(ids, skip_special_tokens=False)
+        parts.append(marked_html(text, words, model.threshold, wrong))
+    return "".join(parts)
+
+
+def tokens_in_text(model: Model, ids: list[int], probabilities: list[float]) -> list[Word]:
+    """Each token with its place in the decoded text, whatever kind of tokeniser it is."""
+    words, end = [], 0
+    for number, p in enumerate(probabilities, 1):
+        text = model.tokenizer.backend.decode(ids[:number], skip_special_tokens=False)
+        start = end + len(text[end:]) - len(text[end:].lstrip())
+        words.append(Word(text[start:], start, len(text), p, ()))
+        end = len(text)
+    return words
+
+
+def curves(lines: list[dict[str, Any]]) -> list[str]:
+    """One picture for each group of metrics: training as a line, held-out text as points."""
+    return [
+        picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()
+    ]
+
+
+def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
+    """Metrics against steps as SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 2.8 * max(1, len(names) if title == "losses" else 1)), layout="constrained")
+    axes = figure.subplots(len(names) if title == "losses" else 1, squeeze=False).ravel()
+    for i, name in enumerate(names):
+        axis = axes[i % len(axes)]
+        for kind, style in (("train", "-"), ("eval", "o")):
+            points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
+            axis.plot(
+                *zip(*points, strict=True), style, label=f"{name} ({kind})", color=f"C{i}", markersize=4
+            ) if points else None
+        axis.set_xlabel("step")
+        axis.legend()
+        axis.grid(alpha=0.3)
+    return svg_of(figure)

@@ -1,0 +1,1 @@
+"""Text and labelled data, read and tokenised. No torch."""

@@ -1,0 +1,109 @@
+"""Learning a vocabulary from text: WordPiece, byte-level BPE or Unigram, the same from the same lines."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from electra.text.tokenizer import SPELLINGS, Tokenizer, bert_wordpiece
+
+SPECIALS = {role: spellings[0] for role, spellings in SPELLINGS.items()}
+ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def train_tokenizer(kind: str, lines: Iterable[str], vocab_size: int, lowercase: bool) -> Tokenizer:
+    """Learn a vocabulary from lines of text; `kind` is wordpiece, bpe or unigram."""
+    trainings = {"wordpiece": train_wordpiece, "bpe": train_bpe, "unigram": train_unigram}
+    if kind not in trainings:
+        raise ValueError(f"cannot train a tokenizer of kind {kind!r}; choose from {', '.join(trainings)}")
+    backend = trainings[kind](list(lines), vocab_size, lowercase)
+    roles = {role: token for role, token in SPECIALS.items() if backend.token_to_id(token) is not None}
+    return Tokenizer(backend, roles)
+
+
+def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn BERT's kind of vocabulary; the same lines give the same one."""
+    # The library numbers the "##x" of single characters in the order of a hash table, which differs from run to run
+    # and decides ties between merges. Handing the alphabet over as leading tokens fixes the order.
+    backend = bert_wordpiece({token: index for index, token in enumerate(ORDER)}, lowercase)
+    alphabet, inner = wordpiece_alphabet(backend, lines, vocab_size)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[*ORDER, *("##" + character for character in inner)],
+        initial_alphabet=alphabet,
+        limit_alphabet=max(1, len(alphabet)),
+        show_progress=False,
+    )
+    backend.train_from_iterator(lines, trainer, length=len(lines))
+    return bert_wordpiece(backend.get_vocab(), lowercase)
+
+
+def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
+    """The commonest characters after normalisation, half a vocabulary at most, and those that stand inside words."""
+    raw: Counter[str] = Counter()
+    for line in lines:
+        raw.update(line)
+    counts: Counter[str] = Counter()
+    for character, count in raw.items():
+        for part in backend.normalizer.normalize_str(character):
+            counts[part] += count
+    ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))[: vocab_size // 2]
+    # Punctuation and Chinese characters always stand alone: no "##," or "##中" is ever used.
+    inner = [c for c in ranked if len(backend.pre_tokenizer.pre_tokenize_str(f"a{c}a")) == 1]
+    room = vocab_size - len(ORDER) - len(ranked)
+    return sorted(ranked), sorted(inner[: max(0, room)])
+
+
+def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn a byte-level BPE: every text has a spelling, so there is no unknown token. Case is always kept."""
+    fewest = len(ORDER) - 1 + len(pre_tokenizers.ByteLevel.alphabet())
+    if vocab_size < fewest:
+        raise ValueError(
+            f"a bpe vocabulary has at least {fewest} entries, the bytes and special tokens; raise vocab_size"
+        )
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[token for token in ORDER if token != "[UNK]"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(lines, trainer, length=len(lines))
+    return backend
+
+
+def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+    """Learn a Unigram model over words that carry their leading space."""
+    backend = tokenizers.Tokenizer(models.Unigram())
+    steps: list[normalizers.Normalizer] = [normalizers.NFKC()]
+    if lowercase:
+        steps += [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]
+    backend.normalizer = normalizers.Sequence(steps)
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab_size, special_tokens=ORDER, unk_token="[UNK]", show_progress=False
+    )
+    try:
+        backend.train_from_iterator(lines, trainer, length=len(lines))
+    except Exception as error:  # the library raises bare Exception
+        raise ValueError(f"no unigram vocabulary of {vocab_size} fits this text ({error}); raise vocab_size") from None
+    return with_short_scores(backend)
+
+
+def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
+    """Round a Unigram model's scores, for the library does not read all digits back as it wrote them.
+
+    Entries of one score come in another order from run to run; here in the alphabet's, behind the special tokens.
+    """
+    content = json.loads(backend.to_str())
+    entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
+    special, learnt = entries[: len(ORDER)], entries[len(ORDER) :]
+    content["model"]["vocab"] = special + sorted(learnt, key=lambda entry: (-entry[1], entry[0]))
+    return tokenizers.Tokenizer.from_str(json.dumps(content))

@@ -1,0 +1,68 @@
+"""The ids of words, remembered: a corpus is mostly made of words that were there before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, pairwise
+
+import numpy as np
+from tokenizers import models, normalizers, pre_tokenizers
+
+from electra.text.tokenizer import Tokenizer, batches
+
+LINE = 1 << 13  # characters of new words that are encoded together
+LONGEST = 32  # characters of a word that is remembered
+MOST = 1 << 19  # words, some 200 MB; then it begins anew
+
+
+class WordCache:
+    """Encodes lines as its tokeniser does, but each new word once (docs/speed.md)."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.fits = words_stand_alone(tokenizer)
+        self.known: dict[str, list[int]] = {}
+
+    def encode_lines(self, lines: list[str]) -> list[list[int]]:
+        """The ids of each line, without special tokens."""
+        if not self.fits:
+            return self.tokenizer.encode_lines(lines)
+        rows = [line.split(" ") for line in lines]
+        new = [word for word in dict.fromkeys(chain.from_iterable(rows)) if word not in self.known]
+        self.known.update(zip(new, self.encode_words(new), strict=True))
+        ids = [list(chain.from_iterable(map(self.known.__getitem__, words))) for words in rows]
+        self.forget(new)
+        return ids
+
+    def encode_words(self, words: list[str]) -> Iterator[list[int]]:
+        """The ids of each word, encoded many in a line: a line for each would take longer than the word."""
+        backend = self.tokenizer.backend
+        backend.encode_special_tokens = True
+        for some in batches(words, LINE):
+            encoding = backend.encode(" ".join(some), add_special_tokens=False)
+            ids, starts = encoding.ids, [start for start, _ in encoding.offsets]
+            ends = np.searchsorted(starts, np.cumsum([len(word) + 1 for word in some])).tolist()
+            yield from (ids[start:end] for start, end in pairwise([0, *ends]))
+
+    def forget(self, new: list[str]) -> None:
+        """Drop what is not worth its memory."""
+        if len(self.known) > MOST:
+            self.known.clear()
+        for word in new:
+            if len(word) > LONGEST:
+                self.known.pop(word, None)
+
+
+def words_stand_alone(tokenizer: Tokenizer) -> bool:
+    """Whether a word between spaces has the ids it has alone: so it is in BERT's tokeniser.
+
+    Its normaliser looks at characters, its pre-tokeniser cuts at spaces, its model sees a word at a time. Added tokens
+    may hold spaces, unless they are special ones, which text is not searched for.
+    """
+    backend = tokenizer.backend
+    return (
+        type(backend.model) is models.WordPiece
+        and type(backend.normalizer) is normalizers.BertNormalizer
+        and type(backend.pre_tokenizer) is pre_tokenizers.BertPreTokenizer
+        and all(token.special for token in backend.get_added_tokens_decoder().values())
+    )

@@ -36,9 +36,8 @@ from electra.data.shards import open_examples  # noqa: E402
 from electra.evaluation.counting import Ngrams  # noqa: E402
 from electra.evaluation.planted import Planted, plant_errors  # noqa: E402
 from electra.evaluation.scores import measure, model_scores, word_scores  # noqa: E402
-from electra.inference.detector import Query, detect_texts  # noqa: E402
+from electra.inference.detector import Detector, Query, detect_texts  # noqa: E402
 from electra.inference.load import load  # noqa: E402
-from electra.inference.pretrained import Model  # noqa: E402
 
 KINDS = ("generator", "random", "confusable", "misspelling", "dropped", "doubled")
 MENDABLE = ("generator", "random", "confusable", "misspelling")  # a word stands where the right one stood
@@ -86,7 +85,7 @@ def heldout_documents(path: str, share: float) -> Iterator[str]:
             return
 
 
-def counting(options: argparse.Namespace, model: Model) -> dict[str, Any]:
+def counting(options: argparse.Namespace, model: Detector) -> dict[str, Any]:
     """Unigram rarity and bigram counts of the training text, where it is at hand."""
     data = options.data or read_json(Path(options.model) / "config.json").get("data", "")
     if not (Path(data) / "manifest.json").exists():
@@ -99,15 +98,14 @@ def counting(options: argparse.Namespace, model: Model) -> dict[str, Any]:
     }
 
 
-def planted(model: Model, documents: list[str], kind: str, count: int) -> list[Planted]:
+def planted(model: Detector, documents: list[str], kind: str, count: int) -> list[Planted]:
     """Texts with errors of a kind."""
     if kind != "generator":
         return plant_errors(documents, kind, count, seed=1)
     return [replaced_by_generator(model, text, n) for n, text in enumerate(plant_errors(documents, "random", count, 2))]
 
 
-@torch.inference_mode()
-def replaced_by_generator(model: Model, text: Planted, seed: int) -> Planted:
+def replaced_by_generator(model: Detector, text: Planted, seed: int) -> Planted:
     """The same places, filled by what the generator samples there; a sample that is right is no error."""
     assert model.generator is not None, "this needs a model with its generator"
     words, is_wrong = [o or w for w, o in zip(text.words, text.originals, strict=True)], [False] * len(text.words)
@@ -116,14 +114,15 @@ def replaced_by_generator(model: Model, text: Planted, seed: int) -> Planted:
         left, right = (tokenizer.encode(" ".join(part)).ids for part in (words[:place], words[place + 1 :]))
         half = (model.longest - 3) // 2
         row, where = model.row([*left[-half:], tokenizer.mask_id, *right[:half]]), min(len(left), half) + 1
-        logits = model.generator(torch.tensor([[where]]), *model.pad([row])).reshape(-1)
-        sample = tokenizer.backend.decode([int(torch.multinomial(logits.softmax(0), 1, generator=rng))]).strip()
+        (logits,) = model.generator(model.pad([row]) | {"positions": np.array([[where]])}, ("logits",))
+        drawn = int(torch.multinomial(torch.from_numpy(logits[0]).softmax(0), 1, generator=rng))
+        sample = tokenizer.backend.decode([drawn]).strip()
         if sample.isalpha() and sample != words[place]:
             words[place], is_wrong[place] = sample, True
     return Planted(words, is_wrong, text.originals)
 
 
-def clean(model: Model, documents: list[str]) -> dict[str, float]:
+def clean(model: Detector, documents: list[str]) -> dict[str, float]:
     """Words in 100 that the stored threshold marks in text without errors."""
     texts = [" ".join(document.split()[:100]) for document in documents]
     words = [w for words in detect_texts(model, [Query(text, model.threshold, 0) for text in texts]) for w in words]
@@ -132,7 +131,7 @@ def clean(model: Model, documents: list[str]) -> dict[str, float]:
     return {"threshold": round(model.threshold, 4), "words": count, "marks_per_100": round(100 * marked / count, 3)}
 
 
-def judged(model: Model, texts: list[Planted], scorers: dict[str, Any], mended: int) -> dict[str, Any]:
+def judged(model: Detector, texts: list[Planted], scorers: dict[str, Any], mended: int) -> dict[str, Any]:
     """All figures for texts of one kind."""
     texts = [text for text in texts if any(text.is_wrong)]
     row: dict[str, Any] = {"texts": len(texts)}
@@ -182,7 +181,7 @@ class Spelling:
         return sorted(near - {word}, key=lambda w: -self.checker.word_usage_frequency(w))[:5]
 
 
-def ranks(model: Model, texts: list[Planted], spelling: Spelling) -> dict[str, float]:
+def ranks(model: Detector, texts: list[Planted], spelling: Spelling) -> dict[str, float]:
     """How often the right word is the first suggestion, and among five."""
     hits: dict[str, list[bool]] = {name: [] for name in ("at_1", "at_5", "spell_checker_at_1", "spell_checker_at_5")}
     for text, words in zip(texts, detect_texts(model, [Query(t.text, 0.0, 5) for t in texts]), strict=True):

@@ -107,7 +107,7 @@ def write_files(graph, folder: Path, vocab_size: int) -> None:
 
 
 def exported(folder: Path, threads: int) -> dict[str, Callable]:
-    """The formats a folder holds, as electra.runtime runs them."""
+    """The formats a folder holds, as electra.load runs them."""
     from electra.inference.sessions import FORMATS, open_session
 
     sessions = {name: open_session(folder, name, threads) for name, f in FORMATS.items() if (folder / f.file).exists()}

@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from electra.config import EvaluateConfig  # noqa: E402
 from electra.core.hardware import provenance  # noqa: E402
 from electra.core.storage import read_json, write_json  # noqa: E402
-from electra.finetuning.material import percent  # noqa: E402
+from electra.tasks import find_task  # noqa: E402
 
 KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
 MAIN = "pre-trained"
@@ -117,15 +117,13 @@ def measure(options: argparse.Namespace, name: str, kind: str, model: str) -> di
 
 def baselines(options: argparse.Namespace, key: str, result: dict) -> list[dict]:
     """The rows of a result that need no network."""
-    from electra.finetuning.baselines import baseline_answers
     from electra.finetuning.evaluate import row_of
-    from electra.tasks import TASKS
 
-    task, folder = TASKS[result["task"]](columns={}), Path(options.tasks)
+    task, folder = find_task(result["task"])(columns={}), Path(options.tasks)
     train = task.read(str(split(folder, key.split(", ")[0].split(":")[0], TRAIN)), "train")
     task.learn(train)
     examples = task.read(str(folder / result["file"]), result["split"])
-    answered = baseline_answers(result["task"], train, examples, key.endswith(MAIN))
+    answered = task.baselines(train, examples, key.endswith(MAIN))
     return [row_of(name, task, predictions, examples) for name, predictions in answered]
 
 
@@ -142,13 +140,11 @@ def split(folder: Path, name: str, wanted: tuple[str, ...]) -> Path:
 def show(name: str, results: dict[str, dict]) -> None:
     """The rows of a task."""
     rows = {key.split(", ", 1)[1]: r for key, r in results.items() if key.startswith(name + ", ")}
+    percent = find_task(next(iter(rows.values()))["task"]).shown
     for kind, r in rows.items():
-        print(
-            f"{name:28} {kind:28} {r['main_metric']} {percent(r['task'], r['median'])} "
-            f"(spread {percent(r['task'], r['spread'])})"
-        )
+        print(f"{name:28} {kind:28} {r['main_metric']} {percent(r['median'])} (spread {percent(r['spread'])})")
     for b in next(iter(rows.values()))["baselines"]:
-        print(f"{name:28} {b['name']:28} {percent(next(iter(rows.values()))['task'], b['score'])}")
+        print(f"{name:28} {b['name']:28} {percent(b['score'])}")
 
 
 if __name__ == "__main__":

@@ -43,9 +43,9 @@ from electra.evaluation.scores import (
     model_scores,
     word_scores,
 )
-from electra.inference.detector import word_spans
+from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.pretrained import Model
+from electra.inference.words import word_spans
 from electra.pretraining.run import pretrain
 from electra.text.tokenizer import load_tokenizer
 
@@ -180,7 +180,7 @@ def measured(run: Path, asked: Questions) -> dict[str, Any]:
     return row
 
 
-def by_rule(texts: list, model: Model, rule: str) -> dict[str, float]:
+def by_rule(texts: list, model: Detector, rule: str) -> dict[str, float]:
     """AUC, AP and false alarms where a word's score is made from its pieces' by a rule."""
     encodings = [model.tokenizer.backend.encode(t.words, is_pretokenized=True, add_special_tokens=False) for t in texts]
     scores, wrong = [], []

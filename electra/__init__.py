@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from electra.exporting.export import export as export
     from electra.finetuning.evaluate import evaluate as evaluate
     from electra.finetuning.run import finetune as finetune
+    from electra.inference.detector import Detector as Detector
+    from electra.inference.embedder import Embedder as Embedder
     from electra.inference.load import load as load
+    from electra.inference.task_model import TaskModel as TaskModel
+    from electra.inference.words import Word as Word
     from electra.pretraining.run import pretrain as pretrain
 
 __version__ = "0.1.0"
@@ -38,6 +42,10 @@ _HOME = {
     "evaluate": "electra.finetuning.evaluate",
     "compare": "electra.comparison.compare",
     "load": "electra.inference.load",
+    "Detector": "electra.inference.detector",
+    "Embedder": "electra.inference.embedder",
+    "TaskModel": "electra.inference.task_model",
+    "Word": "electra.inference.words",
     **dict.fromkeys(
         (
             "CompareConfig", "ConvertConfig", "ElectraConfig", "ExportConfig", "EvaluateConfig", "FinetuneConfig",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.metrics import roc_auc_score
 
 from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig, require
@@ -21,9 +22,10 @@ from electra.evaluation.counting import Ngrams
 from electra.evaluation.planted import Planted, plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
+from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.marks import marked_html
-from electra.inference.pretrained import Model
+from electra.inference.marked_text import marked_html
+from electra.inference.torch_session import TorchSession
 from electra.models.heads import Discriminator
 from electra.pretraining.report import write_report
 from electra.pretraining.run import pretrain
@@ -32,13 +34,13 @@ from electra.training.trainer import Trainer
 
 REPLACED_EXAMPLES = 256
 SHOWN = 5  # texts in the terminal
-MARKS = 3  # the run is measured after each third
+LOOKS = 3  # the run is measured after each third
 
 
 class Tour(NamedTuple):
     """What the demo made, and what it shows."""
 
-    model: Model
+    model: Detector
     texts: list[Planted]  # held-out sentences with wrong words
     summary: dict[str, Any]  # what summary.json holds
     scores: list[tuple[str, list[float]]]  # a label, and the model's figure beside those of counting
@@ -60,7 +62,7 @@ def demo(config: DemoConfig) -> Tour:
         "give more text, or run electra prepare and electra pretrain",
     )
     tokenizer = load_tokenizer(data.out)
-    marks = Marks(folder / "marks.json", config.minutes * 60, texts, tokenizer)
+    progress = Progress(folder / "marks.json", config.minutes * 60, texts, tokenizer)
     run = replace(
         PRESETS["tiny"],
         data=data.out,
@@ -72,13 +74,14 @@ def demo(config: DemoConfig) -> Tour:
     logger.info(
         f"pre-training for {config.minutes:g} minutes; interrupt it whenever you like, the same command goes on"
     )
-    pretrain(run, marks.look)
+    pretrain(run, progress.look)
     model = load(run.out)
-    summary = summarise(model, texts, run, marks)
+    assert isinstance(model, Detector)
+    summary = summarise(model, texts, run, progress)
     write_json(folder / "summary.json", summary)
-    write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(summary, marks))
+    write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(summary, progress))
     logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
-    return tour(model, texts["random"], summary, marks)
+    return tour(model, texts["random"], summary, progress)
 
 
 def heldout_documents(config: PrepareConfig) -> list[str]:
@@ -90,23 +93,24 @@ def heldout_documents(config: PrepareConfig) -> list[str]:
 # -- measuring ---------------------------------------------------------------------------------------------------------
 
 
-class Marks:
+class Progress:
     """Measures a run after each third of its time; what was measured survives an interruption."""
 
     def __init__(self, path: Path, seconds: float, texts: dict[str, list[Planted]], tokenizer: Tokenizer) -> None:
         self.path, self.seconds, self.texts, self.tokenizer = path, seconds, texts, tokenizer
         self.rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
 
+    @torch.compiler.set_stance("force_eager")  # rows of other shapes than in training would be compiled for
     def look(self, trainer: Trainer) -> None:
         """Called after every step; measures when another third is over."""
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
-        if trainer.seconds < (len(self.rows) + 1) * self.seconds / MARKS or len(self.rows) == MARKS:
+        if trainer.seconds < (len(self.rows) + 1) * self.seconds / LOOKS or len(self.rows) == LOOKS:
             return
         trainer.require_finite()
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
         assert isinstance(trainer.loader, Loader)
-        model = Model(discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
+        model = Detector(TorchSession(discriminator), self.tokenizer, trainer.loader.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}
         for kind, texts in self.texts.items():
@@ -117,8 +121,10 @@ class Marks:
         logger.info(f"after {duration(trainer.seconds)}: AUC of {found}")
 
 
-def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig, marks: Marks) -> dict[str, Any]:
-    """All figures, the network's beside those of counting."""
+def summarise(
+    model: Detector, texts: dict[str, list[Planted]], run: PretrainConfig, progress: Progress
+) -> dict[str, Any]:
+    """Return all figures, the network's beside those of counting."""
     train = open_examples(run.data, "train")
     ngrams = Ngrams(np.concatenate(train.tokens), train.vocab_size, model.tokenizer.special_ids)
     scorers = {
@@ -127,7 +133,8 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
         "_bigram": lambda rows: [ngrams.strangeness(ids).tolist() for ids in rows],
     }
     summary: dict[str, Any] = {}
-    replaced = replaced_examples(model, run, REPLACED_EXAMPLES)
+    assert model.generator is not None
+    replaced = replaced_examples(model.generator, model.tokenizer, run, REPLACED_EXAMPLES)
     for name, score in scorers.items():
         flat = [np.concatenate([np.array(s) for s in part]) for part in (score(replaced[0]), replaced[1])]
         summary[f"auc_generator{name}"] = float(roc_auc_score(flat[1], flat[0]))
@@ -139,23 +146,23 @@ def summarise(model: Model, texts: dict[str, list[Planted]], run: PretrainConfig
                 f"false_alarms_{kind}{name}": m.false_alarms,
             }
         summary[f"false_alarms_at_half_recall{name}"] = summary[f"false_alarms_random{name}"]
-    last = marks.rows[-1] if marks.rows else {}
+    last = progress.rows[-1] if progress.rows else {}
     return {k: round(v, 4) for k, v in summary.items()} | {k: last.get(k) for k in ("seconds", "tokens", "step")}
 
 
 # -- showing -----------------------------------------------------------------------------------------------------------
 
 
-def tour(model: Model, texts: list[Planted], summary: dict[str, Any], marks: Marks) -> Tour:
+def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progress: Progress) -> Tour:
     """What the demo shows in the end."""
     scores = [
         (label, [summary[key + name] for name in ("", "_unigram", "_bigram")]) for label, key in rows_of_summary()
     ]
-    progress = []
-    for row in marks.rows:
+    steps = []
+    for row in progress.rows:
         figures = (row["random"]["auc"], row["random"]["ap"], row["misspelling"]["auc"])
-        progress.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
-    return Tour(model, texts[:SHOWN], summary, scores, progress)
+        steps.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
+    return Tour(model, texts[:SHOWN], summary, scores, steps)
 
 
 def rows_of_summary() -> list[tuple[str, str]]:
@@ -167,7 +174,7 @@ def rows_of_summary() -> list[tuple[str, str]]:
     return rows
 
 
-def tables_html(summary: dict[str, Any], marks: Marks) -> str:
+def tables_html(summary: dict[str, Any], progress: Progress) -> str:
     """The same figures for the page."""
     body = "".join(
         f"<tr><td>{label}</td>"
@@ -178,7 +185,7 @@ def tables_html(summary: dict[str, Any], marks: Marks) -> str:
     way = "".join(
         f"<tr><td>{duration(r['seconds'])}</td><td>{r['tokens']:,}</td><td>{r['random']['auc']:.3f}</td>"
         f"<td>{r['random']['ap']:.3f}</td><td>{r['misspelling']['auc']:.3f}</td></tr>"
-        for r in marks.rows
+        for r in progress.rows
     )
     return (
         "<h2>Finding wrong words</h2><table><tr><th></th><th>this model</th><th>unigram rarity</th>"
@@ -188,7 +195,7 @@ def tables_html(summary: dict[str, Any], marks: Marks) -> str:
     )
 
 
-def examples_html(model: Model, texts: dict[str, list[Planted]]) -> str:
+def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:
     """Held-out texts shaded by the probability that a word was replaced; planted words are outlined."""
     parts = []
     for kind, label in KINDS.items():

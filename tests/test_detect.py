@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny import MODEL, sentences, tiny_config, tiny_tokenizer, write_data
@@ -20,8 +21,8 @@ from electra.cli import main
 from electra.config import DemoConfig, DetectConfig
 from electra.demo import demo
 from electra.inference.detect import detect
-from electra.inference.detector import Query, detect_texts, spans_in_text, token_scores, words_of
-from electra.inference.pretrained import Model
+from electra.inference.detector import Detector, Query, detect_texts, likeliest, token_scores, words_of
+from electra.inference.words import spans_in_text
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
@@ -171,7 +172,7 @@ def test_rows_of_a_batch_do_not_see_each_other(models):
     together = model.replaced(rows)
     assert [len(scores) for scores in together] == [len(row) for row in rows]
     for row, scores in list(zip(rows, together, strict=True))[:3]:
-        assert torch.allclose(model.replaced([row])[0], scores, atol=1e-6)
+        np.testing.assert_allclose(model.replaced([row])[0], scores, rtol=1e-5, atol=1e-6)
 
 
 # -- suggestions -------------------------------------------------------------------------------------------------------
@@ -192,15 +193,15 @@ def test_suggestions_are_other_words_and_each_comes_once(models, kind):
 def test_a_word_without_its_accents_is_no_suggestion_for_it(models, monkeypatch):
     model = models["wordpiece"]
     cafe, fox = (model.tokenizer.backend.token_to_id(w) for w in ("cafe", "fox"))
-    monkeypatch.setattr(Model, "fill", lambda self, rows, positions, count: torch.tensor([[cafe, fox]] * len(rows)))
+    monkeypatch.setattr(Detector, "propose", lambda self, rows, *_: np.array([[cafe, fox]] * len(rows)))
     (word,) = model.detect("Café", threshold=0.0)
     assert word.suggestions == ("Fox",)
 
 
 def test_the_generator_reads_the_text_around_with_the_word_masked(models, monkeypatch):
     model, asked = models["wordpiece"], []
-    fill = Model.fill
-    monkeypatch.setattr(Model, "fill", lambda self, *args: asked.append(args) or fill(self, *args))
+    propose = Detector.propose
+    monkeypatch.setattr(Detector, "propose", lambda self, *args: asked.append(args) or propose(self, *args))
     text = " ".join(sentences(30, seed=4))
     words = model.detect(text, threshold=0.0)
     ids, mask = model.tokenizer.encode(text).ids, model.tokenizer.mask_id
@@ -219,9 +220,15 @@ def test_pieces_of_words_are_not_suggested(models, kind, monkeypatch):
     mark = "Ġ" if kind == "bpe" else "▁"
     whole = next(i for t, i in backend.get_vocab().items() if t.startswith(mark) and t[1:].isalpha())
     piece = next(i for t, i in backend.get_vocab().items() if t.isalpha() and t.isascii() and len(t) > 1)
-    monkeypatch.setattr(Model, "fill", lambda self, rows, positions, count: torch.tensor([[piece, whole]] * len(rows)))
+    monkeypatch.setattr(Detector, "propose", lambda self, rows, *_: np.array([[piece, whole]] * len(rows)))
     word = model.detect("the zzz", threshold=0.0)[1]
     assert word.suggestions == (backend.id_to_token(whole)[1:],)
+
+
+def test_the_likeliest_are_those_of_a_full_sort():
+    logits = np.random.default_rng(0).permutation(5000).reshape(5, 1000).astype(np.float32)
+    for count in (1, 7, 1000):
+        assert (likeliest(logits, count) == np.argsort(-logits, -1)[:, :count]).all()
 
 
 def test_only_marked_words_get_suggestions(models, folders):
@@ -230,9 +237,10 @@ def test_only_marked_words_get_suggestions(models, folders):
     assert model.threshold == 0.25
     assert {bool(w.suggestions) for w in words if w.replaced < 0.25} <= {False}
     assert all(not w.suggestions for w in model.detect(TEXTS["plain"], threshold=0.0, suggestions=0))
-    assert not any(
-        w.suggestions for w in Model(model.discriminator, None, model.tokenizer, 0.0, LENGTH).detect("the fox")
-    )
+    alone = Detector(model.session, model.tokenizer, LENGTH, threshold=0.0)
+    assert not any(w.suggestions for w in alone.detect("the fox"))
+    with pytest.raises(ValueError, match="no generator"):
+        alone.propose([[2, 4, 3]], [1], 1)
 
 
 def test_encode_means_over_tokens_and_not_over_padding(models):
@@ -317,8 +325,8 @@ def test_load_a_hugging_face_directory(tmp_path):
     model = electra.load(tmp_path)
     row = model.row(tokenizer.encode("the fox jumps").ids)
     with torch.no_grad():
-        expected = theirs(torch.tensor([row])).logits[0].sigmoid()
-    assert torch.allclose(model.replaced([row])[0], expected, atol=1e-5)
+        expected = theirs(torch.tensor([row])).logits[0].sigmoid().numpy()
+    np.testing.assert_allclose(model.replaced([row])[0], expected, rtol=1e-5, atol=1e-5)
     assert (model.threshold, model.longest, model.generator) == (0.5, 40, None)
     assert len(model.detect("the fox jumps")) == 3
 

@@ -13,7 +13,6 @@ import electra
 from electra.cli import main
 from electra.config import EvaluateConfig
 from electra.core.storage import read_json, write_json
-from electra.finetuning.baselines import baseline_answers
 from electra.finetuning.evaluate import evaluate
 from electra.tasks import GLUE, TASKS, Example
 
@@ -104,10 +103,10 @@ def test_baselines_of_questions_by_hand():
     context = "It rained. The old mill of Ely was built in 1763 by Hugo Brand. It burned."
     asked = Example("0", ("When was the mill of Ely built?", context), (("1763", context.index("1763")),))
     none = Example("1", ("Who painted it?", "Nobody knows"), ())
-    ((name, (found,)),) = baseline_answers("qa", [asked], [asked])
+    ((name, (found,)),) = TASKS["qa"]().baselines([asked], [asked])
     assert name == "word overlap" and found["answer"] == "in 1763 by Hugo Brand"
     assert context[found["start"] :].startswith(found["answer"])
-    silent, overlap = baseline_answers("qa", [asked, none], [asked, none])
+    silent, overlap = TASKS["qa"]().baselines([asked, none], [asked, none])
     task = TASKS["qa"](may_be_unanswerable=True)
     assert silent[0] == "no answer" and task.score(silent[1], [asked, none])["exact"] == 50
     assert task.score(overlap[1], [asked, none])["f1"] == pytest.approx(50 * 2 / 6, abs=1e-6)
@@ -119,11 +118,11 @@ def test_baselines_read_text_without_blanks():
         for n, (text, label) in enumerate([("很好吃，快", "1"), ("不好吃。慢", "0")] * 4)
     ]
     asked = [Example("a", ("真慢啊",), "0"), Example("b", ("快！",), "1")]
-    found = dict(baseline_answers("classification", train, asked))["tf-idf + logistic regression"]
+    found = dict(TASKS["classification"]().baselines(train, asked))["tf-idf + logistic regression"]
     assert [prediction["label"] for prediction in found] == ["0", "1"]
     context = "那里下雨。老磨坊建于1763年。后来烧了。"
     question = Example("0", ("老磨坊建于何时？", context), (("1763年", context.index("1763")),))
-    ((_, (answer,)),) = baseline_answers("qa", [question], [question])
+    ((_, (answer,)),) = TASKS["qa"]().baselines([question], [question])
     assert answer["answer"] == "1763年" and context[answer["start"] :].startswith("1763年")
 
 

@@ -23,10 +23,12 @@ from electra.config import ElectraConfig, ExportConfig
 from electra.core.storage import read_json
 from electra.exporting import write as graphs
 from electra.exporting.export import export
-from electra.inference import runtime, sessions
+from electra.inference import sessions
+from electra.inference.task_model import TaskModel
 from electra.models.electra.encoder import Encoder
 from electra.models.heads import Discriminator, Headless, MaskedLM
 from electra.models.task_heads import Answerer, Classifier, Tagger
+from electra.tasks import TASKS
 
 # Looked for, not imported: OpenVINO reports its use when it is, unless sessions.py has seen to it.
 MISSING = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
@@ -122,7 +124,7 @@ def test_the_report_says_what_was_measured(exported):
 @pytest.mark.parametrize("format", ["onnx", pytest.param("openvino", marks=needs_openvino)])
 def test_a_runner_answers_as_the_model(exported, format):
     folder, out, _ = exported
-    model, runner = electra.load(folder), runtime.load(out, format)
+    model, runner = electra.load(folder), electra.load(out, format=format)
     assert (runner.threshold, runner.longest) == (model.threshold, model.longest) == (0.4, 30)
     text = " ".join([TEXT] * 4)  # longer than the model: windows
     expected, found = model.detect(text, 0.0), runner.detect(text, 0.0)
@@ -143,20 +145,20 @@ def test_nothing_is_reported_over_the_network(exported):
 def test_the_fastest_format_is_taken(exported, monkeypatch):
     _, out, _ = exported
     monkeypatch.setattr(sessions, "instructions", lambda: ["avx2"])
-    assert runtime.load(out).format == "onnx-int8"
+    assert electra.load(out).format == "onnx-int8"
     monkeypatch.setattr(sessions, "instructions", lambda: ["avx2", "avx512_vnni"])
-    assert runtime.load(out).format == electra.load(out).format == "openvino-int8"
+    assert electra.load(out).format == electra.load(out).format == "openvino-int8"
     installed = {"onnxruntime"}
-    for module in (runtime, sessions):
+    for module in (sys.modules["electra.inference.load"], sessions):
         monkeypatch.setattr(module, "installed", lambda library: library in installed)
-    assert runtime.load(out).format == "onnx-int8"
+    assert electra.load(out).format == "onnx-int8"
     with pytest.raises(ValueError, match="pip install openvino"):
-        runtime.load(out, "openvino")
+        electra.load(out, format="openvino")
     with pytest.raises(ValueError, match="unknown format"):
-        runtime.load(out, "onx")
+        electra.load(out, format="onx")
     installed.clear()
     with pytest.raises(ValueError, match="install onnxruntime or openvino"):
-        runtime.load(out)
+        electra.load(out)
 
 
 HIDDEN = """import sys
@@ -165,7 +167,6 @@ look = PathFinder.find_spec
 hidden = ("torch", "transformers")  # as if they were not installed
 PathFinder.find_spec = lambda name, *where: None if name.split(".")[0] in hidden else look(name, *where)
 import electra
-from electra.inference import runtime
 from electra.cli import main
 """
 
@@ -182,7 +183,7 @@ def test_it_runs_without_torch(exported, tmp_path):
     (tmp_path / "a.txt").write_text(TEXT)
     formats = [each["format"] for each in report["formats"]]
     said = without_torch(
-        f"for name in {formats!r}:\n    assert runtime.load({str(out)!r}, name).detect('the fox jumps')\n"
+        f"for name in {formats!r}:\n    assert electra.load({str(out)!r}, format=name).detect('the fox jumps')\n"
         f"assert electra.load({str(out)!r}).encode(['a b']).shape == (1, 32)\n"
         f"main(['detect', {str(out)!r}, {str(tmp_path / 'a.txt')!r}, '--json'])\n"
         f"main(['predict', {str(out)!r}, 'dog,fox', '--zero-shot', 'a {{}}', '--input', {str(tmp_path / 'a.txt')!r}])\n"
@@ -199,7 +200,7 @@ def test_a_signal_is_answered_when_models_have_come_and_gone(exported):
     """Each core of OpenVINO swaps the stack for signals: of two, the last to go puts back what the first has freed."""
     _, out, _ = exported
     said = without_torch(
-        f"import gc, os, signal\nfirst, second = (runtime.load({str(out)!r}, 'openvino') for _ in range(2))\n"
+        f"import gc, os, signal\nfirst, second = (electra.load({str(out)!r}, format='openvino') for _ in range(2))\n"
         "first.encode(['a fox'])\nsecond.encode(['a fox'])\n"
         "del first\ngc.collect()\ndel second\ngc.collect()\n"
         "signal.signal(signal.SIGTERM, lambda *_: print('answered'))\nos.kill(os.getpid(), signal.SIGTERM)\n"
@@ -249,7 +250,7 @@ def test_what_loses_too_much_is_refused(tmp_path, heldout, monkeypatch):
     assert not (tmp_path / "out" / "onnx" / "model_quantized.onnx").exists()
     refused = read_json(tmp_path / "out" / "export.json")["formats"][1]
     assert refused["kept"] is False and refused["score"] == 0.88
-    assert runtime.load(tmp_path / "out").format == "onnx"
+    assert electra.load(tmp_path / "out").format == "onnx"
 
 
 def test_a_wrong_file_is_refused(tmp_path, monkeypatch):
@@ -283,7 +284,7 @@ def test_fine_tuned_heads(kind, changes, extra, inputs, tmp_path):
 
     save(tmp_path / "model", kind, False, extra, **changes)
     export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
-    runner = runtime.load(tmp_path / "out")
+    runner = electra.load(tmp_path / "out")
     found = runner.predict(inputs)
     assert len(found) == len(inputs)
     for ours, theirs in zip(electra.load(tmp_path / "model").predict(inputs), found):
@@ -358,18 +359,17 @@ def rounded(value):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "inputs", "message"),
+    ("task", "inputs", "message"),
     [
-        ("ElectraForQuestionAnswering", ["a question alone"], "input 1: give a question and a context"),
-        ("ElectraForSequenceClassification", ["a", ["a", "b", "c"]], "input 2: give a text or a pair"),
-        ("ElectraForSequenceClassification", "a text", "put the text in brackets"),
+        ("qa", ["a question alone"], "input 1: give a question and a context"),
+        ("classification", ["a", ["a", "b", "c"]], "input 2: give a text or a pair"),
+        ("classification", "a text", "put the text in brackets"),
     ],
 )
-def test_inputs_of_another_kind_are_named(architecture, inputs, message):
-    config = {"architectures": [architecture], "max_position_embeddings": 32} | THREE
-    runner = runtime.TaskRunner(lambda rows, names: [], None, tiny.tiny_tokenizer(), config, 30, "onnx")
+def test_inputs_of_another_kind_are_named(task, inputs, message):
+    model = TaskModel(lambda rows, names: [], TASKS[task](), task, tiny.tiny_tokenizer(), 30, "onnx")
     with pytest.raises(ValueError, match=message):
-        runner.predict(inputs)
+        model.predict(inputs)
 
 
 def test_the_verb_predicts_with_an_exported_folder(tmp_path, capsys):
@@ -402,7 +402,7 @@ def test_a_tasks_score_judges(tmp_path, monkeypatch):
 def test_an_encoder_alone_embeds(tmp_path):
     save(tmp_path / "model", Headless, False)
     export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
-    assert runtime.load(tmp_path / "out").encode([TEXT]).shape == (1, 32)
+    assert electra.load(tmp_path / "out").encode([TEXT]).shape == (1, 32)
 
 
 def test_a_runs_own_heldout_text_judges(tmp_path):
@@ -439,4 +439,4 @@ def test_two_heads_have_no_exported_form(tmp_path):
     with pytest.raises(ValueError, match="no exported form"):
         export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
     with pytest.raises(ValueError, match="holds no exported model"):
-        runtime.load(tmp_path / "model")
+        electra.load(tmp_path / "model", format="onnx")

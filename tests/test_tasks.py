@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from electra.inference.task_model import predict_features
+from electra.inference.torch_session import TorchSession
 from electra.interface import Packed
 from electra.models.electra.encoder import Encoder
 from electra.tasks import GLUE, TASKS, Example
@@ -85,8 +87,11 @@ def fit(task, features, head, steps):
         optimizer.zero_grad()
         losses.mean().backward()
         optimizer.step()
-    with torch.no_grad():
-        return task.collect(task.run(network, packed), features)
+    return network
+
+
+def predicted(task, network, features, examples):
+    return predict_features(TorchSession(network), task, features, examples, TOKENIZER.pad_id)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -99,7 +104,7 @@ def test_a_task_learns_eight_examples_by_heart(name, tmp_path):
     assert {f.example for f in features} == set(range(8)) and max(len(f.ids) for f in features) <= LENGTH
     assert len(features) == (16 if name in ("mrpc", "stsb") else 8)
     for head in task.heads if name in ("classification", "tagging", "qa") else task.heads[:1]:
-        predictions = task.decode(fit(task, features, head, 60), features, examples)
+        predictions = predicted(task, fit(task, features, head, 60), features, examples)
         assert [p["id"] for p in predictions] == [e.id for e in examples] and json.dumps(predictions)
         scores = task.score(predictions, examples)
         full = 100 if name == "qa" else 1
@@ -113,10 +118,7 @@ def untrained(name, tmp_path):
     task.learn(examples)
     features = task.encode(TOKENIZER, examples, LENGTH)
     torch.manual_seed(1)
-    network = task.build(Encoder(MODEL))
-    with torch.no_grad():
-        collected = task.collect(task.run(network, one_a_row(features)), features)
-    return task, examples, task.decode(collected, features, examples)
+    return task, examples, predicted(task, task.build(Encoder(MODEL)), features, examples)
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -413,7 +415,7 @@ def test_an_unanswerable_question_is_zero_zero_one_and_is_learned():
     features = task.encode(TOKENIZER, examples, LENGTH)
     assert task.may_be_unanswerable and task.targets(features)[1].tolist() == [0, 0, 1]
     for head in task.heads:
-        predictions = task.decode(fit(task, features, head, 80), features, examples)
+        predictions = predicted(task, fit(task, features, head, 80), features, examples)
         assert [p["answer"] for p in predictions] == ["fox", ""], head
         assert predictions[1]["best_answer"] and len(predictions[0]["n_best"]) > 1
         scores = task.score(predictions, examples)
@@ -551,7 +553,7 @@ def test_both_orders_are_averaged():
     examples = [Example("0", ("fox", "dog"), "1")]
     features = task.encode(TOKENIZER, examples, LENGTH)
     assert features[0].ids[1] == features[1].ids[-2]
-    (prediction,) = task.decode([torch.tensor([4.0, 0.0]), torch.tensor([0.0, 5.0])], features, examples)
+    (prediction,) = task.decode([np.array([4.0, 0.0]), np.array([0.0, 5.0])], features, examples)
     assert prediction["label"] == "1" and prediction["score"] == pytest.approx(0.6225, abs=1e-4)
 
 

@@ -14,7 +14,7 @@ from electra.core.log import duration
 if TYPE_CHECKING:
     from electra.cost.flops import Cost
     from electra.demo import Tour
-    from electra.inference.detector import Word
+    from electra.inference.words import Word
 
 
 def marked(text: str, words: Sequence[Word], threshold: float) -> Text:
@@ -32,19 +32,18 @@ def marked(text: str, words: Sequence[Word], threshold: float) -> Text:
 
 def evaluation(results: Sequence[dict[str, Any]]) -> Table:
     """Return the scores of a model and of the baselines on each task."""
-    from electra.finetuning.material import percent
     from electra.finetuning.report import title_of
+    from electra.tasks import find_task
 
     shown = Table("task", "model", "metric", "median", "spread", "95 % interval", "n")
     for r in results:
         name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
-        row = [percent(r["task"], r[figure]) for figure in ("median", "spread")]
-        interval, *others = (
-            " to ".join(percent(r["task"], bound) for bound in each["interval"]) for each in (r, *r["baselines"])
-        )
+        percent = find_task(r["task"]).shown
+        row = [percent(r[figure]) for figure in ("median", "spread")]
+        interval, *others = (" to ".join(map(percent, each["interval"])) for each in (r, *r["baselines"]))
         shown.add_row(title_of(r), name, r["main_metric"], *row, interval, f"{r['examples']:,}")
         for b, of_baseline in zip(r["baselines"], others, strict=True):
-            shown.add_row("", b["name"], "", percent(r["task"], b["score"]), "", of_baseline, "")
+            shown.add_row("", b["name"], "", percent(b["score"]), "", of_baseline, "")
     return shown
 
 

@@ -79,7 +79,7 @@ def compare(config: CompareConfig) -> None:
 def detect(config: DetectConfig) -> None:
     from electra.cli import tables
     from electra.inference.detect import detect
-    from electra.inference.marks import as_json
+    from electra.inference.marked_text import as_json
 
     for text in detect(config):
         if config.json:

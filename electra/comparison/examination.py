@@ -7,8 +7,9 @@ probability it gives to the token with that token masked.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
@@ -22,14 +23,15 @@ from electra.data.shards import open_examples
 from electra.evaluation.planted import Planted, plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
-from electra.inference.detector import token_scores
-from electra.inference.pretrained import Model
+from electra.inference.detector import Detector, token_scores
+from electra.inference.sessions import Array, Session
+from electra.inference.torch_session import TorchSession
 from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
 from electra.pretraining.start import load_frozen_generator
 from electra.text.tokenizer import Tokenizer, load_tokenizer
-from electra.text.windows import ROWS, batched
+from electra.text.windows import ROWS
 from electra.training.seed import seed_all
 
 EXAMPLES = 256
@@ -53,41 +55,46 @@ class Examination(NamedTuple):
 
 
 class Unigram:
-    """A generator that draws words as often as they occur: the same for everyone, and nobody's own."""
+    """A generator, as a session, that draws words as often as they occur: the same for everyone, and nobody's own."""
+
+    outputs: tuple[str, ...] = ("logits",)
 
     def __init__(self, data: str, tokenizer: Tokenizer) -> None:
         train = open_examples(data, "train")
         probabilities = unigram_probabilities(train.first_tokens(MAX_TOKENS), train.vocab_size, tokenizer.special_ids)
         self.logits = torch.from_numpy(probabilities).float().log()
 
-    def __call__(self, positions: Tensor, *inputs: Tensor) -> Tensor:
-        return self.logits.expand(positions.numel(), -1)
+    def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return the same logits at every position."""
+        return [self.logits.expand(inputs["positions"].size, -1).numpy()]
 
 
-class ClozeModel(Model):
-    """A masked language model that answers what a discriminator is asked."""
+class ClozeSession:
+    """A masked language model, as a session, that answers what a discriminator is asked.
 
-    def __init__(self, network: MaskedLM, tokenizer: Tokenizer, longest: int) -> None:
-        super().__init__(cast(Discriminator, network), network, tokenizer, 0.5, longest)
+    A token's logit is the log odds of one minus the probability that the model gives it with the token masked.
+    """
+
+    outputs: tuple[str, ...] = ("logits",)
+
+    def __init__(self, network: nn.Module, mask_id: int) -> None:
+        self.network, self.mask_id = network, mask_id
 
     @torch.inference_mode()
-    def replaced(self, rows: list[list[int]]) -> list[Tensor]:
-        """One minus the probability of each token where it is masked, in STRIDE passes instead of one a token."""
-        found: list[Tensor] = []
-        for group in batched(rows):
-            ids, mask = self.pad(group)
-            surprise = torch.zeros(ids.shape)
-            for first in range(1, min(STRIDE + 1, ids.shape[1])):  # [CLS] stays
-                positions = torch.arange(first, ids.shape[1], STRIDE, device=ids.device).expand(len(group), -1)
-                surprise.scatter_(1, positions.cpu(), self.surprise(ids, mask, positions).cpu())
-            found += [row[: len(ids)] for ids, row in zip(group, surprise, strict=True)]
-        return found
+    def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return the logits of all tokens, in STRIDE passes instead of one a token."""
+        device = next(self.network.parameters()).device
+        ids, mask = (torch.from_numpy(inputs[name]).to(device) for name in ("input_ids", "attention_mask"))
+        surprise = torch.zeros(ids.shape, device=device)
+        for first in range(1, min(STRIDE + 1, ids.shape[1])):  # [CLS] stays
+            positions = torch.arange(first, ids.shape[1], STRIDE, device=device).expand(len(ids), -1)
+            surprise.scatter_(1, positions, self.surprise(ids, mask, positions))
+        return [surprise.logit().cpu().numpy()]
 
     def surprise(self, ids: Tensor, mask: Tensor, positions: Tensor) -> Tensor:
-        """One minus the probability of the tokens at `positions`, all masked: [B, L], [B, K] -> [B, K]."""
-        assert self.generator is not None
-        masked = ids.scatter(1, positions, self.tokenizer.mask_id)
-        probabilities = self.generator(positions, masked, mask).float().softmax(-1)
+        """Return one minus the probability of the tokens at `positions`, all masked: [B, L], [B, K] -> [B, K]."""
+        masked = ids.scatter(1, positions, self.mask_id)
+        probabilities = self.network(positions, masked, mask).float().softmax(-1)
         return 1 - probabilities.gather(1, ids.gather(1, positions).view(-1, 1)).view(positions.shape)
 
 
@@ -99,14 +106,12 @@ def set_examination(config: PretrainConfig, generator: str) -> Examination:
     """
     heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(config.data)
     require(len(heldout) > 0, f"{config.data} has no held-out text; run electra prepare with --heldout above 0")
-    writer = (
-        load_frozen_generator(Path(generator), tokenizer, heldout.seq_length)
+    writer: Session = (
+        TorchSession(load_frozen_generator(Path(generator), tokenizer, heldout.seq_length))
         if generator
         else Unigram(config.data, tokenizer)
     )
-    # Only its generator and tokeniser are asked.
-    model = Model(cast(Discriminator, None), cast(MaskedLM, writer), tokenizer, 0.5, heldout.seq_length)
-    rows, is_replaced = replaced_examples(model, config, EXAMPLES)
+    rows, is_replaced = replaced_examples(writer, tokenizer, config, EXAMPLES)
     documents = [tokenizer.backend.decode([int(i) for i in heldout[n]]) for n in range(len(heldout))]
     planted = {kind: plant_errors(documents, kind, TEXTS, seed=1) for kind in KINDS}
     return Examination(config, tokenizer, rows, is_replaced, planted)
@@ -125,7 +130,7 @@ def detection(network: nn.Module, examination: Examination) -> dict[str, float]:
     assert isinstance(network, Discriminator | MaskedLM)
     t, longest = examination.tokenizer, open_examples(examination.config.data, "heldout").seq_length
     is_cloze = isinstance(network, MaskedLM)
-    model = ClozeModel(network, t, longest) if isinstance(network, MaskedLM) else Model(network, None, t, 0.5, longest)
+    model = Detector(ClozeSession(network, t.mask_id) if is_cloze else TorchSession(network), t, longest)
     said = [p for row in token_scores(model, examination.rows) for p in row]
     truth = [yes for row in examination.is_replaced for yes in row]
     scores = {} if is_cloze else {"disc_loss": float(log_loss(truth, said))}

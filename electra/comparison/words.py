@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
@@ -23,10 +22,11 @@ from sklearn.neighbors import NearestNeighbors
 from electra.checkpoints.huggingface import load_network
 from electra.checkpoints.locate import model_folder
 from electra.config import require
-from electra.inference.pretrained import Model
+from electra.inference.embedder import Embedder
+from electra.inference.torch_session import TorchSession
+from electra.models.heads import Headless
 from electra.tasks.squad_metric import CJK
 from electra.text.tokenizer import load_tokenizer, stated_length
-from electra.text.windows import batched
 
 NEIGHBOURS = 5
 OCCURRENCES = 100  # of a word at most
@@ -50,13 +50,13 @@ class Place(NamedTuple):
 
 
 class Reader:
-    """A model and what it makes of a line."""
+    """A model's encoder that reads words in their lines."""
 
     def __init__(self, path: str) -> None:
         folder = model_folder(Path(path))
-        self.network, self.tokenizer = load_network(folder), load_tokenizer(folder)
-        self.model = Model(self.network, None, self.tokenizer, 0.5, stated_length(folder))  # type: ignore[arg-type]
-        self.read = functools.lru_cache(maxsize=1000)(self.tokenizer.encode)
+        encoder = TorchSession(Headless(load_network(folder).encoder))
+        self.model = Embedder(encoder, load_tokenizer(folder), stated_length(folder))
+        self.read = functools.lru_cache(maxsize=1000)(self.model.tokenizer.encode)
 
     def tokens(self, place: Place) -> list[int]:
         """The tokens of a word in its row, which begins with [CLS]; none where the row ends before it does."""
@@ -64,15 +64,11 @@ class Reader:
         touched = [n for n, (start, end) in enumerate(spans) if start < place.end and end > place.start]
         return [n + 1 for n in touched] if touched and touched[-1] < self.model.longest - 2 else []
 
-    @torch.inference_mode()
     def vectors(self, places: Sequence[Place]) -> Vectors:
-        """The hidden state of each word, the mean over its pieces, [n, D]."""
-        found: list[Vectors] = []
-        for group in batched([self.model.row(self.read(p.line).ids[: self.model.longest - 2]) for p in places]):
-            hidden = self.network.encoder(*self.model.pad(group))
-            these = places[len(found) : len(found) + len(group)]
-            found += [h[self.tokens(place)].mean(0).numpy() for h, place in zip(hidden, these, strict=True)]
-        return np.stack(found)
+        """Return the hidden state of each word, the mean over its pieces, [n, D]."""
+        rows = [self.model.row(self.read(p.line).ids[: self.model.longest - 2]) for p in places]
+        hidden = self.model.run(rows, "last_hidden_state")
+        return np.stack([h[self.tokens(place)].mean(0) for h, place in zip(hidden, places, strict=True)])
 
 
 def occurrences(models: Sequence[str], words: Sequence[str], lines: Sequence[str]) -> dict[str, Occurrences]:

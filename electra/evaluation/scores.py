@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from electra.evaluation.planted import Planted
-from electra.inference.detector import logit, token_scores, word_score, word_spans
-from electra.inference.pretrained import Model
+from electra.inference.detector import Detector, token_scores
+from electra.inference.words import logit, word_score, word_spans
 from electra.text.tokenizer import Tokenizer
 
 Scores = NDArray[np.float64]
@@ -21,7 +20,7 @@ KINDS = {"random": "random wrong words", "misspelling": "misspellings"}
 TEXTS = 400  # of each kind: 800 wrong words among 12,000
 
 
-class Measured(NamedTuple):
+class DetectionScores(NamedTuple):
     """How well wrong words are told from right ones."""
 
     auc: float
@@ -29,11 +28,11 @@ class Measured(NamedTuple):
     false_alarms: float  # marked clean words in 100, when half of the wrong ones are marked
 
 
-def measure(scores: Scores, is_wrong: Scores) -> Measured:
+def measure(scores: Scores, is_wrong: Scores) -> DetectionScores:
     """Compare scores of words with what was planted."""
     limit = np.median(scores[is_wrong == 1])
     false_alarms = 100 * float((scores[is_wrong == 0] >= limit).mean())
-    return Measured(
+    return DetectionScores(
         float(roc_auc_score(is_wrong, scores)), float(average_precision_score(is_wrong, scores)), false_alarms
     )
 
@@ -50,7 +49,6 @@ def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple
     return np.array(scores), np.array(is_wrong, float)
 
 
-@torch.compiler.set_stance("force_eager")
-def model_scores(model: Model, rows: list[list[int]]) -> list[list[float]]:
+def model_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
     """The discriminator's log odds for each token."""
     return [[logit(p) for p in scores] for scores in token_scores(model, rows)]

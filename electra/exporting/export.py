@@ -8,45 +8,48 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import electra
 from electra.checkpoints.huggingface import load_network
-from electra.checkpoints.locate import model_folder
+from electra.checkpoints.locate import model_folder, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_json, write_json
+from electra.core.storage import read_json, read_object, write_json
 from electra.data.shards import open_examples
-from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference
+from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
 from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
-from electra.inference.runtime import RUNNERS, Runner
-from electra.inference.sessions import FORMATS, Array, Session, installed, open_session
+from electra.inference.kinds import kind_of
+from electra.inference.load import assemble
+from electra.inference.model import Model
+from electra.inference.sessions import FORMATS, installed, open_session
+from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
-from electra.text.tokenizer import load_tokenizer, stated_length
+from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
+EXPORTED = ("discriminator", "encoder", "classifier", "tagger", "answerer")  # kinds of network
 EXTRAS = {"onnx": "export", "openvino": "export,openvino"}
 
 
 def export(config: ExportConfig) -> dict[str, Any]:
-    """Write and check the files; returns the report, which is also in export.json.
+    """Write and check the files; return the report, which is also in export.json.
 
     Raises:
-        ValueError: a library or held-out text is missing, or a file differs or loses more than the tolerance; what
-            was refused is not in the folder, and export.json says so.
+        ValueError: a library or held-out text is missing, or a file differs or loses more than the tolerance; refused
+            files are not in the folder, and export.json names them.
     """
     require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
     require(bool(config.out), "where to? name a folder with --out")
     out, folder = Path(config.out), model_folder(Path(config.model))
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     formats = wanted(config)
-    graph = Graph(load_network(folder)).eval()
-    reference = in_torch(folder, graph)
-    lines = heldout_lines(config, folder) if any(f in LOSSY for f in formats) else []
+    require_exportable(folder)
+    session = TorchSession(load_network(folder))
+    graph, reference = session.graph, assemble(folder, session, None, "torch")
+    lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
     judge = Judge(reference, lines, config.task)
     write_files(out, folder, graph, reference, formats, lines[:CALIBRATION])
     results = [check(out, name, graph.outputs, judge, config) for name in formats]
-    report = describe(config, reference, results, len(lines))
+    report = describe(config, folder, results, len(lines))
     write_json(out / "export.json", report)
     refused = [r["format"] for r in results if not r["kept"]]
     require(not refused, f"refused {', '.join(refused)}: see {out / 'export.json'}; the other files are good")
@@ -55,7 +58,7 @@ def export(config: ExportConfig) -> dict[str, Any]:
 
 
 def wanted(config: ExportConfig) -> list[str]:
-    """The formats asked for; ValueError where what writes them is missing."""
+    """Return the formats asked for; ValueError where a library that writes them is missing."""
     for runtime in config.to:
         missing = [name for name in LIBRARIES[runtime] if not installed(name)]
         require(not missing, f"--to {runtime} needs {', '.join(missing)}: pip install 'electra[{EXTRAS[runtime]}]'")
@@ -64,32 +67,17 @@ def wanted(config: ExportConfig) -> list[str]:
     return names + [f"{name}-int8" for name in ("onnx", "openvino") if config.int8 and name in config.to]
 
 
-def in_torch(folder: Path, graph: Graph) -> Runner:
-    """The model with torch behind the runner's methods: what exported files are compared with."""
-    content = read_json(folder / "config.json")
-    name = content["architectures"][0]
-    require(name in RUNNERS, f"{folder} holds a {name}, which has no exported form; there are {', '.join(RUNNERS)}")
-    return RUNNERS[name](torch_session(graph), None, load_tokenizer(folder), content, stated_length(folder), "torch")
+def require_exportable(folder: Path) -> None:
+    """Refuse a network that no runtime's file can hold."""
+    content = read_object(folder / "config.json")
+    name = stated_architecture(content)
+    require(kind_of(content) in EXPORTED, f"{folder} holds a {name}, which has no exported form")
 
 
-def torch_session(graph: Graph) -> Session:
-    """A network in torch as a session."""
-
-    def run(inputs: dict[str, Array], names: Sequence[str]) -> list[Array]:
-        with torch.inference_mode():
-            found = graph(**{name: torch.from_numpy(array) for name, array in inputs.items()})
-        return [found[graph.outputs.index(name)].numpy() for name in names]
-
-    return run
-
-
-def heldout_lines(config: ExportConfig, folder: Path) -> list[str]:
-    """The text that int8 is calibrated on and judged by: --text, --task's, or what the run's data kept apart."""
+def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[str]:
+    """Return text to calibrate and judge int8 by: --text, the texts of --task, or the run's held-out text."""
     if config.task and not config.text:
-        from electra.tasks import TASKS
-
-        task = TASKS[read_json(folder / "config.json").get("task", "classification")]()
-        return ["\t".join(example.texts) for example in task.read(config.task, "dev")]
+        return ["\t".join(example.texts) for example in task_of(reference).read(config.task, "dev")]
     if config.text:
         path = Path(config.text)
         require(path.is_file(), f"{path}: no such file")
@@ -108,11 +96,11 @@ def heldout_lines(config: ExportConfig, folder: Path) -> list[str]:
 
 
 def write_files(
-    out: Path, folder: Path, graph: Graph, reference: Runner, formats: list[str], calibration: list[str]
+    out: Path, folder: Path, graph: Graph, reference: Model, formats: list[str], calibration: list[str]
 ) -> None:
-    """Write every file that was asked for, the tokeniser and the configuration; the generator in full precision."""
+    """Write every file asked for, the tokeniser and the configuration; the generator in full precision."""
     reference.tokenizer.save(out, reference.longest)
-    write_json(out / "config.json", reference.config)
+    write_json(out / "config.json", read_object(folder / "config.json"))
     write_plain(out, graph, formats)
     if "onnx-int8" in formats:
         quantise_onnx(out / FORMATS["onnx"].file, out / FORMATS["onnx-int8"].file)
@@ -125,15 +113,15 @@ def write_files(
 
 
 def write_plain(out: Path, graph: Graph, formats: list[str]) -> None:
-    """The files of full precision of one network."""
+    """Write the files of full precision of one network."""
     for name, write in (("onnx", write_onnx), ("openvino", write_openvino)):
         if name in formats:
             (out / FORMATS[name].file).parent.mkdir(parents=True, exist_ok=True)
             write(graph, out / FORMATS[name].file)
 
 
-def rows_of(model: Runner, lines: list[str]) -> list[list[list[int]]]:
-    """Rows of ids of lines, four lines a batch."""
+def rows_of(model: Model, lines: list[str]) -> list[list[list[int]]]:
+    """Return the ids of lines, four lines a batch."""
     rows = [model.row(model.tokenizer.encode(line).ids[: model.longest - 2]) for line in lines]
     return [rows[i : i + 4] for i in range(0, len(rows), 4)]
 
@@ -148,8 +136,7 @@ def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: Ex
     worst = difference(reference, session, outputs)
     result = {"format": name, "file": FORMATS[name].file, "megabytes": megabytes(file), "max_difference": worst}
     if name in LOSSY:
-        model = type(reference)(session, None, reference.tokenizer, reference.config, reference.longest, name)
-        score = judge.score(model)
+        score = judge.score(reference.over(session, name))
         loss = judge.expected - score
         good = loss <= config.tolerance
         result |= {"measure": judge.measure, "torch": round(judge.expected, 5), "score": round(score, 5)}
@@ -161,22 +148,22 @@ def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: Ex
         logger.warning(
             f"{name} is refused: it differs or loses more than allowed (--tolerance {config.tolerance}, --force)"
         )
-        if name != "openvino-bf16":  # a way to run openvino's file, no file of its own
+        if name != "openvino-bf16":  # which has no file of its own: it is a way to run openvino's
             file.unlink()
             file.with_suffix(".bin").unlink(missing_ok=True)
     return result | {"good": good, "kept": good or config.force}
 
 
 def megabytes(file: Path) -> float:
-    """The size of a file and of its weights beside it."""
+    """Return the size of a file with its weights beside it."""
     return round(sum(f.stat().st_size for f in {file, file.with_suffix(".bin")} if f.exists()) / 1e6, 2)
 
 
-def describe(config: ExportConfig, reference: Runner, results: list[dict[str, Any]], lines: int) -> dict[str, Any]:
-    """The content of export.json."""
+def describe(config: ExportConfig, folder: Path, results: list[dict[str, Any]], lines: int) -> dict[str, Any]:
+    """Return the content of export.json."""
     libraries = {"torch", *(name for runtime in config.to for name in LIBRARIES[runtime])}
     return {
-        "architecture": reference.architecture,
+        "architecture": stated_architecture(read_object(folder / "config.json")),
         "formats": results,
         "tolerance": config.tolerance,
         "parity": PARITY,

@@ -1,4 +1,4 @@
-"""How good an exported file is, beside torch."""
+"""Judge an exported file beside torch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import numpy as np
 
 from electra.config.base import require
 from electra.evaluation.planted import Planted, plant_errors
-from electra.inference.detector import Query, detect_texts
-from electra.inference.runtime import DetectorRunner, EncoderRunner, Runner
+from electra.inference.detector import Detector, Query, detect_texts
+from electra.inference.embedder import Embedder
+from electra.inference.model import Model
 from electra.inference.sessions import Session
+from electra.inference.task_model import Input, TaskModel
+from electra.tasks import Task
 
 CALIBRATION = 128  # lines that set the ranges of int8
 LOSSY = ("openvino-int8", "openvino-bf16", "onnx-int8")
@@ -19,43 +22,46 @@ SHAPES = ((1, 3), (1, 32), (2, 17), (5, 64), (8, 24), (3, 128))  # rows and toke
 PARITY = 1e-4  # the most that a file of full precision may differ from torch
 PLANTED = 150  # texts with wrong words, of each kind
 MIN_TEXTS = 30
-SAID = ("label", "labels", "tags", "answer")  # of a prediction, beside probabilities
-WORDS = ("ElectraForTokenClassification",)
+DECISIONS = ("label", "labels", "tags", "answer")  # fields of a prediction without its probabilities
 TOO_LITTLE = f"too little held-out text: {MIN_TEXTS} texts of 30 words are the least; name more with --text"
 
 
 class Judge:
     """Scores a model on held-out text: its task's score, how well it finds planted errors, or how often it agrees."""
 
-    def __init__(self, reference: Runner, lines: list[str], task: str) -> None:
+    def __init__(self, reference: Detector | TaskModel | Embedder, lines: list[str], task: str) -> None:
         self.reference, self.lines = reference, lines[CALIBRATION:] if len(lines) > 2 * CALIBRATION else lines
-        self.score: Callable[[Any], float]
-        if task:
-            self.measure, self.score = task_score(reference, task)
-        elif isinstance(reference, DetectorRunner):
-            planted = [p for kind in ("random", "misspelling") for p in plant_errors(self.lines, kind, PLANTED, 0)]
-            require(not lines or len(planted) >= MIN_TEXTS, TOO_LITTLE)
-            self.measure, self.score = "AUC of planted errors", lambda model: found_errors(model, planted)
-        else:
-            require(not lines or len(self.lines) >= MIN_TEXTS, TOO_LITTLE)
-            self.measure, self.score = "agreement with torch", lambda model: agreement(reference, model, self.lines)
+        self.measure, self.score = self.scorer(task, bool(lines))
         self.expected = self.score(reference) if lines else 1.0
 
+    def scorer(self, task: str, is_needed: bool) -> tuple[str, Callable[[Any], float]]:
+        """Return the name of the measure, and a function that scores a model by it."""
+        if task:
+            return task_score(self.reference, task)
+        if isinstance(self.reference, Detector):
+            planted = [p for kind in ("random", "misspelling") for p in plant_errors(self.lines, kind, PLANTED, 0)]
+            require(not is_needed or len(planted) >= MIN_TEXTS, TOO_LITTLE)
+            return "AUC of planted errors", lambda model: found_errors(model, planted)
+        require(not is_needed or len(self.lines) >= MIN_TEXTS, TOO_LITTLE)
+        return "agreement with torch", lambda model: agreement(self.reference, model, self.lines)
 
-def task_score(reference: Runner, path: str) -> tuple[str, Callable[[Any], float]]:
-    """The name of the main metric of a fine-tuned model's task, and what measures it on examples of a file."""
-    from electra.tasks import TASKS
 
-    name = reference.config.get("task", "")
-    require(name in TASKS, "--task is for models that electra finetune wrote; name --text")
-    task = TASKS[name](**reference.config.get("task_settings", {}))
+def task_score(reference: Any, path: str) -> tuple[str, Callable[[Any], float]]:
+    """Return the main metric of a fine-tuned model's task, and a function that measures it on examples of a file."""
+    task = task_of(reference)
     examples = task.read(path, "dev")
-    texts = [e.texts if len(e.texts) > 1 or reference.architecture in WORDS else e.texts[0] for e in examples]
-    return task.main_metric, lambda model: task.score(model.predict(texts), examples)[task.main_metric]
+    return task.main_metric, lambda model: task.score(model.answer(examples), examples)[task.main_metric]
 
 
-def found_errors(model: DetectorRunner, texts: list[Planted]) -> float:
-    """The AUC of telling planted wrong words from the others."""
+def task_of(reference: Model) -> Task:
+    """Return the task of a fine-tuned model; ValueError where there is none."""
+    if not isinstance(reference, TaskModel):
+        raise ValueError("--task is for models that electra finetune wrote; name --text")
+    return reference.task
+
+
+def found_errors(model: Detector, texts: list[Planted]) -> float:
+    """Return the AUC of telling planted wrong words from the others."""
     from sklearn.metrics import roc_auc_score
 
     scores, is_wrong = [], []
@@ -68,26 +74,23 @@ def found_errors(model: DetectorRunner, texts: list[Planted]) -> float:
 
 
 def agreement(reference: Any, model: Any, lines: list[str]) -> float:
-    """The share of texts of which both say the same: labels or answers; hidden states by their cosine."""
-    if isinstance(reference, EncoderRunner) and isinstance(model, EncoderRunner):
+    """Return the share of texts on which labels or answers are the same; of embeddings the mean cosine."""
+    if isinstance(reference, Embedder):
         pairs = zip(reference.encode(lines), model.encode(lines), strict=True)
         return float(np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in pairs]))
-    inputs = [as_input(reference.architecture, line) for line in lines]
-    told = [[{k: v for k, v in each.items() if k in SAID} for each in m.predict(inputs)]
-            for m in (reference, model)]  # fmt: skip
-    return float(np.mean([a == b for a, b in zip(*told, strict=True)]))
+    inputs = [as_input(reference, line) for line in lines]
+    found = [[{k: v for k, v in each.items() if k in DECISIONS} for each in m.predict(inputs)]
+             for m in (reference, model)]  # fmt: skip
+    return float(np.mean([a == b for a, b in zip(*found, strict=True)]))
 
 
-def as_input(architecture: str, line: str) -> Any:
-    """What `predict` takes, from a line: words where each is tagged, two texts where a tab stands between them."""
-    if architecture in WORDS:
-        return line.split()
-    parts = tuple(line.split("\t"))
-    return line if len(parts) == 1 else parts
+def as_input(model: TaskModel, line: str) -> Input:
+    """Return a line as `predict` takes it: two texts where a tab stands between them."""
+    return line if model.task.splits_words or "\t" not in line else tuple(line.split("\t"))
 
 
-def difference(reference: Runner, session: Session, outputs: Sequence[str]) -> float:
-    """The largest difference from torch at tokens, over shapes with padding."""
+def difference(reference: Model, session: Session, outputs: Sequence[str]) -> float:
+    """Return the largest difference from torch at tokens, over shapes with padding."""
     rng, worst = np.random.default_rng(0), 0.0
     for rows, length in SHAPES:
         length = min(length, reference.longest)

@@ -1,4 +1,4 @@
-"""Files of a network for ONNX Runtime and OpenVINO, in full precision and in int8."""
+"""Write a network for ONNX Runtime and OpenVINO, in full precision and in int8."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from electra.inference.sessions import openvino_core, without_telemetry
 from electra.models.graph import Graph
 
 OPSET = 18
-EXAMPLE = (2, 9)  # the shape a network is traced with; no file keeps it
+EXAMPLE = (2, 9)  # the shape a network is traced with, which no file keeps
 
 
 def write_onnx(graph: Graph, file: Path) -> None:
     """Write a network for any number of rows and tokens."""
     rows, length = torch.export.Dim("batch"), torch.export.Dim("length", max=longest(graph))
-    example = tuple(torch.ones(EXAMPLE, dtype=torch.int64) for _ in graph.inputs)  # one tensor twice is one input
+    example = tuple(
+        torch.ones(EXAMPLE, dtype=torch.int64) for _ in graph.inputs
+    )  # not one tensor: it would be one input
     shapes = {name: {0: rows, 1: length} for name in graph.inputs}
     if "positions" in graph.inputs:
         shapes["positions"] = {0: rows, 1: torch.export.Dim("positions")}
@@ -39,13 +41,13 @@ def write_onnx(graph: Graph, file: Path) -> None:
 
 
 def longest(graph: Graph) -> int:
-    """The tokens a network has positions for."""
+    """Return how many tokens a network has positions for."""
     network: Any = graph.network
     return int(network.encoder.config.max_position_embeddings)
 
 
 def write_openvino(graph: Graph, file: Path) -> None:
-    """The same for OpenVINO, by way of ONNX: its attention and GELU are found again there and fused."""
+    """Write a network for OpenVINO by way of ONNX, from which OpenVINO fuses attention and GELU."""
     without_telemetry()
     import openvino
 
@@ -56,7 +58,7 @@ def write_openvino(graph: Graph, file: Path) -> None:
 
 
 def quantise_onnx(file: Path, quantised: Path) -> None:
-    """Weights of matrix products in int8, activations as they come; embeddings stay as they are."""
+    """Quantise the weights of matrix products to int8, their activations at run time; embeddings stay as they are."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     with quiet():
@@ -66,7 +68,7 @@ def quantise_onnx(file: Path, quantised: Path) -> None:
 
 
 def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]) -> None:
-    """Weights and activations in int8; the ranges of activations are those that `batches` show."""
+    """Quantise weights and activations to int8, activations by the ranges they take in `batches`."""
     without_telemetry()
     import nncf
     import openvino
@@ -84,7 +86,7 @@ def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the libraries' warnings and progress to themselves."""
+    """Silence the libraries' warnings and progress bars."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

@@ -1,1 +1,1 @@
-"""What fine-tuning and its evaluation are made of."""
+"""Fine-tune pre-trained models and evaluate them."""

@@ -1,4 +1,4 @@
-"""Evaluate: scores of a pre-trained model on tasks, several seeds, beside what needs no network at all."""
+"""Evaluate: score a model on tasks, with several seeds, beside baselines that need no network."""
 
 from __future__ import annotations
 
@@ -9,31 +9,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from electra.checkpoints.huggingface import is_finetuned
 from electra.checkpoints.locate import model_folder
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
 from electra.core.storage import read_object, write_atomically, write_json
-from electra.finetuning.baselines import Predictions, baseline_answers
 from electra.finetuning.material import named_columns
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
-from electra.inference.task_model import TaskModel, load_task_model
-from electra.tasks import GLUE, Example, Task
-from electra.tasks.base import known
+from electra.inference.kinds import kind_of
+from electra.inference.load import load
+from electra.inference.task_model import TaskModel
+from electra.tasks import GLUE, Example, Task, guess_task
+from electra.tasks.examples import Predictions, known
 from electra.tasks.glue import Glue
 from electra.training.device import choose_device
 from electra.training.identity import require_same
 
 RESAMPLES = 1000  # of the bootstrap
-ASKED = ("model", "suite", "data", "task", "train", "dev")  # what a report answers
+ASKED = ("model", "suite", "data", "task", "train", "dev")  # settings that name a report's model and data
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
-    """Score a model on a file or a suite; returns what summary.json holds.
+    """Score a model on a file or a suite; return the content of summary.json.
 
     A pre-trained model is fine-tuned first, with each seed; a fine-tuned one is scored as it is.
 
@@ -63,7 +62,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
-    """Refuse a folder that holds the report of another model or of other data: it would be lost."""
+    """Refuse a folder with the report of another model or of other data, which would be lost."""
     path = out / "summary.json"
     if path.exists():
         before = read_object(path).get("config", {})
@@ -71,20 +70,20 @@ def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
 
 
 def suite_tasks(config: EvaluateConfig) -> list[str]:
-    """The tasks of GLUE whose folders are there; MNLI first, as others may start from its model."""
+    """Return the GLUE tasks whose folders exist; MNLI first, as others may start from its model."""
     found = [name for name in sorted(GLUE, key="mnli".__ne__) if folder_of(config, name).is_dir()]
     require(bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))})")
     return found
 
 
 def folder_of(config: EvaluateConfig, name: str) -> Path:
-    """Where a task of the suite lies: under its own name or ours."""
+    """Return the folder of a task of the suite, under its official name or ours."""
     theirs = Path(config.data) / GLUE[name].folder
     return theirs if theirs.is_dir() else Path(config.data) / name
 
 
 def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
-    """The configuration of one task of the suite; some start from the suite's MNLI model if that is wanted."""
+    """Return the configuration of one task of the suite; some start from the suite's MNLI model if asked to."""
     folder, mnli = str(folder_of(config, name)), out / "mnli" / "finetuned"
     goes_on = config.from_mnli and GLUE[name].starts_from_mnli
     require(not goes_on or folder_of(config, "mnli").is_dir(), f"--from-mnli: {config.data} has no folder MNLI")
@@ -92,7 +91,7 @@ def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
 
 
 def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
-    """Scores of every seed and of the baselines on each dev split; submissions where there are test sets."""
+    """Return the scores on each dev split, of every seed and of the baselines; write submissions for test sets."""
     models = models_of(config, out)
     task = models[0].task
     train = task.read(config.train, "train") if config.train else []
@@ -104,23 +103,21 @@ def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
 
 
 def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
-    """Write what GLUE's server takes, for every test set that lies there."""
+    """Write the file that GLUE's server takes for each test set of the source."""
     for split in task.test_splits:
         if task.holds(source, split):
             logger.info(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
 
 
 def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
-    """The fine-tuned model, or one for each seed; a model of another task is fine-tuned on for this one."""
+    """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one."""
     folder = model_folder(Path(config.model))
-    if not is_finetuned(folder):
+    if not guess_task(kind_of(content := read_object(folder / "config.json")), content):
         return finetuned_models(config, out)
-    model = load_task_model(folder, str(choose_device(config.device)))
+    model = load_task_model(folder, config)
     if config.task not in ("auto", model.name):
         require(bool(config.train), f"{config.model} is fine-tuned for {model.name}, not {config.task}: give --train")
         return finetuned_models(config, out)
-    if config.threads:
-        torch.set_num_threads(config.threads)
     model.task.columns |= named_columns(config)
     return [model]
 
@@ -128,12 +125,12 @@ def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
 def measured(
     config: EvaluateConfig, models: Sequence[TaskModel], split: str, train: Sequence[Example], out: Path
 ) -> dict[str, Any]:
-    """Scores of every seed and of the baselines on one split; the predictions go into `out`."""
+    """Return the scores of every seed and of the baselines on one split; the predictions go into `out`."""
     name, task = models[0].name, models[0].task
     examples = task.read(config.dev, split)
     answered = [model.answer(examples) for model in models]
     rows = [row_of(f"seed {config.seed + n}", task, p, examples) for n, p in enumerate(answered)]
-    baselines = baseline_answers(name, train, examples, config.baseline)
+    baselines = task.baselines(train, examples, config.baseline)
     stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"
     for number, predictions in enumerate(answered):
         write_predictions(out / f"{stem}-{number}.jsonl", predictions, examples)
@@ -159,25 +156,32 @@ def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
     """Fine-tune with each seed, unless that has been done."""
     require(bool(config.train), f"{config.model} is not fine-tuned; give --train FILE to fine-tune it first")
     learning = finetune_config(config, out)
-    runs, device = Path(learning.out) / "runs", str(choose_device(config.device))
-    return [load_task_model(runs / f"seed-{r['seed']}" / "model", device) for r in finetune(learning)["seeds"]]
+    runs = Path(learning.out) / "runs"
+    return [load_task_model(runs / f"seed-{r['seed']}" / "model", config) for r in finetune(learning)["seeds"]]
+
+
+def load_task_model(folder: Path, config: EvaluateConfig) -> TaskModel:
+    """Load a fine-tuned model where the configuration wants it to run."""
+    model = load(folder, str(choose_device(config.device)), config.threads)
+    assert isinstance(model, TaskModel)
+    return model
 
 
 def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
-    """How the model is fine-tuned, in a folder of its own."""
+    """Return the configuration of the fine-tuning, which has a folder of its own."""
     given = {f.name: getattr(config, f.name) for f in fields(FinetuneConfig)}
     return FinetuneConfig(**given | {"out": str(out / "finetuned")})
 
 
 def row_of(name: str, task: Task, predictions: Predictions, examples: Sequence[Example]) -> dict[str, Any]:
-    """All scores of one set of predictions, and the bootstrap interval of the main one."""
+    """Return all scores of one set of predictions, and the bootstrap interval of the main one."""
     scores = task.score(predictions, examples)
     interval = bootstrap(task, predictions, examples)
     return {"name": name, "score": scores[task.main_metric], "interval": interval, "scores": scores}
 
 
 def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> tuple[float, float]:
-    """The 95 % interval of the main metric over examples drawn again with replacement."""
+    """Return the 95 % interval of the main metric over examples drawn with replacement."""
     pairs = known(predictions, examples)
     draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)), dtype=np.int32)
     found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
@@ -186,7 +190,7 @@ def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example])
 
 
 def write_predictions(path: Path, predictions: Predictions, examples: Sequence[Example]) -> None:
-    """One line an example: what it is, what was answered, what is right."""
+    """Write a line for each example: its texts, the right label and the prediction."""
     with write_atomically(path, "w") as file:
         for prediction, e in zip(predictions, examples, strict=True):
             line = {"id": e.id, "texts": e.texts, "gold": e.label, **prediction}
@@ -194,7 +198,7 @@ def write_predictions(path: Path, predictions: Predictions, examples: Sequence[E
 
 
 def write_html(out: Path, results: Sequence[dict[str, Any]]) -> None:
-    """Write report.html: the table, and for each task where the median seed goes wrong."""
+    """Write report.html: the table of scores, and the errors of the median seed for each task."""
     parts = []
     for r in results:
         lines = Path(r["predictions"]).read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""What a fine-tuning learns from: a pre-trained model and a task's examples, read, checked and encoded."""
+"""The material of a fine-tuning: a pre-trained model and a task's examples, read, checked and encoded."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from electra.checkpoints.locate import model_folder
 from electra.config import FinetuneConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_json
-from electra.tasks import TASKS, Example, Features, Task
+from electra.tasks import Example, Features, Task, find_task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
-LENGTHS = {"qa": 512, "tagging": 256}  # the released code's; 128 for the rest
 SHOWN = 20  # labels in a message
 
 
 class Material(NamedTuple):
-    """Everything that is the same for all seeds."""
+    """Model and data, the same for all seeds."""
 
     name: str  # of the task
     task: Task
@@ -34,13 +33,12 @@ class Material(NamedTuple):
 
 
 def read_material(config: FinetuneConfig) -> Material:
-    """Read and encode the data; refuse what the model cannot learn from."""
+    """Read and encode the data; ValueError where the model cannot learn from it."""
     folder = model_folder(Path(config.model))
     warn_if_generator(folder)
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
-    require(name in TASKS, f"unknown task {name!r}; there are {', '.join(TASKS)}")
-    task = TASKS[name](columns=named_columns(config))
+    task = find_task(name)(columns=named_columns(config))
     require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
@@ -50,8 +48,7 @@ def read_material(config: FinetuneConfig) -> Material:
     shape = load_encoder(folder).config
     require_room(tokenizer, shape.vocab_size, folder)
     longest = shape.max_position_embeddings
-    wanted = next((length for kind, length in LENGTHS.items() if is_a(name, kind)), 128)
-    max_length = min(config.max_length or wanted, longest)
+    max_length = min(config.max_length or task.length, longest)
     if config.check:
         logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
@@ -59,7 +56,7 @@ def read_material(config: FinetuneConfig) -> Material:
 
 
 def named_columns(config: FinetuneConfig) -> dict[str, str]:
-    """The columns the user has named, by their role."""
+    """Return the columns the user has named, by role."""
     given = {"text": config.text_column, "text2": config.text2_column, "label": config.label_column}
     return {role: name for role, name in given.items() if name}
 
@@ -77,27 +74,12 @@ def require_as_many_texts(task: Task, train: Sequence[Example], dev: Sequence[Ex
 
 
 def shown_labels(task: Task) -> str:
-    """The first labels, for a message."""
+    """Return the first labels, for a message."""
     return ", ".join(task.labels[:SHOWN]) + (" ..." if len(task.labels) > SHOWN else "")
 
 
-def epochs_of(name: str) -> float:
-    """The passes over the data that Table 7 has for a task."""
-    return float(getattr(TASKS[name], "epochs", 2 if is_a(name, "qa") else 10 if is_a(name, "regression") else 3))
-
-
-def percent(name: str, score: float) -> str:
-    """A score as it is shown; those of question answering are percentages already, as the official script's."""
-    return f"{score if is_a(name, 'qa') else 100 * score:.1f}"
-
-
-def is_a(name: str, kind: str) -> bool:
-    """Whether a task is of a kind, itself or a special case of it."""
-    return kind in TASKS and name in TASKS and issubclass(TASKS[name], TASKS[kind])
-
-
 def warn_if_generator(folder: Path) -> None:
-    """Say so where the wrong half of an ELECTRA was given; a run of `mlm` has no other."""
+    """Warn where the wrong half of an ELECTRA was given; a run of `mlm` has no other."""
     run = folder.parent / "config.json"
     if is_masked_lm(folder) and not (run.exists() and read_json(run).get("objective") == "mlm"):
         logger.warning(
@@ -106,7 +88,7 @@ def warn_if_generator(folder: Path) -> None:
 
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
-    """Say so where a model gives every example the same answer and the labels differ."""
+    """Warn where a model gives every example the same answer although the labels differ."""
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
     given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:

@@ -1,4 +1,4 @@
-"""Calls side by side, each in a process of its own; what they find goes through files."""
+"""Calls side by side, each in a process of its own; results go through files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]
     """Start the calls of a group and wait for all; SIGTERM is passed on, Ctrl-C reaches them by itself."""
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
-    processes = [context.Process(target=answer, args=(function, given, messages)) for given in group]
+    processes = [context.Process(target=call, args=(function, given, messages)) for given in group]
     listener = QueueListener(messages, *logger.handlers)
 
     def pass_on(number: int, frame: object) -> None:
@@ -53,8 +53,8 @@ def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]
     return [process.exitcode or 0 for process in processes]
 
 
-def answer(function: Callable[..., object], given: tuple[Any, ...], messages: Any) -> None:
-    """Make one call in its process: its messages go to the parent, its end is an exit code."""
+def call(function: Callable[..., object], given: tuple[Any, ...], messages: Any) -> None:
+    """Make one call in its process; messages go to the parent, an error becomes an exit code."""
     logger.addHandler(QueueHandler(messages))
     logger.setLevel(logging.INFO)
     try:

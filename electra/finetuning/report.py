@@ -9,14 +9,14 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from electra.core.html import escape, page
-from electra.finetuning.material import percent
+from electra.tasks import find_task
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
 SHOWN_ERRORS = 20
 
 
 def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
-    """The page for results and the predictions behind each."""
+    """Return the page for results, each with the predictions behind it."""
     body = []
     for result, lines in parts:
         body.append(f"<h2>{escape(title_of(result))}</h2>{score_table(result)}")
@@ -26,7 +26,7 @@ def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
 def pictures(lines: list[dict[str, Any]]) -> list[str]:
-    """What shows where a model goes wrong, by what it answers: labels, tags of words, sets of labels."""
+    """Return pictures of a model's errors that suit its answers: labels, tags of words, or sets of labels."""
     first = lines[0]
     if "label" in first and isinstance(first["gold"], str):
         return [confusion(lines), precision_recall(lines), errors(lines)]
@@ -40,15 +40,16 @@ def pictures(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def title_of(result: dict[str, Any]) -> str:
-    """The task, and its split where that is not the usual one."""
+    """Return the task, and its split where that is not the dev set."""
     return str(result["task"]) + ("" if result["split"] == "dev" else f" ({result['split'].removeprefix('dev_')})")
 
 
 def score_table(result: dict[str, Any]) -> str:
-    """Every seed and every baseline."""
+    """Return a row for every seed and every baseline."""
+    shown = find_task(result["task"]).shown
     rows = [
-        f"<tr><td>{escape(r['name'])}</td><td>{percent(result['task'], r['score'])}</td>"
-        f"<td>{' to '.join(percent(result['task'], bound) for bound in r['interval'])}</td></tr>"
+        f"<tr><td>{escape(r['name'])}</td><td>{shown(r['score'])}</td>"
+        f"<td>{' to '.join(map(shown, r['interval']))}</td></tr>"
         for r in [*result["seeds"], *result["baselines"]]
     ]
     head = f"<tr><th>{result['examples']:,} examples</th><th>{result['main_metric']}</th><th>95 % interval</th></tr>"
@@ -56,7 +57,7 @@ def score_table(result: dict[str, Any]) -> str:
 
 
 def confusion(lines: list[dict[str, Any]]) -> str:
-    """How often each label (row) got each answer (column); the commonest labels where there are many."""
+    """Return how often each label (row) got each answer (column); of many labels the commonest."""
     labels = sorted({line["gold"] for line in lines} | {line["label"] for line in lines})
     labels = sorted(labels, key=lambda x: -sum(line["gold"] == x for line in lines))[:SHOWN_LABELS]
     counts = [[sum(i["gold"] == g and i["label"] == a for i in lines) for a in labels] for g in labels]
@@ -69,12 +70,12 @@ def confusion(lines: list[dict[str, Any]]) -> str:
 
 
 def cell(count: int, total: int) -> str:
-    """A cell, darker where more of the row lies."""
+    """Return a cell, the darker the larger its share of the row."""
     return f'<td style="background: rgb(65 105 225 / {0.7 * count / max(1, total):.2f})">{count}</td>'
 
 
 def precision_recall(lines: list[dict[str, Any]]) -> str:
-    """The curve of the rarer label, where there are two."""
+    """Return the curve of the rarer label, where there are two."""
     labels = sorted({line["gold"] for line in lines})
     if len(labels) != 2 or not all(len(line.get("probabilities", ())) == 2 for line in lines):
         return ""
@@ -85,7 +86,7 @@ def precision_recall(lines: list[dict[str, Any]]) -> str:
 
 
 def curve(truth: Sequence[bool], scores: Sequence[float], name: str) -> str:
-    """Precision against recall over all thresholds."""
+    """Draw precision against recall over all thresholds."""
     from sklearn.metrics import precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(truth, scores)
@@ -101,7 +102,7 @@ def curve(truth: Sequence[bool], scores: Sequence[float], name: str) -> str:
 
 
 def errors(lines: list[dict[str, Any]]) -> str:
-    """The wrong answers the model is surest of."""
+    """Return the wrong answers the model is surest of."""
     wrong = sorted((line for line in lines if line["gold"] != line["label"]), key=lambda line: -line["score"])
     rows = [
         f"<tr><td>{escape(' | '.join(line['texts']))}</td><td>{escape(line['gold'])}</td>"

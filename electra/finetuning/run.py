@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,14 +21,16 @@ from electra.core.log import logger
 from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
-from electra.finetuning.material import Material, epochs_of, percent, read_material, warn_if_collapsed
+from electra.finetuning.material import Material, read_material, warn_if_collapsed
 from electra.finetuning.processes import side_by_side
-from electra.inference.task_model import TaskModel, answers
+from electra.finetuning.save import save_finetuned
+from electra.inference.task_model import predict_features
+from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
 from electra.models.electra.encoder import Encoder, compute_in
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.tasks import Task
+from electra.tasks import Example, Features, Task
 from electra.training.device import choose_device, choose_dtype
 from electra.training.identity import require_same
 from electra.training.memory import keep_freed_memory
@@ -36,39 +39,39 @@ from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
 TaskNetwork = Classifier | Tagger | Answerer
-# Where model and data lie is free too: what counts is what they hold.
+# The paths of model and data may change too: a run is known by their content.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
-FEWEST = 8  # examples of a batch that may tell whether all get the same label
+FEWEST = 8  # examples of a batch that is large enough to show a collapse
 
 
 class TaskBatch(NamedTuple):
-    """Features as the network reads them and what it should say."""
+    """Features as the network reads them, and their targets."""
 
     packed: Packed
     targets: Tensor
 
 
 class TaskCounts(NamedTuple):
-    """What one optimizer step sees, over all micro-batches."""
+    """Counts of one optimizer step, over all micro-batches."""
 
     tokens: Tensor
     examples: Tensor
 
 
 class Learner(Trainable):
-    """A network and the loss of its task: what the training loop trains."""
+    """A network and the loss of its task, for the training loop."""
 
     def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 
     def count(self, batch: TaskBatch) -> TaskCounts:
-        """What this batch adds to the step's counts."""
+        """Return what this batch adds to the step's counts."""
         return TaskCounts((batch.packed.example_ids > 0).sum(), torch.tensor(len(batch.packed.tokens)))
 
     def forward(self, batch: TaskBatch, counts: TaskCounts | None = None) -> Output:
-        """The summed loss, as released, or the mean."""
+        """Return the summed loss, as released, or the mean."""
         outputs = self.task.run(self.network, batch.packed, batch.targets)
         losses = self.task.loss(outputs, batch.targets)
         examples = (counts or self.count(batch)).examples
@@ -77,7 +80,7 @@ class Learner(Trainable):
 
 
 def one_answer(outputs: Any) -> dict[str, Tensor]:
-    """The share of a batch that gets the commonest label, where outputs are logits of one label an example."""
+    """Return the share of a batch that gets the commonest label, where outputs are logits of one label an example."""
     if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2 or len(outputs) < FEWEST:
         return {}
     counts = torch.zeros_like(outputs[0]).index_add_(
@@ -112,8 +115,15 @@ class Finetuner(Trainer):
         return scores
 
 
+def answers(
+    network: nn.Module, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
+) -> list[dict[str, Any]]:
+    """Return the predictions of a network in training for encoded examples."""
+    return predict_features(TorchSession(network), task, features, examples, pad_id)
+
+
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
-    """Train with each seed and write the model of the median one to `out`; returns what summary.json holds.
+    """Train with each seed and write the model of the median one to `out`; return the content of summary.json.
 
     The same configuration again continues, bit for bit as if it had never stopped.
 
@@ -130,7 +140,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     out = Path(config.out)
     encoder = load_encoder(material.folder)
     count = len(material.train)
-    config = config.resolved(encoder.config.hidden_size, count, epochs_of(material.name))
+    config = config.resolved(encoder.config.hidden_size, count, material.task.epochs)
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
     content = to_dict(config) | {"material": fingerprint(material, encoder)}
@@ -146,7 +156,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
 
 
 def fingerprint(material: Material, encoder: Encoder) -> str:
-    """What a run is known by beside its configuration: the weights it starts from and the examples, by content."""
+    """Return a hash of what a run depends on beside its configuration: first weights and examples, by content."""
     found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
     for feature in (*material.train, *material.dev):
         found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
@@ -156,7 +166,7 @@ def fingerprint(material: Material, encoder: Encoder) -> str:
 
 
 def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[str, Any]:
-    """Train one seed to its end, unless it has; returns its scores."""
+    """Train one seed to its end, unless that was done; return its scores."""
     folder = Path(config.out) / "runs" / f"seed-{seed}"
     if (folder / "scores.json").exists():
         return read_json(folder / "scores.json")
@@ -176,8 +186,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
         scores = max(lines, key=lambda line: line[material.task.main_metric])
         learner.network.load_state_dict(load_file(folder / "best.safetensors"))
     compute_in(learner, torch.float32)
-    model = TaskModel(learner.network, material.task, material.name, material.tokenizer, material.max_length)
-    model.save(folder / "model")
+    save_finetuned(folder / "model", learner.network, material)
     result = {"seed": seed, **{k: v for k, v in scores.items() if k not in ("kind", "tokens")}}
     write_json(folder / "scores.json", result)
     for left in (folder / "checkpoints", folder / "best.safetensors"):
@@ -186,7 +195,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
 
 
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:
-    """The pre-trained encoder under a new head; the head's first weights depend on the seed."""
+    """Build the pre-trained encoder under a new head, whose first weights depend on the seed."""
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
@@ -220,7 +229,7 @@ def build_trainer(
 
 
 def best_score(folder: Path, metric: str) -> float:
-    """The best score a run has written down."""
+    """Return the best score in a run's metrics."""
     if not (folder / "metrics.jsonl").exists():
         return float("-inf")
     return max((x[metric] for x in read_metrics(folder) if x["kind"] == "eval"), default=float("-inf"))
@@ -239,6 +248,6 @@ def write_summary(config: FinetuneConfig, material: Material, results: list[dict
     }
     summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": chosen, "scores": scores}
     write_json(out / "summary.json", summary)
-    shown = f": {metric} {percent(material.name, scores[metric]['median'])} on {config.dev}" if metric in scores else ""
+    shown = f": {metric} {material.task.shown(scores[metric]['median'])} on {config.dev}" if metric in scores else ""
     logger.info(f"saved {out}{shown}" + (f", the median of {len(results)} seeds" if len(results) > 1 else ""))
     return summary

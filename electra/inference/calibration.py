@@ -1,24 +1,21 @@
-"""The threshold from which on a word is marked, from a text without errors."""
+"""Set the threshold from which on a word is marked, by a text without errors."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from electra.config import DetectConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_json, write_json
+from electra.inference.words import Word
 
-if TYPE_CHECKING:
-    from electra.inference.detector import Word
-
-MIN_MARKS = 5  # a threshold rests on at least so many words
+MIN_MARKS = 5  # marked words that a threshold rests on at least
 
 
 def calibrate(config: DetectConfig, words: Sequence[Word]) -> None:
-    """Store the threshold that marks the wanted share of these words, of a text without errors."""
+    """Store the threshold that marks the wanted share of `words`, which come from a text without errors."""
     threshold = threshold_for(words, config.marks_per_100)
     folder = Path(config.model)
     path = (folder / "model" if (folder / "model" / "config.json").exists() else folder) / "config.json"
@@ -30,7 +27,7 @@ def calibrate(config: DetectConfig, words: Sequence[Word]) -> None:
 
 
 def threshold_for(words: Sequence[Word], marks_per_100: float) -> float:
-    """The lowest threshold at which at most `marks_per_100` of 100 clean words are marked; signs are no words."""
+    """Return the lowest threshold that marks at most `marks_per_100` of 100 clean words; signs do not count."""
     scores = sorted((word.replaced for word in words if not word.exempt), reverse=True)
     allowed = int(sum(any(c.isalnum() for c in word.text) for word in words) * marks_per_100 / 100)
     require(

@@ -1,4 +1,4 @@
-"""Detect: which words of a text look replaced, and what would fit in their place."""
+"""Detect: mark the words of texts that look replaced, and say which would fit in their place."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from electra.core.html import escape, page
 from electra.core.log import logger
 from electra.core.storage import write_atomically
 from electra.inference.calibration import calibrate
-from electra.inference.detector import detect_words
+from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.marks import MarkedText, marked_html
+from electra.inference.marked_text import MarkedText, marked_html
 from electra.text.sources import read_text
 
 
 def detect(config: DetectConfig) -> Iterator[MarkedText]:
-    """Mark the words of files or standard input that look wrong; `config.html` is written when all have been."""
+    """Yield each file, or standard input, with its words marked; `config.html` is written after the last."""
     require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
     model = load(config.model)
+    if not isinstance(model, Detector):
+        raise ValueError(f"{config.model} marks no words: it is no discriminator")
     if config.calibrate:
-        calibrate(config, detect_words(model, read_text(config.calibrate), 1.0, 0))
+        calibrate(config, model.detect(read_text(config.calibrate), 1.0, 0))
         return
     threshold = model.threshold if config.threshold < 0 else config.threshold
     pages = []

@@ -1,58 +1,29 @@
-"""Which words of a text look replaced, and what would fit in their place."""
+"""Detection of replaced words in texts of any length, with suggestions of what would fit.
+
+V vocabulary.
+"""
 
 from __future__ import annotations
 
-import math
 import re
-import unicodedata
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from electra.inference.embedder import Embedder
+from electra.inference.model import by_length
+from electra.inference.sessions import Array, Session
+from electra.inference.words import Span, Word, is_mark, spans_in_text, word_probability
+from electra.text.labels import sigmoid
 from electra.text.tokenizer import Tokenizer
 from electra.text.words import exempt, fit_case, likeliest_meant
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
 CANDIDATES = 128  # tokens the generator may propose for a word, pieces of words among them
-PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
-
-
-class Detector(Protocol):
-    """What finding wrong words needs of a model: detection.pretrained.Model in torch, runtime.Runner without it."""
-
-    tokenizer: Tokenizer
-    longest: int  # tokens of a row
-    threshold: float
-    generator: Any  # None where there is none
-
-    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
-        """The words of a text."""
-
-    def row(self, ids: list[int]) -> list[int]:
-        """Ids between special tokens."""
-
-    def replaced(self, rows: list[list[int]]) -> Sequence[Any]:
-        """The probability of each token of each row."""
-
-    def fill(self, rows: list[list[int]], positions: list[int], count: int) -> Any:
-        """The likeliest ids at one position of each row, [rows, count]."""
-
-
-class Word(NamedTuple):
-    """One word of a text and what the model thinks of it."""
-
-    text: str
-    start: int  # offsets in the text as it was given, in characters: text[start:end] is the word
-    end: int
-    replaced: float  # probability that it was replaced
-    suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
-    exempt: bool = False  # a number, a sign, code or a rare name: never marked
-
-    def is_marked(self, threshold: float) -> bool:
-        """Whether it looks wrong."""
-        return self.replaced >= threshold and not self.exempt
 
 
 class Query(NamedTuple):
@@ -63,22 +34,64 @@ class Query(NamedTuple):
     suggestions: int
 
 
-class Span(NamedTuple):
-    """Where a word stands in its text and among its tokens."""
+class Detector(Embedder):
+    """A discriminator, which marks words that look replaced, and its generator, which proposes others.
 
-    start: int
-    end: int
-    first: int  # token
-    last: int
+    generator: None where there is none. threshold: the probability from which on a word is marked.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        tokenizer: Tokenizer,
+        longest: int,
+        generator: Session | None = None,
+        threshold: float = 0.5,
+        format: str = "torch",
+    ) -> None:
+        super().__init__(session, tokenizer, longest, format)
+        self.generator, self.threshold = generator, threshold
+
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
+        """Return for every word of `text` the probability that it was replaced, and words that would fit better.
+
+        Words at or above `threshold` (default: the model's own) get suggestions, if the model has a generator.
+        """
+        threshold = self.threshold if threshold is None else threshold
+        return detect_texts(self, [Query(text, threshold, suggestions)])[0]
+
+    def replaced(self, rows: Sequence[Sequence[int]]) -> list[Array]:
+        """Return the probability that each token was replaced, for rows of ids that include the special tokens."""
+        return [sigmoid(logits) for logits in self.run(rows, "logits")]
+
+    def propose(self, rows: Sequence[Sequence[int]], positions: Sequence[int], count: int) -> NDArray[np.int64]:
+        """Return the `count` ids the generator finds likeliest at one position of each row, best first: [rows, count].
+
+        Raises:
+            ValueError: the model has no generator.
+        """
+        if self.generator is None:
+            raise ValueError("this model has no generator, which would propose words")
+        best = np.empty((len(rows), count), np.int64)
+        for group in by_length(rows):
+            where = np.array([positions[n] for n in group], np.int64)[:, None]
+            (logits,) = self.generator(self.pad([rows[n] for n in group]) | {"positions": where}, ("logits",))
+            best[group] = likeliest(logits, count)
+        return best
 
 
-def detect_words(model: Detector, text: str, threshold: float, suggestions: int) -> list[Word]:
-    """Score the words of a text of any length, by windows that overlap by half."""
-    return detect_texts(model, [Query(text, threshold, suggestions)])[0]
+def likeliest(logits: Array, count: int) -> Array:
+    """Return the indices of the `count` largest logits, the largest first: [B, V] -> [B, count]."""
+    best = np.argpartition(logits, -count, -1)[:, -count:]  # sorting the whole vocabulary would take far longer
+    order = np.argsort(-np.take_along_axis(logits, best, -1), -1, kind="stable")
+    return np.take_along_axis(best, order, -1)
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
 
 
 def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
-    """The words of several texts, each as if it were alone, in common forward passes."""
+    """Return the words of several texts, each as if it were alone, from common forward passes."""
     encodings = [encode(model, query.text) for query in queries]
     spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
     rows = [e.ids for e in encodings]  # a list made anew each time it is asked for
@@ -100,14 +113,14 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
 
 
 def encode(model: Detector, text: str) -> Encoding:
-    """The tokens of a text; ValueError where no encoding can hold it."""
+    """Return the tokens of a text; ValueError where no encoding can hold it."""
     require_valid(text)
-    # No line end or tab was there in training, where a text comes line by line; one space for each keeps the offsets.
+    # Training texts come line by line and hold no line end or tab; one space for each keeps the offsets.
     return model.tokenizer.encode(SPACE.sub(" ", text))
 
 
 def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
-    """The words of a text with their probabilities, without suggestions."""
+    """Return the words of a text with their probabilities, without suggestions."""
     ids, unknown = encoding.ids, model.tokenizer.unk_id
     known = [s.first == s.last and ids[s.first] != unknown for s in spans]
     free = exempt(query.text, [(s.start, s.end, k) for s, k in zip(spans, known, strict=True)])
@@ -126,17 +139,16 @@ def require_valid(text: str) -> None:
 
 
 def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
-    """The probability of each token of each row, read in the window where it stands furthest from an edge."""
+    """Return the probability of each token of each row, read in the window where it stands furthest from an edge."""
     windows = [
         (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
     ]
-    windows.sort(key=lambda each: len(each[2]))  # rows of a forward pass are padded to the longest
     scores = [[0.0] * len(ids) for ids in rows]
     margins = [[-1] * len(ids) for ids in rows]
     found = model.replaced([model.row(window) for _, _, window in windows])
     for (number, start, window), probabilities in zip(windows, found, strict=True):
         for offset, p in enumerate(probabilities[1:-1].tolist()):
-            left = len(rows[number]) if start == 0 else offset  # where the text itself begins or ends is no edge
+            left = len(rows[number]) if start == 0 else offset  # the beginning and end of the text are no edges
             right = len(rows[number]) if start + len(window) == len(rows[number]) else len(window) - 1 - offset
             if min(left, right) > margins[number][start + offset]:
                 margins[number][start + offset], scores[number][start + offset] = min(left, right), p
@@ -144,68 +156,16 @@ def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
 
 
 def cut(ids: list[int], size: int) -> list[tuple[int, list[int]]]:
-    """Windows of at most `size` that overlap by half, with where they start."""
+    """Return windows of at most `size` ids that overlap by half, each with its start."""
     starts = range(0, len(ids) - size // 2, size // 2) if len(ids) > size else range(1)
     return [(start, ids[start : start + size]) for start in starts]
 
 
-def word_probability(pieces: Sequence[float]) -> float:
-    """The probability that a word was replaced, from those of its pieces."""
-    return 1 / (1 + math.exp(-word_score([logit(p) for p in pieces])))
-
-
-def word_score(pieces: Sequence[float]) -> float:
-    """The mean of the pieces' scores, and a little more for each further piece.
-
-    The mean finds wrong words best, the maximum misspelt ones, which fall into more pieces; this finds both
-    (docs/tiny.md).
-    """
-    return sum(pieces) / len(pieces) + PIECE_EVIDENCE * math.log(len(pieces))
-
-
-def logit(probability: float) -> float:
-    """The log odds of a probability, kept finite."""
-    p = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(p / (1 - p))
-
-
-def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
-    """The first and last token of each word."""
-    spans: list[tuple[int, int]] = []
-    before: int | None = None
-    for position, word in enumerate(word_ids):
-        if word is not None and word == before:
-            spans[-1] = (spans[-1][0], position)
-        elif word is not None:
-            spans.append((position, position))
-        before = word
-    return spans
-
-
-def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
-    """Where the words stand: without the space that some tokenisers count to them, with the accents that some strip."""
-    spans: list[Span] = []
-    offsets = encoding.offsets  # made anew each time it is asked for
-    for first, last in word_spans(encoding.word_ids):
-        start, end = offsets[first][0], offsets[last][1]
-        while start < end and text[start].isspace():
-            start += 1
-        while start < end < len(text) and is_mark(text[end]):
-            end += 1
-        if spans and start < spans[-1].end:  # nothing but accents, of the word before
-            spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
-        elif start < end:
-            spans.append(Span(start, end, first, last))
-    return spans
-
-
-def is_mark(character: str) -> bool:
-    """Whether a character is an accent, a vowel sign or the like, written onto the one before."""
-    return unicodedata.category(character).startswith("M")
+# -- suggestions -------------------------------------------------------------------------------------------------------
 
 
 def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
-    """For each span of tokens of a text, the whole words the generator would rather see there, best first."""
+    """Return for each span of tokens of a text the whole words that the generator prefers there, best first."""
     if not places:
         return []
     half = (model.longest - 3) // 2
@@ -214,7 +174,7 @@ def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[l
         left = ids[max(0, span.first - half) : span.first]
         rows.append(model.row([*left, model.tokenizer.mask_id, *ids[span.last + 1 : span.last + 1 + half]]))
         positions.append(len(left) + 1)
-    best = model.fill(rows, positions, min(CANDIDATES, model.tokenizer.vocab_size))
+    best = model.propose(rows, positions, min(CANDIDATES, model.tokenizer.vocab_size))
     return [
         [word for word in (whole_word(model, i, ids[span.first]) for i in row) if word]
         for row, (ids, span) in zip(best.tolist(), places, strict=True)
@@ -222,7 +182,7 @@ def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[l
 
 
 def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
-    """The token as a word of its own, or nothing where it is a piece of one."""
+    """Return the token as a word of its own, '' where it is a piece of one."""
     token, before = (model.tokenizer.backend.id_to_token(i) or "" for i in (token_id, instead_of))
     if token.startswith("##") or token.startswith(SPACE_MARKS) != before.startswith(SPACE_MARKS):
         return ""
@@ -231,7 +191,7 @@ def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
 
 
 def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]:
-    """Each of `words` once, in the capitals of `text`, without those that are `text` as the tokeniser reads it."""
+    """Return each of `words` once, in the capitals of `text`, without those that the tokeniser reads as `text`."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
     return tuple(

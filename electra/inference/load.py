@@ -2,35 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electra.checkpoints.locate import is_exported, model_folder
 from electra.config.base import require
-from electra.inference import runtime
-from electra.inference.sessions import installed
+from electra.config.model import ElectraConfig
+from electra.core.storage import read_json, read_object
+from electra.inference.detector import Detector
+from electra.inference.embedder import Embedder
+from electra.inference.kinds import kind_of
+from electra.inference.sessions import FORMATS, Session, fastest_first, installed, open_session
+from electra.inference.task_model import TaskModel
+from electra.tasks import Task, find_task, guess_task
+from electra.text.tokenizer import load_tokenizer, require_room, stated_length
+
+if TYPE_CHECKING:
+    from electra.inference.torch_session import TorchSession
+
+UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # the labels that Hugging Face means where config.json names none
+DETECTORS = ("discriminator", "")  # a config.json without a known class is tried as a discriminator
+POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig().vocab_size  # where none are stated
 
 
-def load(path: str | Path, device: str = "cpu", threads: int = 0) -> Any:
-    """Load a run, a Hugging Face directory or an exported folder: what detects, or what answers its task.
+def load(
+    path: str | Path, device: str = "cpu", threads: int = 0, format: str = "auto"
+) -> Detector | TaskModel | Embedder:
+    """Load a run, a Hugging Face directory or an exported folder.
 
-    A discriminator's generator comes along where there is one. What is exported runs on the CPU, in the fastest format
-    that was kept and can run here, and needs no torch. `threads` 0: as many as the library takes.
+    A pre-trained discriminator is a Detector, with its generator where there is one; a fine-tuned network is a
+    TaskModel; an encoder alone is an Embedder. An exported folder runs on the CPU without torch, by default in the
+    fastest format that was kept and can run here. `threads` 0: as many as the library takes.
 
     Raises:
         ValueError: there is no model at `path`, it is not an ELECTRA, or the library that runs it is missing.
     """
     if is_exported(path):
         require(device == "cpu", f"{path} is exported and runs on the CPU; leave the device {device!r} out")
-        return runtime.load(path, threads=threads)
+        return load_exported(Path(path), format, threads)
+    require(format == "auto", f"{path} holds no exported model; electra export writes one")
     folder = model_folder(Path(path))
     require(installed("torch"), f"{path} needs torch: pip install 'electra[train]'; an exported folder does not")
     import torch
 
-    from electra.checkpoints.huggingface import is_finetuned
-    from electra.inference.pretrained import load_pretrained
-    from electra.inference.task_model import load_task_model
-
     if threads:
         torch.set_num_threads(threads)
-    return (load_task_model if is_finetuned(folder) else load_pretrained)(folder, device)
+    return load_in_torch(folder, device)
+
+
+def load_in_torch(folder: Path, device: str) -> Detector | TaskModel | Embedder:
+    """Load a Hugging Face directory."""
+    from electra.checkpoints.huggingface import load_network
+    from electra.inference.torch_session import TorchSession
+
+    def session(place: Path) -> TorchSession:
+        return TorchSession(load_network(place).to(device))
+
+    generator = folder / "generator"
+    with_generator = kind_of(read_object(folder / "config.json")) in DETECTORS and (generator / "config.json").exists()
+    return assemble(folder, session(folder), session(generator) if with_generator else None, "torch")
+
+
+def load_exported(folder: Path, format: str, threads: int) -> Detector | TaskModel | Embedder:
+    """Load an exported folder in a format; auto: the fastest."""
+    chosen = choose_format(folder) if format == "auto" else format
+    session = open_session(folder, chosen, threads)
+    require(bool(kind_of(read_object(folder / "config.json"))), f"{folder}: config.json names no known architecture")
+    return assemble(folder, session, open_generator(folder / "generator", chosen, threads), chosen)
+
+
+def choose_format(folder: Path) -> str:
+    """Return the fastest format that export kept and this machine can run."""
+    try:
+        kept = [f["format"] for f in read_json(folder / "export.json")["formats"] if f["kept"]]
+    except (KeyError, TypeError):
+        raise ValueError(f"{folder / 'export.json'} is not what electra export writes; it was altered") from None
+    usable = [name for name in fastest_first() if name in kept and installed(FORMATS[name].library)]
+    if not usable:
+        raise ValueError(f"{folder} holds {', '.join(kept) or 'no format'}; install onnxruntime or openvino to run it")
+    return usable[0]
+
+
+def open_generator(folder: Path, chosen: str, threads: int) -> Session | None:
+    """Open an exported generator, which is there in full precision only, by the library of the chosen format."""
+    plain = "openvino" if FORMATS[chosen].library == "openvino" else "onnx"
+    for format in dict.fromkeys((plain, "openvino", "onnx")):
+        if (folder / FORMATS[format].file).exists() and installed(FORMATS[format].library):
+            return open_session(folder, format, threads)
+    return None
+
+
+def assemble(folder: Path, session: Session, generator: Session | None, format: str) -> Detector | TaskModel | Embedder:
+    """Put a session together with the tokeniser, the length and the task or threshold that its folder states."""
+    content, tokenizer = read_object(folder / "config.json"), load_tokenizer(folder)
+    require_room(tokenizer, int(content.get("vocab_size", VOCABULARY)), folder)
+    longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
+    kind = kind_of(content)
+    if kind in DETECTORS:
+        return Detector(session, tokenizer, longest, generator, detection_threshold(content, folder), format)
+    if kind == "encoder":
+        return Embedder(session, tokenizer, longest, format)
+    name = content.get("task") or guess_task(kind, content)
+    require(bool(name), f"{folder} holds a {kind}; load a discriminator, which marks words, or a fine-tuned model")
+    return TaskModel(session, stated_task(name, content), name, tokenizer, longest, format)
+
+
+def detection_threshold(content: Mapping[str, Any], folder: Path) -> float:
+    """Return the probability from which on a word is marked, as config.json states it."""
+    threshold = content.get("detection_threshold", 0.5)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1")
+    return threshold
+
+
+def stated_task(name: str, content: Mapping[str, Any]) -> Task:
+    """Return a task with the settings, or at least the labels, that config.json states."""
+    names = content.get("id2label") or UNNAMED
+    return find_task(name)(**content.get("task_settings") or {"labels": [names[key] for key in sorted(names, key=int)]})

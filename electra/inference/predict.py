@@ -1,13 +1,15 @@
-"""load(): any run, Hugging Face ELECTRA directory or exported folder as a Python object; and what it predicts."""
+"""Predict: answers of a fine-tuned model, or of a pre-trained one without training, for lines of text."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, NamedTuple
 
-from electra.config import PredictConfig, require
+from electra.config import PredictConfig
 from electra.core.errors import WrongInput
+from electra.inference.detector import Detector
 from electra.inference.load import load
+from electra.inference.task_model import TaskModel
 from electra.inference.zero_shot import zero_shot
 from electra.text.sources import read_text
 
@@ -19,14 +21,15 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
     inputs = [question.input for question in questions]
     model = load(config.model, config.device)
     if config.zero_shot:
-        require(hasattr(model, "replaced"), f"{config.model} is no discriminator; --zero-shot asks a pre-trained one")
+        if not isinstance(model, Detector):
+            raise ValueError(f"{config.model} is no discriminator; --zero-shot asks a pre-trained one")
         words = [word.strip() for word in config.labels.split(",") if word.strip()]
         found = zero_shot(model, [t if isinstance(t, str) else " ".join(t) for t in inputs], config.zero_shot, words)
-    else:
-        require(
-            hasattr(model, "predict"),
-            f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS",
+    elif not isinstance(model, TaskModel):
+        raise ValueError(
+            f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS"
         )
+    else:
         try:
             found = model.predict(inputs)
         except WrongInput as error:
@@ -38,15 +41,15 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
 
 
 class Question(NamedTuple):
-    """What a line asks."""
+    """The question of a line."""
 
     input: str | list[str]
-    id: str  # the object's own, else the number of the line
+    id: str  # the object's own, or the number of the line
     line: int
 
 
 def parse(line: str, number: int) -> Question:
-    """A line of text; or as JSON a list of texts, or an object with `text` (and `text2`), `tokens`, or `question`."""
+    """Read a line: a text, a JSON list of texts, or an object with `text` (and `text2`), `tokens`, or `question`."""
     plain = Question(line, str(number), number)
     if not line.startswith(("{", "[")):
         return plain

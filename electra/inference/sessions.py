@@ -1,4 +1,4 @@
-"""Model files of ONNX Runtime and OpenVINO, open and ready to run: no torch."""
+"""Sessions: anything that runs a network on arrays. Those of ONNX Runtime and OpenVINO are here; no torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import functools
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,15 @@ from numpy.typing import NDArray
 from electra.core.hardware import INT8_PRODUCTS, instructions
 
 Array = NDArray[Any]
-# Named inputs, names of outputs -> those outputs
-Session = Callable[[dict[str, Array], Sequence[str]], list[Array]]
+
+
+class Session(Protocol):
+    """A network that takes arrays and gives arrays."""
+
+    outputs: tuple[str, ...]  # the names of all it can give
+
+    def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return the outputs `names` for named int64 inputs."""
 
 
 class Format(NamedTuple):
@@ -43,18 +50,18 @@ WITHOUT_INT8_PRODUCTS = ("onnx-int8", "openvino", "openvino-bf16", "onnx", "open
 
 
 def fastest_first() -> list[str]:
-    """The formats in the order of their speed here; a machine that does not tell what it has counts as a new one."""
+    """Return the formats in the order of their speed here; a CPU of unknown instructions counts as a new one."""
     found = instructions()
     return list(WITHOUT_INT8_PRODUCTS if found and not set(found) & set(INT8_PRODUCTS) else FORMATS)
 
 
 def installed(library: str) -> bool:
-    """Whether a library can be imported."""
+    """Return whether a library can be imported."""
     return importlib.util.find_spec(library) is not None
 
 
 def open_session(folder: Path, format: str, threads: int = 0) -> Session:
-    """A model file, ready to run on `threads` threads; 0: all that this process may use."""
+    """Open a model file to run on `threads` threads; 0: all that this process may use."""
     if format not in FORMATS:
         raise ValueError(f"unknown format {format!r}; there are {', '.join(FORMATS)}")
     file, library, precision = FORMATS[format]
@@ -64,40 +71,56 @@ def open_session(folder: Path, format: str, threads: int = 0) -> Session:
         raise ValueError(f"the format {format} needs {library}: pip install {library}")
     threads = threads or len(os.sched_getaffinity(0))
     try:
-        return (open_onnx if library == "onnxruntime" else open_openvino)(folder / file, precision, threads)
-    except Exception as error:  # each library has errors of its own for a file that is none
+        return SESSIONS[library](folder / file, precision, threads)
+    except Exception as error:  # each library has its own errors for a damaged file
         raise ValueError(f"{folder / file} cannot be opened: it was cut short or altered ({error})") from None
 
 
-def open_onnx(file: Path, precision: str, threads: int) -> Session:
+class OnnxSession:
     """An ONNX file in ONNX Runtime."""
-    import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda inputs, names: session.run(list(names), inputs)
+    def __init__(self, file: Path, precision: str, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        self.outputs = tuple(output.name for output in self.session.get_outputs())
+
+    def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return the outputs `names`."""
+        found: list[Array] = self.session.run(list(names), dict(inputs))
+        return found
 
 
-def open_openvino(file: Path, precision: str, threads: int) -> Session:
+class OpenVinoSession:
     """An OpenVINO file; where the machine has no bf16, that precision is run as f32."""
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
-    request = openvino_core().compile_model(str(file), "CPU", settings).create_infer_request()
 
-    def run(inputs: dict[str, Array], names: Sequence[str]) -> list[Array]:
-        found = request.infer(inputs, share_inputs=True, share_outputs=True)
+    def __init__(self, file: Path, precision: str, threads: int) -> None:
+        settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
+        model = openvino_core().compile_model(str(file), "CPU", settings)
+        self.request = model.create_infer_request()
+        self.outputs = tuple(output.get_any_name() for output in model.outputs)
+
+    def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
+        """Return the outputs `names`."""
+        found = self.request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return [np.array(found[name]) for name in names]
 
-    return run
+
+SESSIONS: dict[str, type[OnnxSession] | type[OpenVinoSession]] = {
+    "onnxruntime": OnnxSession,
+    "openvino": OpenVinoSession,
+}
 
 
 @functools.cache
 def openvino_core() -> Any:
-    """OpenVINO, once for the process.
+    """Return OpenVINO's core, one for the process.
 
-    A second core that outlives the first puts back the first one's stack for signals, which is freed by then: the next
-    signal, a SIGTERM as a rule, would end in a segmentation fault.
+    A second core that outlives the first would restore the first one's signal stack, which is freed by then: the next
+    signal, usually a SIGTERM, would end in a segmentation fault.
     """
     without_telemetry()
     import openvino
@@ -106,5 +129,5 @@ def openvino_core() -> Any:
 
 
 def without_telemetry() -> None:
-    """Keep OpenVINO and NNCF from reporting their use over the network: they do where this module can be imported."""
+    """Keep OpenVINO and NNCF from reporting their use over the network, which they do by importing this module."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

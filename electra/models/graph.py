@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from electra.models.heads import Discriminator, MaskedLM
-from electra.models.task_heads import Answerer, Classifier, Tagger
+from electra.models.task_heads import Answerer, Classifier, JointSpanHead, Tagger
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -43,6 +43,10 @@ class Graph(nn.Module):
             return (head(hidden[:, 0]),)
         if isinstance(network, Tagger):
             return (head(hidden),)
+        if isinstance(head, JointSpanHead):
+            allowed = (token_type_ids > 0) & (attention_mask > 0)
+            allowed[:, 0] = True  # [CLS] stands for no answer
+            return tuple(head(hidden, allowed, None))
         if isinstance(network, Answerer):
             start, end = head.outputs(hidden).unbind(-1)
             return start, end
@@ -54,5 +58,6 @@ def output_names(network: nn.Module) -> tuple[str, ...]:
     if isinstance(network, Discriminator):
         return "logits", "last_hidden_state"
     if isinstance(network, Answerer):
-        return "start_logits", "end_logits"
+        joint = ("starts", "unanswerable") if isinstance(network.head, JointSpanHead) else ()
+        return "start_logits", "end_logits", *joint
     return ("logits",) if isinstance(network, Classifier | Tagger | MaskedLM) else ("last_hidden_state",)

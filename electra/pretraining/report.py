@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from electra.config import PretrainConfig
 from electra.core.html import page, svg_of
 from electra.core.runs import read_metrics
 from electra.core.storage import write_atomically
 from electra.evaluation.replacements import replaced_examples
-from electra.inference.detector import Word
-from electra.inference.marks import marked_html
-from electra.inference.pretrained import Model
-
-if TYPE_CHECKING:
-    pass
+from electra.inference.detector import Detector
+from electra.inference.marked_text import marked_html
+from electra.inference.words import Word
 
 CURVES = {
     "losses": ("gen_loss", "mlm_loss", "disc_loss"),
@@ -31,10 +28,11 @@ def write_report(run: Path, path: Path, *parts: str) -> None:
         file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
 
 
-def examples_html(model: Model, config: PretrainConfig) -> str:
+def examples_html(model: Detector, config: PretrainConfig) -> str:
     """Held-out text with the generator's replacements outlined, tokens shaded by the probability of being replaced."""
     parts = ["<h2>Held-out text with the generator's replacements (outlined)</h2>"]
-    rows, labels = replaced_examples(model, config, EXAMPLES)
+    assert model.generator is not None
+    rows, labels = replaced_examples(model.generator, model.tokenizer, config, EXAMPLES)
     scores = model.replaced([model.row(ids) for ids in rows])
     for ids, is_replaced, probabilities in zip(rows, labels, scores, strict=True):
         words = tokens_in_text(model, ids, probabilities[1:-1].tolist())
@@ -44,7 +42,7 @@ def examples_html(model: Model, config: PretrainConfig) -> str:
     return "".join(parts)
 
 
-def tokens_in_text(model: Model, ids: list[int], probabilities: list[float]) -> list[Word]:
+def tokens_in_text(model: Detector, ids: list[int], probabilities: list[float]) -> list[Word]:
     """Each token with its place in the decoded text, whatever kind of tokeniser it is."""
     words, end = [], 0
     for number, p in enumerate(probabilities, 1):

@@ -16,6 +16,7 @@ from electra.core.runs import last_evaluation
 from electra.core.storage import only_writer, read_json, write_json
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
+from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.models.electra.encoder import compile_parts, compute_in
 from electra.models.heads import Discriminator
@@ -178,5 +179,7 @@ def report(folder: Path, config: PretrainConfig) -> None:
     examples = ""
     is_discriminator = "ElectraForPreTraining" in read_json(folder / "model" / "config.json")["architectures"]
     if is_discriminator and (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
-        examples = examples_html(load(folder), config)
+        model = load(folder)
+        assert isinstance(model, Detector)
+        examples = examples_html(model, config)
     write_report(folder, folder / "report.html", examples)

@@ -1,14 +1,22 @@
-"""What an encoder is fine-tuned for, by name: a new task is a file here and a line in this dictionary."""
+"""The fine-tuning tasks by name: a new task is a file here and a line in this dictionary.
 
-from electra.tasks.base import Example, Features, Task
+Or a class anywhere, named `module:Class` (docs/tasks.md).
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from electra.tasks.base import Task
 from electra.tasks.classification import Classification
+from electra.tasks.examples import Example, Features
 from electra.tasks.glue import GLUE
 from electra.tasks.multi_label import MultiLabel
 from electra.tasks.qa import QuestionAnswering
 from electra.tasks.regression import Regression
 from electra.tasks.tagging import Tagging
 
-__all__ = ["GLUE", "TASKS", "Example", "Features", "Task"]
+__all__ = ["GLUE", "TASKS", "Example", "Features", "Task", "find_task", "guess_task"]
 
 TASKS: dict[str, type[Task]] = {
     "classification": Classification,
@@ -18,3 +26,31 @@ TASKS: dict[str, type[Task]] = {
     "qa": QuestionAnswering,
     **GLUE,
 }
+
+
+def find_task(name: str) -> type[Task]:
+    """Return the class of a task: a name of ours, or `module:Class`; ValueError where there is none."""
+    if name in TASKS:
+        return TASKS[name]
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise ValueError(f"unknown task {name!r}; there are {', '.join(TASKS)}, or your own as module:Class")
+    try:
+        found = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise ValueError(f"task {name!r}: no module {module!r}; is its folder in PYTHONPATH?") from None
+    if not (isinstance(found, type) and issubclass(found, Task)):
+        raise ValueError(f"task {name!r}: {module} has no class {attribute!r} that is a Task")
+    return found
+
+
+def guess_task(kind: str, content: Mapping[str, Any]) -> str:
+    """Return the name of the task that a network of a kind answers, by the problem type of its config.json.
+
+    '' where no task builds such a network.
+    """
+    fitting = [name for name, task in TASKS.items() if kind in task.networks]
+    stated = content.get("problem_type")
+    return next((name for name in fitting if TASKS[name].problem_type == stated), "".join(fitting[:1]))

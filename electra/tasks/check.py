@@ -1,4 +1,4 @@
-"""What `--check` says about data before any training: labels, duplicates, lengths, empty texts."""
+"""The report of `--check` on data before any training: labels, duplicates, lengths, empty texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from electra.tasks.base import Example, Features, Task
+from electra.tasks.base import Task
+from electra.tasks.examples import Example, Features
 from electra.text.tokenizer import Tokenizer
 
 RARE = 10  # training examples of a label below which it is unlikely to be learned
@@ -14,7 +15,7 @@ SHOWN = 30  # labels listed
 
 
 def check(task: Task, splits: Mapping[str, Sequence[Example]], tokenizer: Tokenizer, max_length: int) -> str:
-    """A report on the splits, "train" first; the task has learned its labels from it.
+    """Return a report on the splits, "train" first; the task has learned its labels from it.
 
     Raises:
         ValueError: a split holds a label that training has not.
@@ -36,7 +37,7 @@ def check(task: Task, splits: Mapping[str, Sequence[Example]], tokenizer: Tokeni
 
 
 def label_lines(task: Task, splits: Mapping[str, Sequence[Example]]) -> list[str]:
-    """How often each label occurs, and which are rare or missing in training."""
+    """Report how often each label occurs, and which are rare or missing in training."""
     if not task.labels:
         return number_lines(splits)
     counts = {name: Counter(label for e in es if e.label is not None for label in task.labels_of(e))
@@ -54,7 +55,7 @@ def label_lines(task: Task, splits: Mapping[str, Sequence[Example]]) -> list[str
 
 
 def number_lines(splits: Mapping[str, Sequence[Example]]) -> list[str]:
-    """The range of scores, or how many questions have an answer."""
+    """Report the range of scores, or how many questions have an answer."""
     lines = []
     for name, examples in splits.items():
         labels: list[Any] = [example.label for example in examples if example.label is not None]
@@ -67,7 +68,7 @@ def number_lines(splits: Mapping[str, Sequence[Example]]) -> list[str]:
 
 
 def text_lines(task: Task, name: str, examples: Sequence[Example]) -> list[str]:
-    """Empty texts, duplicates, and the same text under two labels."""
+    """Report empty texts, duplicates, and texts that occur with different labels."""
     lines = []
     empty = [example for example in examples if not all(text.strip() for text in example.texts)]
     if empty:
@@ -85,7 +86,7 @@ def text_lines(task: Task, name: str, examples: Sequence[Example]) -> list[str]:
 
 
 def length_line(name: str, features: Sequence[Features], examples: Sequence[Example], max_length: int) -> str:
-    """Lengths as the network sees them, and how many examples were cut or shown in parts."""
+    """Report lengths in tokens, and how many examples were cut or shown in parts."""
     lengths = sorted(len(feature.ids) for feature in features)
     in_parts = len(features) > len(examples) and bool(features[0].places)
     full = len({f.example for f in features if len(f.ids) == max_length and not f.places})

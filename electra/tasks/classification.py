@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor
-
-from electra.tasks.base import Draws, Example, Task, known, mean_of_draws
+from electra.tasks.base import Array, Task
+from electra.tasks.baselines import tfidf_predictions
+from electra.tasks.examples import Draws, Example, Prediction, Predictions, known, mean_of_draws
 from electra.text.labelled import Record
-
-PROBABILITIES = 10  # of how many labels a prediction says the probability
+from electra.text.labels import one_label
 
 
 class Classification(Task):
     """One label of several."""
 
+    problem_type: ClassVar[str | None] = "single_label_classification"
     positive: ClassVar[str] = ""  # the label whose F1 is reported, where a task has one
 
     def parse_label(self, value: Any, record: Record) -> Any:
-        """A class by name or number; numbers of tables may come as 1.0."""
+        """Return a class by name or number; a table may hold the number 1 as 1.0."""
         if isinstance(value, list | dict):
             raise ValueError(
                 f"{record.where}: the label is a {type(value).__name__}; use the task multi_label for many"
             )
         return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
-    def answer(self, output: Tensor) -> dict[str, Any]:
-        """The likeliest label, its probability, and those of the next."""
-        probabilities = output.softmax(-1)
-        best = probabilities.topk(min(PROBABILITIES, len(self.labels)))
-        ranked = [
-            (self.labels[i], round(p, 6)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)
-        ]
-        return {"label": ranked[0][0], "score": ranked[0][1], "probabilities": dict(ranked)}
+    def prediction(self, logits: Array) -> dict[str, Any]:
+        """Return the likeliest label, its probability, and those of the next."""
+        return one_label(self.labels, logits)
 
-    def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
-        """Accuracy, macro F1, Matthews correlation, and the F1 of the positive label where there is one."""
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """Return accuracy, macro F1, Matthews correlation, and the F1 of the positive label where there is one."""
         from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
         pairs = known(predictions, examples)
@@ -47,16 +42,23 @@ class Classification(Task):
             "macro_f1": f1_score(gold, guesses, average="macro", zero_division=0.0),
         }
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "A single label was found")  # then it is 0, as it should be
+            warnings.filterwarnings("ignore", "A single label was found")  # it is 0 then, as it should be
             scores["matthews"] = matthews_corrcoef(gold, guesses)
         if self.positive:
             scores["f1"] = f1_score(gold, guesses, pos_label=self.positive, zero_division=0.0)
         return {name: float(value) for name, value in scores.items()}
 
-    def resampled(
-        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
-    ) -> list[float]:
-        """Accuracy is a mean, and needs no library a thousand times."""
+    def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
+        """Return the main metric of each draw; accuracy is a mean, which needs no library call a draw."""
         if self.main_metric != "accuracy":
             return super().resampled(predictions, examples, draws)
         return mean_of_draws([p["label"] == e.label for p, e in zip(predictions, examples, strict=True)], draws)
+
+    def baselines(
+        self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True
+    ) -> list[tuple[str, Predictions]]:
+        """Return the commonest label, and what logistic regression on TF-IDF predicts."""
+        found = super().baselines(train, examples, learned)
+        if learned and len({e.label for e in train}) > 1:
+            found.append(("tf-idf + logistic regression", tfidf_predictions(train, examples)))
+        return found

@@ -1,4 +1,4 @@
-"""Which column of a table is the text and which the label: as the user says, else by the names people use."""
+"""Find the columns of text and label: those the user names, or those with names that people use."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def find_column(
     optional: bool = False,
     taken: str | None = None,
 ) -> str | None:
-    """The column that plays `role`: the one named for it, else the first of `names` there is and not `taken`.
+    """Return the column of `role`: the one the user named, or the first of `names` that exists and is not `taken`.
 
     Raises:
-        ValueError: it is not there; lists what is and proposes the closest.
+        ValueError: there is no such column; lists the columns and proposes the closest.
     """
     if role in named:
         if named[role] in found:
@@ -45,7 +45,7 @@ def find_column(
 
 
 def listed(found: Sequence[str], wanted: Sequence[str]) -> str:
-    """The columns that are there and the one the user may have meant."""
+    """List the columns, and propose the one the user may have meant."""
     if len(found) == 1 and (separator := next((s for s in ";\t|" if s in found[0]), "")):
         return f"; its only column is {found[0]!r}: separate columns by commas, not {separator!r}, or name it .tsv"
     near = [close for name in wanted for close in get_close_matches(name, found, n=1)]

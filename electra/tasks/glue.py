@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 from electra.core.log import logger
 from electra.core.storage import write_atomically
-from electra.tasks.base import Example, Task, require_some_label
+from electra.tasks.base import Task
 from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
+from electra.tasks.examples import Example, require_some_label
 from electra.tasks.regression import Regression
 from electra.text.labelled import Record, has_split, named_rows, read_lines, read_records
 from electra.text.sources import file_format
@@ -19,18 +20,17 @@ COLA_HEADER = ["source", "label", "original", "sentence"]  # CoLA's train.tsv an
 
 
 class Glue(Task):
-    """What the nine share: folders, columns, labels by name or number, the files of a submission."""
+    """The base of the nine tasks: folders, columns, labels by name or number, the files of a submission."""
 
     folder: ClassVar[str]  # of the official data, and the name of the submission's file
-    official: ClassVar[tuple[str, ...]]  # the text columns, official name and the hub's
+    official: ClassVar[tuple[str, ...]]  # text columns: the official names, then the hub's
     label_column: ClassVar[str] = "label"
     label_set: ClassVar[tuple[str, ...]] = ("0", "1")
-    hub_names: ClassVar[tuple[str, ...]] = ()  # where the hub's data set names what the official file numbers
+    hub_names: ClassVar[tuple[str, ...]] = ()  # the hub's names of labels that the official file numbers
     starts_from_mnli: ClassVar[bool] = False  # the paper fine-tunes it from an MNLI model
-    epochs: ClassVar[int] = 3
     is_symmetric: ClassVar[bool] = False
     splits: ClassVar[dict[str, str]] = {"train": "train", "dev": "dev", "test": "test"}
-    test_splits: ClassVar[tuple[str, ...]] = ("test",)  # those GLUE's server wants answers to
+    test_splits: ClassVar[tuple[str, ...]] = ("test",)  # whose answers GLUE's server wants
     submissions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
@@ -38,7 +38,7 @@ class Glue(Task):
         super().__init__(**preset | settings)
 
     def read(self, source: str, split: str = "train") -> list[Example]:
-        """A split of the GLUE folder, of the task's own, of a file, or of an `hf:` data set."""
+        """Read a split of the GLUE folder, of the task's own folder, of a file, or of an `hf:` data set."""
         path = self.official_file(Path(source).expanduser(), split)
         torn: list[str] = []
         if path is None:
@@ -46,7 +46,7 @@ class Glue(Task):
         elif self.folder == "CoLA" and split != "test":
             rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
             records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
-        else:  # a row of a test set may not be lost: the submission needs its line
+        else:  # no row of a test set may be lost: the submission needs its line
             records = list(read_records(str(path), split, None if split in self.test_splits else torn.append))
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows")
@@ -59,21 +59,21 @@ class Glue(Task):
         return examples
 
     def official_file(self, path: Path, split: str) -> Path | None:
-        """The .tsv of a split, in the GLUE folder or the task's own."""
+        """Return the .tsv of a split, in the GLUE folder or the task's own; None where there is none."""
         name = self.splits.get(split, split) + ".tsv"
         if path.is_file():
             return path if file_format(path) == ".tsv" else None
         return next((f for f in (path / self.folder / name, path / name) if f.is_file()), None)
 
     def holds(self, source: str, split: str) -> bool:
-        """Whether a folder or data set has a split; the dev set is asked for whatever the source is."""
+        """Return whether a folder or data set has a split; any source counts as a dev set."""
         path = Path(source).expanduser()
         if split == "dev" or (path.is_dir() and self.official_file(path, split) is not None):
             return True
         return has_split(source, self.splits.get(split, split))
 
     def glue_columns(self, records: Sequence[Record], source: str, split: str) -> Columns:
-        """The official or the hub's columns, else those a user's file has."""
+        """Return the official or the hub's columns, or those found in a user's file."""
         found = records[0].fields
         texts = [name for name in self.official if name in found]
         label = self.label_column if self.label_column in found else None
@@ -83,7 +83,7 @@ class Glue(Task):
         return Columns(texts[0], texts[1] if pairs else None, label or ("label" if "label" in found else None))
 
     def parse_label(self, value: Any, record: Record) -> Any:
-        """A label by its name here, its number or its name on the hub."""
+        """Return a label from its name, its number or its name on the hub."""
         text = str(value)
         if text == "-1":
             return None
@@ -103,12 +103,12 @@ class Glue(Task):
         return file
 
     def submitted(self, prediction: Mapping[str, Any]) -> str:
-        """A prediction as GLUE's server reads it."""
+        """Return a prediction as GLUE's server reads it."""
         return str(prediction["label"])
 
 
 class Single(Glue, Classification):
-    """A sentence."""
+    """A task of one sentence."""
 
     official = ("sentence",)
     pair_names = ()
@@ -128,7 +128,7 @@ class SST2(Single):
 
 
 class Pair(Glue, Classification):
-    """Two sentences."""
+    """A task of two sentences."""
 
     official: ClassVar[tuple[str, ...]] = ("sentence1", "sentence2")
 
@@ -165,25 +165,25 @@ class MNLI(Pair):
     }  # fmt: skip
 
     def official_file(self, path: Path, split: str) -> Path | None:
-        """The diagnostic set has a folder of its own beside MNLI's."""
+        """Return the .tsv of a split; the diagnostic set has a folder of its own beside MNLI's."""
         beside = [folder / "diagnostic" / "diagnostic.tsv" for folder in (path, path.parent)]
         kept = next((f for f in beside if split == "diagnostic" and f.is_file()), None)
         return kept or super().official_file(path, split)
 
     def parse_label(self, value: Any, record: Record) -> Any:
-        """The hub numbers entailment, neutral, contradiction."""
+        """Return a label; the hub numbers them entailment, neutral, contradiction."""
         return super().parse_label(
             {"0": "entailment", "1": "neutral", "2": "contradiction"}.get(str(value), value), record
         )
 
 
 class Entailment(Pair):
-    """entailment or not."""
+    """Entailment or not."""
 
     label_set = ("entailment", "not_entailment")
 
     def parse_label(self, value: Any, record: Record) -> Any:
-        """The hub numbers the labels in this order."""
+        """Return a label; the hub numbers them in the order of `label_set`."""
         return super().parse_label(dict(zip("01", self.label_set, strict=True)).get(str(value), value), record)
 
 
@@ -196,7 +196,7 @@ class QNLI(Entailment):
 class RTE(Entailment):
     """Does the first sentence entail the second? Accuracy."""
 
-    folder, epochs, starts_from_mnli = "RTE", 10, True
+    folder, epochs, starts_from_mnli = "RTE", 10.0, True
 
 
 class WNLI(Pair):
@@ -210,24 +210,24 @@ class STSB(Glue, Regression):
 
     folder, label_column, label_set = "STS-B", "score", ()
     official = ("sentence1", "sentence2")
-    epochs, is_symmetric, starts_from_mnli = 10, True, True
+    is_symmetric, starts_from_mnli = True, True
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"bounds": (0.0, 5.0)} | settings)
 
     def parse_label(self, value: Any, record: Record) -> Any:
-        """A score from 0 to 5; the hub's test set has -1."""
+        """Return a score from 0 to 5; the hub's test set has -1 for unknown."""
         return None if str(value) in ("-1", "-1.0") else Regression.parse_label(self, value, record)
 
     def submitted(self, prediction: Mapping[str, Any]) -> str:
-        """The score, within its range."""
+        """Return the score, within its range."""
         return f"{min(5.0, max(0.0, prediction['score'])):.3f}"
 
 
 class Numbered:
-    """Rows under a header that the file lacks, with the number of the line read last."""
+    """Rows under a header that the file lacks; `line_num` is the line read last, as in csv.reader."""
 
-    def __init__(self, rows: Any, header: list[str]) -> None:
+    def __init__(self, rows: Iterator[list[str]], header: list[str]) -> None:
         self.rows, self.header, self.line_num = rows, header, -1
 
     def __iter__(self) -> Numbered:

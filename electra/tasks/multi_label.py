@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor, nn
-
-from electra.tasks.base import Example, Features, Task, known, require_labels, sorted_labels
+from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
+from electra.tasks.examples import Example, Features, Prediction, known, require_labels, sorted_labels
 from electra.text.labelled import Record, json_list
+from electra.text.labels import several_labels
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SEPARATORS = "|;,"  # between labels in one cell of a table
 
 
 class MultiLabel(Task):
-    """None, one or several of the labels."""
+    """No label, one or several."""
 
     main_metric: ClassVar[str] = "micro_f1"
+    problem_type: ClassVar[str | None] = "multi_label_classification"
     label_names: ClassVar[tuple[str, ...]] = ("labels", "label", "tags", "topics", "categories", "classes")
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
-        """A row; an empty cell is no label at all, where the row of another task would lack one."""
+        """Turn a row into an example; an empty cell means no label applies, not that the label is unknown."""
         example = super().example(record, columns, number)
         is_none = columns.label is not None and record.fields.get(columns.label) == ""
         return example._replace(label=()) if is_none else example
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the labels; one is enough where some examples have it and others do not."""
+        """Take the labels; a single one is enough where some examples have it and others do not."""
         require_labels(examples)
         found = sorted_labels(label for example in examples for label in self.labels_of(example))
         if not found:
@@ -39,7 +43,7 @@ class MultiLabel(Task):
         self.index(examples)
 
     def parse_label(self, value: Any, record: Record) -> tuple[str, ...]:
-        """A list, a JSON list, or names between | ; or , in a cell; an empty list is no label at all."""
+        """Read a list, a JSON list, or names separated by | ; or , in a cell; an empty list means no label applies."""
         if isinstance(value, str) and value.startswith("["):
             written = json_list(value)
             if written is None:
@@ -53,33 +57,36 @@ class MultiLabel(Task):
         return tuple(dict.fromkeys(str(label) for label in value))
 
     def labels_of(self, example: Example) -> Iterable[str]:
-        """The labels of an example."""
+        """Return the labels of an example."""
         labels: Iterable[str] = example.label
         return labels
 
     def example_targets(self, examples: Sequence[Example]) -> list[Any]:
-        """The numbers of each example's labels."""
+        """Return the numbers of each example's labels."""
         numbers = self.index(examples)
         return [[numbers[label] for label in example.label or ()] for example in examples]
 
     def targets(self, features: Sequence[Features]) -> Tensor:
-        """1 at an example's labels, else 0, [N, C]."""
+        """Return 1 at an example's labels and 0 elsewhere, [N, C]."""
+        import torch
+
         result = torch.zeros(len(features), len(self.labels))
         for row, feature in zip(result, features, strict=True):
             row[feature.target] = 1.0
         return result
 
     def loss(self, outputs: Any, targets: Tensor) -> Tensor:
-        """Binary cross-entropy, the mean over the labels, [N]."""
-        return nn.functional.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(-1)
+        """Return binary cross-entropy, the mean over the labels, [N]."""
+        from torch.nn.functional import binary_cross_entropy_with_logits
 
-    def answer(self, output: Tensor) -> dict[str, Any]:
-        """The labels above one half, and the probability of each."""
-        probabilities = {label: round(p, 6) for label, p in zip(self.labels, output.sigmoid().tolist(), strict=True)}
-        return {"labels": [label for label, p in probabilities.items() if p > 0.5], "probabilities": probabilities}
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(-1)
 
-    def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
-        """Micro and macro F1, and the share of examples with all labels right."""
+    def prediction(self, logits: Array) -> dict[str, Any]:
+        """Return the labels above one half, and the probability of each."""
+        return several_labels(self.labels, logits)
+
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """Return micro and macro F1, and the share of examples with all labels right."""
         from sklearn.metrics import accuracy_score, f1_score
 
         pairs = known(predictions, examples)
@@ -92,3 +99,9 @@ class MultiLabel(Task):
             "macro_f1": float(f1_score(gold, guesses, average="macro", zero_division=0.0)),
             "exact": float(accuracy_score(gold, guesses)),
         }
+
+    def constant(self, train: Sequence[Example]) -> Callable[[Example], dict[str, Any]]:
+        """Return a function that answers with the labels that more than half of the training examples have."""
+        counts = Counter(label for e in train for label in e.label)
+        labels = [label for label, n in counts.items() if n > len(train) / 2]
+        return lambda example: {"labels": labels}

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from electra.core.log import logger
-from electra.interface import Packed
-from electra.models.electra.encoder import Encoder
-from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known, mean_of_draws
+from electra.tasks.base import Array, Task
+from electra.tasks.baselines import no_answer, overlapping
 from electra.tasks.columns import Columns
-from electra.tasks.squad_metric import best, f1, judge, squad_scores
+from electra.tasks.examples import (
+    IGNORED,
+    Draws,
+    Example,
+    Features,
+    Prediction,
+    Predictions,
+    grouped,
+    known,
+    mean_of_draws,
+    require_labels,
+)
+from electra.tasks.squad_metric import best, f1, score_question, squad_scores
 from electra.text.labelled import Record, load_json, split_file
+from electra.text.labels import log_softmax
 from electra.text.sources import file_format
 from electra.text.spans import Guess, best_answer, best_spans
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from electra.interface import Packed
+    from electra.models.electra.encoder import Encoder
+    from electra.tasks.base import Network
 
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token
@@ -31,8 +46,12 @@ class QuestionAnswering(Task):
     """Find the answer to a question in a context; long contexts are read in windows (spec: finetune/qa)."""
 
     main_metric: ClassVar[str] = "f1"
+    is_percentage: ClassVar[bool] = True  # as in the official script
     wanted: ClassVar[Wanted | None] = QUESTION_AND_CONTEXT
     heads: ClassVar[tuple[str, ...]] = ("linear", "joint")
+    networks: ClassVar[tuple[str, ...]] = ("answerer", "joint answerer")
+    length: ClassVar[int] = 512
+    epochs: ClassVar[float] = 2.0
     text_names: ClassVar[tuple[str, ...]] = ("question", "query", "text")
     pair_names: ClassVar[tuple[str, ...]] = ("context", "passage", "paragraph", "text2")
     label_names: ClassVar[tuple[str, ...]] = ("answers", "answer", "label")
@@ -44,12 +63,12 @@ class QuestionAnswering(Task):
         self.joint = False
 
     def settings(self) -> dict[str, Any]:
-        """What makes the same task again."""
+        """Return arguments that make the same task again."""
         mine = {"may_be_unanswerable": self.may_be_unanswerable, "null_threshold": self.null_threshold}
         return super().settings() | mine
 
     def read(self, source: str, split: str = "train") -> list[Example]:
-        """SQuAD JSON (1.1 or 2.0), or rows of question, context and answers."""
+        """Read SQuAD JSON (1.1 or 2.0), or rows of question, context and answers."""
         path = None if source.startswith("hf:") else split_file(source, split)
         if path is None or path.is_dir() or file_format(path) != ".json":
             return super().read(source, split)
@@ -63,7 +82,7 @@ class QuestionAnswering(Task):
         return examples
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
-        """A row; answers as the hub has them, {"text": [...], "answer_start": [...]}."""
+        """Turn a row into an example; the hub writes answers as {"text": [...], "answer_start": [...]}."""
         if columns.text2 is None:
             raise ValueError(f"{record.where}: no context column; name it context")
         answers = record.fields.get(columns.label) if columns.label else None
@@ -77,7 +96,7 @@ class QuestionAnswering(Task):
         return Example(str(record.fields.get("id") or number), (question, context), label, record.where)
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """See whether some questions have no answer."""
+        """Take from the training examples whether a question may have no answer."""
         bare = next((example for example in examples if example.label is None), None)
         if bare is not None:
             raise ValueError(f"{bare.where}: no answers; give a list of them, empty where the question has none")
@@ -86,7 +105,7 @@ class QuestionAnswering(Task):
             raise ValueError("no training question has an answer; there is nothing to learn")
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
-        """Questions and contexts -> windows of at most `max_length` ids."""
+        """Turn questions and contexts into windows of at most `max_length` ids."""
         features: list[Features] = []
         rows = question_windows(tokenizer, [example.texts for example in examples], max_length)
         for number, (example, (context, windows)) in enumerate(zip(examples, rows, strict=True)):
@@ -98,55 +117,57 @@ class QuestionAnswering(Task):
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
-        """First slot, last slot (0, 0 where the window has no answer) and 1 where the question has none: [N, 3]."""
+        """Return [N, 3]: first and last slot of the answer (0, 0 where a window has none), 1 if unanswerable."""
+        import torch
+
         return torch.tensor([(IGNORED,) * 3 if f.target == IGNORED else f.target for f in features])
 
-    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
-        """An answerer: Hugging Face's (linear) or the original's (joint)."""
+    def build(self, encoder: Encoder, head: str = "linear") -> Network:
+        """Build an answerer: Hugging Face's (linear) or the original's (joint)."""
+        from electra.models.task_heads import Answerer
+
         assert head in ("linear", "joint")
         self.joint = head == "joint"
         return Answerer(encoder, head)  # type: ignore[arg-type]
 
     def run(self, network: nn.Module, packed: Packed, targets: Tensor | None = None) -> Any:
-        """The network's Answers; in training the joint head is shown where the answer starts."""
+        """Return the network's Answers; in training the joint head is shown where the answer starts."""
         answers = network(packed) if targets is None else network(packed, targets[:, 0].clamp_min(0))
         absent = packed.tokens < 0  # what stands there belongs to another example
         start = answers.start.masked_fill(absent, NOWHERE)
         return answers._replace(start=start, end=answers.end.masked_fill(absent[:, None], NOWHERE))
 
     def loss(self, outputs: Any, targets: Tensor) -> Tensor:
-        """(start + end) / 2, and half the binary cross-entropy of "no answer" for the joint head, [N]."""
+        """Return (start + end) / 2, plus half the binary cross-entropy of "no answer" for the joint head, [N]."""
+        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
         start, end, impossible = targets.unbind(1)
-        cross_entropy = nn.functional.cross_entropy
         losses = cross_entropy(outputs.start, start, reduction="none", ignore_index=IGNORED) / 2
         losses = losses + cross_entropy(outputs.end[:, 0], end, reduction="none", ignore_index=IGNORED) / 2
         if not self.joint:
             return losses
-        binary = nn.functional.binary_cross_entropy_with_logits
         is_known = (impossible >= 0).float()
-        return losses + ANSWERABLE_WEIGHT * is_known * binary(
-            outputs.unanswerable, impossible.float(), reduction="none"
-        )
+        binary = binary_cross_entropy_with_logits(outputs.unanswerable, impossible.float(), reduction="none")
+        return losses + ANSWERABLE_WEIGHT * is_known * binary
 
-    def collect(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
-        """Each window's best spans and null score."""
-        is_joint = outputs.end.shape[1] > 1
-        start, end = outputs.start.float(), outputs.end.float()
-        if is_joint:
-            start, end = start.log_softmax(-1), end.log_softmax(-1)
-        start, end = start.cpu().numpy(), end.cpu().numpy()
-        starts, none = outputs.starts.cpu(), outputs.unanswerable.float().cpu().tolist()
-        guesses = []
-        for n, feature in enumerate(features):
-            null = none[n] if is_joint else float(start[n, 0] + end[n, 0, 0])
-            of_end = {s: k for k, s in enumerate(starts[n].tolist())} if is_joint else None
-            guesses.append(Guess(best_spans(start[n], end[n], of_end, feature.places), null, not is_joint))
-        return guesses
+    def collect(self, outputs: Mapping[str, Array], feature: Features) -> Guess:
+        """Return a window's best spans and null score.
+
+        outputs: start_logits [L]; end_logits [L], or [K, L] of the joint head, given each of its starts [K]; its logit
+        that the question is unanswerable.
+        """
+        T = len(feature.ids)
+        start, end = outputs["start_logits"][:T], outputs["end_logits"][..., :T]
+        if "starts" not in outputs:
+            return Guess(best_spans(start, end[None], None, feature.places), float(start[0] + end[0]), True)
+        rows = {start: row for row, start in enumerate(outputs["starts"].tolist())}
+        spans = best_spans(log_softmax(start), log_softmax(end), rows, feature.places)
+        return Guess(spans, float(outputs["unanswerable"]), False)
 
     def decode(
         self, collected: Sequence[Any], features: Sequence[Features], examples: Sequence[Example]
-    ) -> list[dict[str, Any]]:
-        """The answer to each question: its text and place, the n best, and the null score."""
+    ) -> Predictions:
+        """Return the answer to each question: its text and place, the n best, and the null score."""
         groups = grouped(collected, features, len(examples))
         limit = self.null_threshold if self.may_be_unanswerable else math.inf
         return [
@@ -154,28 +175,36 @@ class QuestionAnswering(Task):
             for example, group in zip(examples, groups, strict=True)
         ]
 
-    def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
-        """The official SQuAD metrics, in percent."""
-        judged = [
-            judge(p["answer"], p["best_answer"], [text for text, _ in e.label], p["null_score"])
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """Return the official SQuAD metrics, in percent."""
+        scored = [
+            score_question(p["answer"], p["best_answer"], [text for text, _ in e.label], p["null_score"])
             for p, e in known(predictions, examples)
         ]
-        return squad_scores([given for given, _ in judged], [forced for _, forced in judged])
+        return squad_scores([given for given, _ in scored], [forced for _, forced in scored])
 
-    def resampled(
-        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
-    ) -> list[float]:
-        """F1 is a mean over the questions."""
+    def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
+        """Return the F1 of each draw, a mean over its questions."""
         texts = [[text for text, _ in example.label] for example in examples]
         earned = [100 * best(f1, p["answer"], answers) for p, answers in zip(predictions, texts, strict=True)]
         return mean_of_draws(earned, draws)
+
+    def baselines(
+        self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True
+    ) -> list[tuple[str, Predictions]]:
+        """Return answers by word overlap, and no answer at all where training has questions without one."""
+        if not train:
+            return []
+        require_labels(train)
+        silent = [("no answer", [no_answer(e) for e in examples])] if any(not e.label for e in train) else []
+        return [*silent, ("word overlap", [overlapping(e) for e in examples])]
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
 def read_squad(content: Any, source: str) -> Iterator[Example]:
-    """The questions of a SQuAD file, version 1.1 or 2.0."""
+    """Yield the questions of a SQuAD file, version 1.1 or 2.0."""
     articles = content.get("data") if isinstance(content, dict) else None
     if not isinstance(articles, list):
         raise ValueError(f'{source} is not SQuAD JSON: it has no list "data"')
@@ -192,7 +221,7 @@ def read_squad(content: Any, source: str) -> Iterator[Example]:
 
 
 def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
-    """The list of objects that an object of SQuAD JSON holds under a name."""
+    """Return the list of objects that an object of SQuAD JSON holds under a name."""
     found = parent.get(name, []) if isinstance(parent, dict) else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ValueError(f'{where} is not SQuAD JSON: it has no list "{name}" of objects')
@@ -200,14 +229,14 @@ def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
 
 
 def require_text(value: Any, name: str, where: str) -> str:
-    """A question or a context; ValueError where there is none."""
+    """Return a question or a context; ValueError where it is empty or no text."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where}: the {name} is {'empty' if value in (None, '') else repr(value)}; it must be a text")
     return value
 
 
 def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: str) -> tuple[tuple[str, int], ...]:
-    """Answers as (text, start); ValueError where one is not at its place in the context."""
+    """Return answers as (text, start); ValueError where one is not at its place in the context."""
     result = []
     for answer in answers:
         try:
@@ -228,7 +257,7 @@ def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: s
 
 
 def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -> Span | None:
-    """First and last token of the first answer, NO_ANSWER where there is none, None where no token touches it."""
+    """Return first and last token of the first answer; NO_ANSWER if there is none, None if no token touches it."""
     if not answers:
         return NO_ANSWER
     text, start = answers[0]
@@ -237,7 +266,7 @@ def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -
 
 
 def target_of(answer: Span | None, first: int, end: int, before: int) -> tuple[int, int, int]:
-    """A window's target slots; 0, 0 where the answer is not wholly in it."""
+    """Return a window's target slots; 0, 0 where the answer is not wholly in it."""
     if answer == NO_ANSWER:
         return 0, 0, 1
     if answer is None or answer[0] < first or answer[1] >= end:

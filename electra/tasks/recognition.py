@@ -1,4 +1,4 @@
-"""Which task a file is for, by its columns and its first rows."""
+"""Recognise the task a file is for, by its columns and first rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from electra.tasks.regression import Regression
 from electra.text.labelled import load_json, read_records, split_file
 from electra.text.sources import file_format
 
-ROWS = 200  # that are looked at
-NUMBERS = ("score", "rating", "value")  # columns that hold a number, be it whole
+ROWS = 200  # rows to look at
+NUMBERS = ("score", "rating", "value")  # columns whose numbers are scores even where all are whole
 
 
 def recognise(source: str, columns: Mapping[str, str]) -> str:
-    """The name of the task; `columns` are those the user has named, by their role."""
+    """Return the name of the task; `columns` are those the user has named, by role."""
     if is_squad(source):
         return "qa"
     rows = [record.fields for record in islice(read_records(source, "train"), ROWS)]
@@ -35,13 +35,13 @@ def recognise(source: str, columns: Mapping[str, str]) -> str:
 
 
 def is_squad(source: str) -> bool:
-    """Whether a source is SQuAD's JSON: an object that holds articles."""
+    """Return whether a source is SQuAD's JSON: an object that holds articles."""
     path = Path() if source.startswith("hf:") else split_file(source, "train")
     return path.is_file() and file_format(path) == ".json" and not isinstance(load_json(path), list)
 
 
 def kind_of_labels(name: str, values: Sequence[Any]) -> str:
-    """multi_label, regression or classification, by what the column holds."""
+    """Return multi_label, regression or classification, by the values of the label column."""
     texts = [value for value in values if isinstance(value, str)]
     if any(isinstance(value, list) for value in values):
         return "multi_label"
@@ -55,7 +55,7 @@ def kind_of_labels(name: str, values: Sequence[Any]) -> str:
 
 
 def as_number(value: Any) -> float | None:
-    """A number, or a cell of a table that holds one."""
+    """Return a value as a number; None where it is none."""
     try:
         return float(value)
     except (TypeError, ValueError):

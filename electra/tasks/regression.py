@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from electra.models.electra.encoder import Encoder
-from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import Example, Features, Network, Task, known, require_labels
+from electra.tasks.base import Array, Task
+from electra.tasks.examples import Example, Features, Prediction, known, require_labels
 from electra.text.labelled import Record
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from electra.models.electra.encoder import Encoder
+    from electra.tasks.base import Network
 
 
 class Regression(Task):
-    """A number. The network learns it as 0 at `low` and 1 at `high`; a prediction may lie outside.
+    """A number, which the network learns as 0 at `low` and 1 at `high`; a prediction may lie outside.
 
     bounds: the range that no score may leave, where there is one.
     """
 
     main_metric: ClassVar[str] = "spearman"
+    problem_type: ClassVar[str | None] = "regression"
+    epochs: ClassVar[float] = 10.0
     label_names: ClassVar[tuple[str, ...]] = ("score", "label", "rating", "value", "target", "labels")
 
     def __init__(
@@ -37,11 +42,11 @@ class Regression(Task):
         self.low, self.high, self.bounds = low, high, bounds
 
     def settings(self) -> dict[str, Any]:
-        """What makes the same task again."""
+        """Return arguments that make the same task again."""
         return super().settings() | {"low": self.low, "high": self.high, "bounds": self.bounds}
 
     def parse_label(self, value: Any, record: Record) -> float:
-        """A finite number within the range, if one is given."""
+        """Return a finite number, within the bounds if there are any."""
         try:
             number = float(value)
         except (TypeError, ValueError):
@@ -54,7 +59,7 @@ class Regression(Task):
         return number
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the range from the bounds, or else from the training examples."""
+        """Take the range from the bounds, or from the training examples where there are none."""
         require_labels(examples)
         scores = [example.label for example in examples]
         if min(scores) == max(scores):
@@ -62,46 +67,51 @@ class Regression(Task):
         self.low, self.high = self.bounds or (min(scores), max(scores))
 
     def example_targets(self, examples: Sequence[Example]) -> list[Any]:
-        """Scores on the scale of the network."""
+        """Return the scores on the scale of the network."""
         low, width = self.scale()
         return [math.nan if e.label is None else (e.label - low) / width for e in examples]
 
     def scale(self) -> tuple[float, float]:
-        """The lowest score and the width of the range."""
-        assert self.low is not None and self.high is not None, "learn() comes first"
-        return self.low, self.high - self.low
+        """Return the lowest score and the width of the range; those of the network where none was learned or saved."""
+        if self.low is None or self.high is None:
+            return 0.0, 1.0
+        return self.low, (self.high - self.low) or 1.0
 
     def targets(self, features: Sequence[Features]) -> Tensor:
-        """Scores, [N]."""
+        """Return the scores, [N]."""
+        import torch
+
         return torch.tensor([feature.target for feature in features], dtype=torch.float32)
 
-    @torch.no_grad()
     def in_own_units(self, network: Network) -> tuple[Task, Network]:
-        """With the scale in the last matrix: others who load the model know none."""
+        """Move the scale into the last matrix: other libraries that load the model know of no scale."""
+        import torch
+
         low, width = self.scale()
         network = copy.deepcopy(network)
-        last: nn.Linear = network.head.out_proj  # type: ignore[union-attr, assignment]
-        last.weight.mul_(width)
-        last.bias.mul_(width).add_(low)
+        last: torch.nn.Linear = network.head.out_proj  # type: ignore[union-attr, assignment]
+        with torch.no_grad():
+            last.weight.mul_(width)
+            last.bias.mul_(width).add_(low)
         return type(self)(**self.settings() | {"low": 0.0, "high": 1.0}), network
 
-    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
-        """A classifier with one output."""
+    def build(self, encoder: Encoder, head: str = "linear") -> Network:
+        """Build a classifier with one output."""
         self.labels = ()
         return super().build(encoder, head)
 
     def loss(self, outputs: Any, targets: Tensor) -> Tensor:
-        """The squared error, [N]."""
+        """Return the squared error, [N]."""
         error: Tensor = (outputs.squeeze(-1) - targets).square()
         return error
 
-    def answer(self, output: Tensor) -> dict[str, Any]:
-        """The score, on the scale of the data."""
+    def prediction(self, logits: Array) -> dict[str, Any]:
+        """Return the score, on the scale of the data."""
         low, width = self.scale()
-        return {"score": low + width * float(output)}
+        return {"score": low + width * float(logits[0])}
 
-    def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
-        """Pearson and Spearman correlation (0 where all predictions are equal), mean squared error."""
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """Return Pearson and Spearman correlation (0 where all predictions are equal), mean squared error."""
         from scipy.stats import pearsonr, spearmanr
 
         pairs = known(predictions, examples)
@@ -112,3 +122,8 @@ class Regression(Task):
             "spearman": float(spearmanr(guesses, gold).statistic) if varied else 0.0,
             "mse": float(np.square(guesses - gold).mean()),
         }
+
+    def constant(self, train: Sequence[Example]) -> Callable[[Example], dict[str, Any]]:
+        """Return a function that answers with the mean of the training scores."""
+        mean = float(np.mean([e.label for e in train]))
+        return lambda example: {"score": mean}

@@ -1,7 +1,7 @@
 """The official exact match and F1 of SQuAD 1.1 and 2.0, with the threshold for "no answer" searched.
 
-Texts with Chinese, Japanese or Korean characters are compared character by character there, as CMRC 2018 does: SQuAD's
-own rule knows only words between blanks.
+Texts with Chinese, Japanese or Korean characters are compared character by character, as CMRC 2018 does: SQuAD's own
+rule knows only words between blanks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ CJK = re.compile(f"([{CJK_CHARACTERS}])")
 CJK_PUNCTUATION = frozenset("，。：？！；、“”‘’（）《》「」『』【】〈〉…—～·")
 
 
-class Judged(NamedTuple):
-    """One question: the guess against all reference answers, and what "no answer" would have earned."""
+class QuestionScore(NamedTuple):
+    """The score of a guess at one question against all reference answers."""
 
     exact: float
     f1: float
@@ -29,7 +29,7 @@ class Judged(NamedTuple):
 
 
 def normalize(text: str) -> str:
-    """Lower case, without punctuation, articles and extra blanks (the official `normalize_answer`)."""
+    """Return lower case without punctuation, articles and extra blanks (the official `normalize_answer`)."""
     has_cjk = CJK.search(text) is not None
     ignored = PUNCTUATION | CJK_PUNCTUATION if has_cjk else PUNCTUATION
     text = "".join(character for character in text.lower() if character not in ignored)
@@ -38,12 +38,12 @@ def normalize(text: str) -> str:
 
 
 def exact_match(guess: str, answer: str) -> float:
-    """1 where the normalised texts are equal."""
+    """Return 1 where the normalised texts are equal, and 0 otherwise."""
     return float(normalize(guess) == normalize(answer))
 
 
 def f1(guess: str, answer: str) -> float:
-    """The harmonic mean of word precision and recall; where one side is empty, 1 if both are."""
+    """Return the harmonic mean of word precision and recall; where one side is empty, 1 if both are."""
     guessed, gold = normalize(guess).split(), normalize(answer).split()
     if not guessed or not gold:
         return float(guessed == gold)
@@ -52,21 +52,23 @@ def f1(guess: str, answer: str) -> float:
 
 
 def best(metric: Callable[[str, str], float], guess: str, answers: Sequence[str]) -> float:
-    """The best match with any reference; those that normalise to nothing do not count, no answer is an empty one."""
+    """Return the best match with any reference; references that normalise to nothing count as an empty answer."""
     answers = [answer for answer in answers if normalize(answer)] or [""]
     return max(metric(guess, answer) for answer in answers)
 
 
-def judge(guess: str, best_text: str, answers: Sequence[str], null_score: float) -> tuple[Judged, Judged]:
-    """What the guess earned, and what the best text would have earned had it been given."""
+def score_question(
+    guess: str, best_text: str, answers: Sequence[str], null_score: float
+) -> tuple[QuestionScore, QuestionScore]:
+    """Return the score of the guess, and the score that the best text would have got as the answer."""
     return tuple(
-        Judged(best(exact_match, text, answers), best(f1, text, answers), bool(answers), null_score, not text)
+        QuestionScore(best(exact_match, text, answers), best(f1, text, answers), bool(answers), null_score, not text)
         for text in (guess, best_text)
     )  # type: ignore[return-value]
 
 
-def squad_scores(given: Sequence[Judged], forced: Sequence[Judged]) -> dict[str, float]:
-    """exact and f1 in percent; where some questions have no answer, also by kind and at the best thresholds."""
+def squad_scores(given: Sequence[QuestionScore], forced: Sequence[QuestionScore]) -> dict[str, float]:
+    """Return exact and f1 in percent; if some questions have no answer, also by kind and at the best thresholds."""
     scores = averages(given, "")
     if all(one.answerable for one in given):
         return scores
@@ -78,23 +80,23 @@ def squad_scores(given: Sequence[Judged], forced: Sequence[Judged]) -> dict[str,
     return scores
 
 
-def averages(judged: Sequence[Judged], prefix: str) -> dict[str, float]:
-    """exact and f1 in percent."""
-    count = max(1, len(judged))
+def averages(scored: Sequence[QuestionScore], prefix: str) -> dict[str, float]:
+    """Return exact and f1 in percent."""
+    count = max(1, len(scored))
     return {
-        f"{prefix}exact": 100 * sum(one.exact for one in judged) / count,
-        f"{prefix}f1": 100 * sum(one.f1 for one in judged) / count,
+        f"{prefix}exact": 100 * sum(one.exact for one in scored) / count,
+        f"{prefix}f1": 100 * sum(one.f1 for one in scored) / count,
     }
 
 
-def gain(one: Judged, metric: str) -> float:
-    """What giving the best text earns over giving none."""
+def gain(one: QuestionScore, metric: str) -> float:
+    """Return how much more the best text scores than no answer."""
     earned: float = getattr(one, metric)
     return earned if one.answerable else float(one.is_empty) - 1.0
 
 
 def best_threshold(answers: Sequence[tuple[float, float, bool]]) -> tuple[float, float]:
-    """The best score in percent and the null score above which to give no answer (`find_best_thresh`)."""
+    """Return the best score in percent and the null score above which to give no answer (`find_best_thresh`)."""
     current = highest = float(sum(not answerable for *_, answerable in answers))
     threshold = 0.0
     for null_score, earned, _ in sorted(answers, key=lambda answer: answer[0]):

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from electra.core.log import logger
-from electra.models.electra.encoder import Encoder
-from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known
+from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
+from electra.tasks.examples import IGNORED, Draws, Example, Features, Prediction, Predictions, grouped, known
 from electra.text.labelled import Record, json_list
+from electra.text.labels import Tag, word_tags
 from electra.text.tags import begun, entities, spans_are_tagged
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import Wanted, word_windows
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from electra.models.electra.encoder import Encoder
+    from electra.tasks.base import Network
+
 
 class Tagging(Task):
-    """A tag a word, read off the word's first piece. A sentence that is too long is shown in parts."""
+    """A tag for each word, read off the word's first piece; a sentence that is too long is shown in parts."""
 
     main_metric: ClassVar[str] = "f1"
     wanted: ClassVar[Wanted | None] = None
     heads: ClassVar[tuple[str, ...]] = ("linear",)
+    networks: ClassVar[tuple[str, ...]] = ("tagger",)
+    length: ClassVar[int] = 256
+    splits_words: ClassVar[bool] = True
     text_names: ClassVar[tuple[str, ...]] = ("tokens", "words", "text", "sentence")
     pair_names: ClassVar[tuple[str, ...]] = ()
     label_names: ClassVar[tuple[str, ...]] = (
@@ -33,7 +41,7 @@ class Tagging(Task):
     )  # fmt: skip
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
-        """A row of words and tags; a plain text is cut at its blanks."""
+        """Turn a row of words and tags into an example; a plain text is split at its blanks."""
         words = split(record.fields.get(columns.text))
         if not words:
             raise ValueError(f"{record.where} has no words in column {columns.text!r}; remove the row")
@@ -49,16 +57,16 @@ class Tagging(Task):
         return Example(str(record.fields.get("id") or number), tuple(words), tags, record.where)
 
     def read(self, source: str, split: str = "train") -> list[Example]:
-        """Sentences; IOB1, whose entities may begin with I-, is turned into BIO."""
+        """Read sentences; IOB1, whose entities may begin with I-, is turned into BIO."""
         return [e if e.label is None else e._replace(label=begun(e.label)) for e in super().read(source, split)]
 
     def labels_of(self, example: Example) -> Iterable[str]:
-        """The tags of a sentence."""
+        """Return the tags of a sentence."""
         tags: Iterable[str] = example.label
         return tags
 
     def numbered(self, examples: Sequence[Example]) -> dict[str, int]:
-        """The number of each tag. Official test sets hold rare tags that training lacks: they count as missed."""
+        """Return the number of each tag; rare tags that only an official test set holds count as missed."""
         found = {tag for example in examples for tag in example.label or ()} - {"O"}
         if not found.intersection(self.labels):
             return self.index(examples)
@@ -69,7 +77,7 @@ class Tagging(Task):
         return {tag: number for number, tag in enumerate(self.labels)}
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
-        """Words -> pieces; a word without any is one unknown token."""
+        """Turn sentences into rows of pieces; a word without any piece is one unknown token."""
         numbers = self.numbered(examples)
         features = []
         rows = word_windows(tokenizer, [example.texts for example in examples], max_length)
@@ -79,7 +87,9 @@ class Tagging(Task):
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
-        """The tag's number at first pieces, else IGNORED, [N, T]."""
+        """Return the tag's number at first pieces and IGNORED elsewhere, [N, T]."""
+        import torch
+
         result = torch.full((len(features), max(len(f.ids) for f in features)), IGNORED)
         for row, feature in zip(result, features, strict=True):
             if feature.target != IGNORED:
@@ -88,42 +98,38 @@ class Tagging(Task):
                 )
         return result
 
-    def build(self, encoder: Encoder, head: str = "linear") -> Classifier | Tagger | Answerer:
-        """A tagger."""
+    def build(self, encoder: Encoder, head: str = "linear") -> Network:
+        """Build a tagger."""
+        from electra.models.task_heads import Tagger
+
         return Tagger(encoder, len(self.labels))
 
     def loss(self, outputs: Any, targets: Tensor) -> Tensor:
-        """Cross-entropy, summed over the words as in the original, [N]."""
-        logits = outputs[:, : targets.shape[1]].transpose(1, 2)
-        losses = nn.functional.cross_entropy(logits, targets, reduction="none", ignore_index=IGNORED)
-        return losses.sum(-1)
+        """Return cross-entropy, summed over the words as in the original, [N]."""
+        from torch.nn.functional import cross_entropy
 
-    def collect(self, outputs: Any, features: Sequence[Features]) -> list[Any]:
-        """The likeliest tag of each word and its probability, as (word, tag, probability)."""
-        best = outputs.float().softmax(-1).max(-1)
-        values, tags = best.values.tolist(), best.indices.tolist()
-        return [
-            [(word, tags[n][slot], values[n][slot]) for slot, word in enumerate(feature.places) if word >= 0]
-            for n, feature in enumerate(features)
-        ]
+        logits = outputs[:, : targets.shape[1]].transpose(1, 2)
+        return cross_entropy(logits, targets, reduction="none", ignore_index=IGNORED).sum(-1)
+
+    def collect(self, outputs: Mapping[str, Array], feature: Features) -> list[Tag]:
+        """Return the likeliest tag of each word, in the order of the words."""
+        return word_tags(self.labels, outputs["logits"], feature.places)
 
     def decode(
         self, collected: Sequence[Any], features: Sequence[Features], examples: Sequence[Example]
-    ) -> list[dict[str, Any]]:
-        """The tags of each sentence, their probabilities, and the entities they spell."""
-        predictions = []
+    ) -> Predictions:
+        """Return the tags of each sentence, their probabilities, and the entities they spell."""
+        has_spans, predictions = spans_are_tagged(self.labels), Predictions()
         for example, group in zip(examples, grouped(collected, features, len(examples)), strict=True):
-            found = {word: (self.labels[tag], round(p, 6)) for part in group for word, tag, p in part}
-            tags = [found[word][0] for word in range(len(example.texts))]
+            found = [tag for part in group for tag in part]
+            tags = [tag.name for tag in found]
             entry: dict[str, Any] = {"id": example.id, "tokens": list(example.texts), "tags": tags}
-            entry["scores"] = [found[word][1] for word in range(len(example.texts))]
-            if spans_are_tagged(self.labels):
-                entry["entities"] = entities(tags, example.texts)
-            predictions.append(entry)
+            entry["scores"] = [tag.probability for tag in found]
+            predictions.append(entry | ({"entities": entities(tags, example.texts)} if has_spans else {}))
         return predictions
 
-    def score(self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example]) -> dict[str, float]:
-        """Precision, recall and F1 of whole entities (as conlleval), or the micro F1 of plain tags; word accuracy."""
+    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
+        """Return precision, recall and F1 of entities (as conlleval), or micro F1 of plain tags; word accuracy."""
         pairs = known(predictions, examples)
         guesses, gold = [p["tags"] for p, _ in pairs], [list(e.label) for _, e in pairs]
         right = [a == b for g, h in zip(guesses, gold, strict=True) for a, b in zip(g, h, strict=True)]
@@ -140,13 +146,11 @@ class Tagging(Task):
         }
 
     def has_spans(self, examples: Sequence[Example]) -> bool:
-        """Whether entities are what counts."""
+        """Return whether whole entities are scored."""
         return spans_are_tagged(self.labels or sorted({tag for example in examples for tag in example.label}))
 
-    def resampled(
-        self, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], draws: Draws
-    ) -> list[float]:
-        """F1 from sums of what each sentence has: right ones, those that were given, those there are."""
+    def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
+        """Return the F1 of each draw, from each sentence's counts of right, predicted and gold entities (or words)."""
         has_spans = self.has_spans(examples)
         pairs = zip(predictions, examples, strict=True)
         counts = np.array([matches(p["tags"], e.label, has_spans) for p, e in pairs])
@@ -154,9 +158,19 @@ class Tagging(Task):
         scores: list[float] = (2 * right / np.maximum(1, given + there)).tolist()
         return scores
 
+    def constant(self, train: Sequence[Example]) -> Callable[[Example], dict[str, Any]]:
+        """Return a function that answers with each word's commonest tag, the commonest of all for unknown words."""
+        by_word: dict[str, Counter[str]] = {}
+        for e in train:
+            for word, tag in zip(e.texts, e.label, strict=True):
+                by_word.setdefault(word, Counter())[tag] += 1
+        common = Counter(tag for e in train for tag in e.label).most_common(1)[0][0]
+        best = {word: tags.most_common(1)[0][0] for word, tags in by_word.items()}
+        return lambda example: {"tags": [best.get(word, common) for word in example.texts]}
+
 
 def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tuple[int, int, int]:
-    """How many entities (or words) of a sentence are right, were given, and are there."""
+    """Return how many entities (or words) of a sentence are right, were predicted, and are gold."""
     if not has_spans:
         return sum(a == b for a, b in zip(guessed, gold, strict=True)), len(guessed), len(gold)
     given, there = (
@@ -166,7 +180,7 @@ def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tup
 
 
 def split(value: Any) -> list[str]:
-    """A list of strings from a list, from one written as JSON, or from a text with blanks."""
+    """Return a list of strings from a list, from one written as JSON, or from a text with blanks."""
     if isinstance(value, str):
         written = json_list(value)
         return value.split() if written is None else written

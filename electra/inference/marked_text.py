@@ -1,18 +1,16 @@
-"""Show: words with their marks as JSON, in a terminal, in a page that needs nothing else."""
+"""A text with marked words, as JSON and as HTML."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from electra.core.html import escape
-
-if TYPE_CHECKING:
-    from electra.inference.detector import Word
+from electra.inference.words import Word
 
 
 class MarkedText(NamedTuple):
-    """A text and what a model thinks of its words."""
+    """A text and its words as a model judges them."""
 
     name: str  # of the file
     text: str
@@ -21,7 +19,7 @@ class MarkedText(NamedTuple):
 
 
 def as_json(text: MarkedText) -> str:
-    """Return a line of JSON for a text."""
+    """Return a text as a line of JSON."""
     words = [
         word._asdict() | {"replaced": round(word.replaced, 4), "marked": word.is_marked(text.threshold)}
         for word in text.words
@@ -30,7 +28,7 @@ def as_json(text: MarkedText) -> str:
 
 
 def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:
-    """The text as a paragraph, each word shaded by its probability; words whose start is in `wrong` are outlined."""
+    """Return a paragraph: words shaded by their probability, those that start in `wrong` outlined."""
     parts, end = [], 0
     for word in words:
         parts.append(escape(text[end : word.start]))

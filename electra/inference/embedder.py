@@ -1,0 +1,23 @@
+"""Texts as vectors. D hidden size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electra.inference.model import Model, run_rows
+
+
+class Embedder(Model):
+    """An encoder whose hidden states describe texts."""
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the mean of the hidden states of each text, cut at the model's length: [texts, D]."""
+        if not texts:
+            return self.encode([""])[:0]
+        rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]
+        found = run_rows(self.session, rows, ("last_hidden_state",), self.tokenizer.pad_id)
+        means = {n: outputs["last_hidden_state"][: len(rows[n])].mean(0) for n, outputs in found}
+        return np.stack([means[n] for n in range(len(rows))])

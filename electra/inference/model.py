@@ -1,0 +1,84 @@
+"""The base of every predictor: a session, a tokeniser, and rows of ids run through the one in batches.
+
+B rows, L slots of the longest.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from electra.inference.sessions import Array, Session
+from electra.text.tokenizer import Tokenizer
+
+MAX_TOKENS = 4096  # of one forward pass, padding included
+
+
+class Model:
+    """A session with the tokeniser whose ids it reads.
+
+    longest: tokens of a row at most. format: "torch", or the format of an exported folder.
+    """
+
+    def __init__(self, session: Session, tokenizer: Tokenizer, longest: int, format: str = "torch") -> None:
+        self.session, self.tokenizer, self.longest, self.format = session, tokenizer, longest, format
+
+    def over(self, session: Session, format: str) -> Self:
+        """Return the same model run by another session."""
+        other = copy.copy(self)
+        other.session, other.format = session, format
+        return other
+
+    def row(self, ids: Sequence[int]) -> list[int]:
+        """Return ids between [CLS] and [SEP]."""
+        return [self.tokenizer.cls_id, *ids, self.tokenizer.sep_id]
+
+    def pad(self, rows: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None = None) -> dict[str, Array]:
+        """Return a session's inputs by name, each int64 [B, L]."""
+        return pad(rows, self.tokenizer.pad_id, types)
+
+    def run(self, rows: Sequence[Sequence[int]], name: str) -> list[Array]:
+        """Return the output `name` of each row of ids, one entry a token: L of the row, not of the longest."""
+        found: list[Array] = [np.empty(0)] * len(rows)
+        for n, outputs in run_rows(self.session, rows, (name,), self.tokenizer.pad_id):
+            found[n] = outputs[name][: len(rows[n])]
+        return found
+
+
+def pad(rows: Sequence[Sequence[int]], pad_id: int, types: Sequence[Sequence[int]] | None = None) -> dict[str, Array]:
+    """Return ids, attention mask and token types (0 by default) of rows, each int64 [B, L]."""
+    shape = len(rows), max(map(len, rows))
+    ids, mask, segments = np.full(shape, pad_id, np.int64), np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    for n, row in enumerate(rows):
+        ids[n, : len(row)] = row
+        mask[n, : len(row)] = 1
+        if types is not None:
+            segments[n, : len(row)] = types[n]
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
+
+
+def by_length(rows: Sequence[Sequence[Any]], max_tokens: int = MAX_TOKENS) -> Iterator[list[int]]:
+    """Yield indices of rows, grouped by similar length; a group padded to its longest row has at most `max_tokens`."""
+    order = sorted(range(len(rows)), key=lambda n: -len(rows[n]))
+    while order:
+        count = max(1, max_tokens // max(1, len(rows[order[0]])))
+        yield order[:count]
+        del order[:count]
+
+
+def run_rows(
+    session: Session,
+    rows: Sequence[Sequence[int]],
+    names: Sequence[str],
+    pad_id: int,
+    types: Sequence[Sequence[int]] | None = None,
+) -> Iterator[tuple[int, Mapping[str, Array]]]:
+    """Yield (index, named outputs) of each row, in the order in which they are run; outputs hold padding behind it."""
+    for group in by_length(rows):
+        inputs = pad([rows[n] for n in group], pad_id, None if types is None else [types[n] for n in group])
+        found = session(inputs, names)
+        for place, n in enumerate(group):
+            yield n, {name: array[place] for name, array in zip(names, found, strict=True)}

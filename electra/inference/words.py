@@ -1,0 +1,94 @@
+"""Words of a text among its tokens: where they stand, and how a word's score follows from those of its pieces."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tokenizers import Encoding
+
+PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
+
+
+class Word(NamedTuple):
+    """One word of a text with the model's opinion of it."""
+
+    text: str
+    start: int  # offsets in the text as it was given, in characters: text[start:end] is the word
+    end: int
+    replaced: float  # probability that it was replaced
+    suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
+    exempt: bool = False  # a number, a sign, code or a rare name: never marked
+
+    def is_marked(self, threshold: float) -> bool:
+        """Return whether it looks wrong."""
+        return self.replaced >= threshold and not self.exempt
+
+
+class Span(NamedTuple):
+    """Where a word stands in its text and among its tokens."""
+
+    start: int
+    end: int
+    first: int  # token
+    last: int
+
+
+def word_probability(pieces: Sequence[float]) -> float:
+    """Return the probability that a word was replaced, from those of its pieces."""
+    return 1 / (1 + math.exp(-word_score([logit(p) for p in pieces])))
+
+
+def word_score(pieces: Sequence[float]) -> float:
+    """Return the mean of the pieces' scores, and a little more for each further piece.
+
+    The mean finds wrong words best, the maximum misspelt ones, which fall into more pieces; this finds both
+    (docs/tiny.md).
+    """
+    return sum(pieces) / len(pieces) + PIECE_EVIDENCE * math.log(len(pieces))
+
+
+def logit(probability: float) -> float:
+    """Return the log odds of a probability, kept finite."""
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(p / (1 - p))
+
+
+def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
+    """Return the first and last token of each word."""
+    spans: list[tuple[int, int]] = []
+    before: int | None = None
+    for position, word in enumerate(word_ids):
+        if word is not None and word == before:
+            spans[-1] = (spans[-1][0], position)
+        elif word is not None:
+            spans.append((position, position))
+        before = word
+    return spans
+
+
+def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
+    """Return where the words stand, without the space that some tokenisers count to them.
+
+    Accents that a tokeniser strips belong to the word they are written on.
+    """
+    spans: list[Span] = []
+    offsets = encoding.offsets  # made anew each time it is asked for
+    for first, last in word_spans(encoding.word_ids):
+        start, end = offsets[first][0], offsets[last][1]
+        while start < end and text[start].isspace():
+            start += 1
+        while start < end < len(text) and is_mark(text[end]):
+            end += 1
+        if spans and start < spans[-1].end:  # nothing but accents, of the word before
+            spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
+        elif start < end:
+            spans.append(Span(start, end, first, last))
+    return spans
+
+
+def is_mark(character: str) -> bool:
+    """Return whether a character is an accent, a vowel sign or the like, written onto the one before."""
+    return unicodedata.category(character).startswith("M")

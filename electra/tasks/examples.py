@@ -1,0 +1,96 @@
+"""Examples as people wrote them, features as a network reads them, and small helpers over lists of both."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from electra.tasks.columns import Columns
+from electra.text.labelled import Record
+
+IGNORED = -100  # the target of a slot, or of an example, that has none
+Draws = NDArray[np.int32]
+T = TypeVar("T")
+
+
+class Example(NamedTuple):
+    """One thing to label, as people wrote it."""
+
+    id: str
+    texts: tuple[str, ...]  # one text or two; (question, context); the words of a sentence
+    label: Any = None  # str, tuple[str, ...], float, tuple of tags, tuple of (answer, start); None where unknown
+    where: str = ""  # file and row, for messages
+
+
+class Features(NamedTuple):
+    """One thing to show the network, special tokens included."""
+
+    ids: list[int]
+    token_type_ids: list[int]
+    example: int  # index in the list that was encoded; several features may belong to one example
+    target: Any = IGNORED  # turned into tensors by `Task.targets`
+    places: list[Any] = []  # noqa: RUF012  a slot's word (first pieces only, else -1) or span of characters (else None)
+
+
+Prediction = Mapping[str, Any]
+Predictions = list[dict[str, Any]]
+
+
+def is_measured(split: str) -> bool:
+    """Return whether a split needs labels: training and dev sets do, a test set may have none."""
+    return split.startswith(("train", "dev"))
+
+
+def require_some_label(examples: Sequence[Example], source: str, split: str, columns: Columns) -> None:
+    """Raise ValueError before the training where a split to measure on has no label."""
+    if is_measured(split) and all(example.label is None for example in examples):
+        raise ValueError(f"{source}: no row of the {split} split has a label in column {columns.label!r}; fill it in")
+
+
+def require_labels(examples: Sequence[Example]) -> None:
+    """Raise ValueError at the first example without a label."""
+    bare = next((example for example in examples if example.label is None), None)
+    if bare is not None:
+        raise ValueError(f"{bare.where}: no label; fill it in or remove the row")
+
+
+def mean_of_draws(values: Sequence[float], draws: Draws) -> list[float]:
+    """Return the mean of each draw, given one value an example: [n], [R, n] -> R means."""
+    array = np.asarray(values, float)
+    return [float(array[drawn].mean()) for drawn in draws]  # one by one: all at once would take much memory
+
+
+def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
+    """Return the distinct labels, numbers by value and the rest by spelling."""
+    return tuple(sorted(set(labels), key=lambda x: (0, int(x), "") if x.isdecimal() else (1, 0, x)))
+
+
+def text_of(record: Record, name: str) -> str:
+    """Return the text in a row's column, '' where the row has no such column; ValueError where it is no text."""
+    value = record.fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int | float):
+        raise ValueError(f"{record.where}: column {name!r} holds {type(value).__name__}, not a text")
+    return str(value)
+
+
+def grouped(collected: Sequence[T], features: Sequence[Features], count: int) -> Iterator[list[T]]:
+    """Yield for each of `count` examples what was collected of its features."""
+    groups: dict[int, list[T]] = defaultdict(list)
+    for thing, feature in zip(collected, features, strict=True):
+        groups[feature.example].append(thing)
+    return (groups[number] for number in range(count))
+
+
+def known(predictions: Sequence[Prediction], examples: Sequence[Example]) -> list[tuple[Prediction, Example]]:
+    """Return the (prediction, example) pairs whose label is known; ValueError where there is none."""
+    assert len(predictions) == len(examples)
+    pairs = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.label is not None]
+    if not pairs:
+        raise ValueError("none of these examples has a label, so there is nothing to score; predict works without")
+    return pairs

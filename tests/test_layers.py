@@ -199,6 +199,33 @@ def test_text_is_read_without_torch(module):
     assert not any(m == "interface" or "torch" in third_party(m) for m in reachable(module))
 
 
+def imported(module: str) -> set[str]:
+    """A module and all of ours that are imported when it is: not those inside functions or for types only."""
+    seen: set[str] = set()
+    stack = [module]
+    while stack:
+        current = stack.pop()
+        if current and current not in seen:
+            seen.add(current)
+            stack += [i.target for i in IMPORTS[current] if i.target[:1] != "." and not (i.in_function or i.for_types)]
+            stack += [current.rpartition(".")[0]]
+    return seen
+
+
+WITHOUT_TORCH = ["tasks", "inference.load", "inference.detector", "inference.embedder", "inference.task_model"]
+
+
+@pytest.mark.parametrize("module", [*WITHOUT_TORCH, *(m for m in MODULES if package(m) == "tasks")])
+def test_tasks_and_predictors_are_imported_without_torch(module):
+    assert [m for m in imported(module) if m == "interface" or "torch" in third_party(m)] == []
+
+
+def test_tasks_and_predictors_run_without_torch_until_they_train():
+    code = f"import {', '.join('electra.' + m for m in WITHOUT_TORCH)}, sys; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT.parent)
+    assert done.stdout.strip() == "False", done.stderr
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_transformers_is_imported_only_where_it_is_used(module):
     assert "transformers" not in third_party(module, at_run_time_only=False)

@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from test_finetune import config, folder, rows, tags, write_lines  # noqa: F401
@@ -14,6 +15,7 @@ from electra.config import EvaluateConfig
 from electra.data.rows import first_fit, lay_out
 from electra.finetuning.evaluate import evaluate
 from electra.finetuning.run import finetune
+from electra.inference.model import MAX_TOKENS, PADDING, PADDING_SHARE, by_length
 from electra.inference.zero_shot import row_of, zero_shot
 from electra.server.engine import ModelEngine
 from electra.tasks import Features
@@ -70,6 +72,20 @@ def test_a_prediction_does_not_depend_on_its_company(learned):
     alone = [model.predict([text])[0] for text in texts]
     for a, b in zip(together, alone):
         assert a["label"] == b["label"] and a["score"] == pytest.approx(b["score"], abs=1e-5)
+
+
+def test_rows_of_a_pass_are_alike_in_length_and_each_is_run_once():
+    lengths = np.random.default_rng(0).integers(3, 128, 500).tolist()
+    rows = [[7] * n for n in [*lengths, 5000]]
+    groups = list(by_length(rows))
+    assert sorted(n for group in groups for n in group) == list(range(len(rows)))
+    assert [500] in groups  # one that is too long for a pass is run alone
+    for group in groups:
+        sizes = [len(rows[n]) for n in group]
+        padding = max(sizes) * len(group) - sum(sizes)
+        assert sizes == sorted(sizes, reverse=True) and padding <= max(PADDING, PADDING_SHARE * sum(sizes))
+        assert len(group) == 1 or max(sizes) * len(group) <= MAX_TOKENS
+    assert len(groups) < 30 and list(by_length([])) == []
 
 
 def test_examples_are_laid_out_whole_and_once():

@@ -15,6 +15,8 @@ from electra.inference.sessions import Array, Session
 from electra.text.tokenizer import Tokenizer
 
 MAX_TOKENS = 4096  # of one forward pass, padding included
+PADDING = 24  # tokens that take about as long as the overhead of a forward pass on a CPU
+PADDING_SHARE = 0.05  # of a larger group's tokens
 
 
 class Model:
@@ -60,13 +62,24 @@ def pad(rows: Sequence[Sequence[int]], pad_id: int, types: Sequence[Sequence[int
     return {"input_ids": ids, "attention_mask": mask, "token_type_ids": segments}
 
 
-def by_length(rows: Sequence[Sequence[Any]], max_tokens: int = MAX_TOKENS) -> Iterator[list[int]]:
-    """Yield indices of rows, grouped by similar length; a group padded to its longest row has at most `max_tokens`."""
-    order = sorted(range(len(rows)), key=lambda n: -len(rows[n]))
-    while order:
-        count = max(1, max_tokens // max(1, len(rows[order[0]])))
-        yield order[:count]
-        del order[:count]
+def by_length(rows: Sequence[Sequence[Any]]) -> Iterator[list[int]]:
+    """Yield indices of rows, grouped by similar length, the longest first.
+
+    Padded to its longest row, a group has at most MAX_TOKENS tokens (unless one row has more), and about as much
+    padding as a further forward pass would cost.
+    """
+    group: list[int] = []
+    tokens = longest = 0
+    for n in sorted(range(len(rows)), key=lambda n: -len(rows[n])):
+        size, padded = len(rows[n]), longest * (len(group) + 1)
+        if group and (padded > MAX_TOKENS or padded - tokens - size > max(PADDING, PADDING_SHARE * tokens)):
+            yield group
+            group, tokens = [], 0
+        longest = longest if group else size
+        group.append(n)
+        tokens += size
+    if group:
+        yield group
 
 
 def run_rows(

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
-from electra.cli import main
+from electra.cli import main, verbs
 from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
 from electra.comparison.compute import budgeted, examined_steps, steps_of
 from electra.comparison.contestants import read_contestants
@@ -434,6 +434,7 @@ def test_one_that_diverges_does_not_end_the_race(data, tmp_path, capsys):
     config = config_for(data, tmp_path / "out", contestants=("electra", mad), points=1, budget="3ktok")
     summary = compare(config)
     assert summary["diverged"] == [f"{mad}, seed 0"] and {r["contestant"] for r in summary["results"]} == {"electra"}
+    verbs.compare(config)
     assert "diverged: mlm:learning_rate=1e30, seed 0" in capsys.readouterr().out.replace("\n", " ")
     with pytest.raises(FloatingPointError, match="no run came to its end"):
         compare(replace(config, contestants=(mad,)))

@@ -7,7 +7,6 @@ import sys
 
 from electra import __version__
 from electra.cli.flags import parse
-from electra.cli.terminal import show_log
 from electra.cli.verbs import VERBS
 from electra.core.errors import STOPPED, exit_code
 
@@ -21,6 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     if words[0] == "--version":
         print(__version__)
         return
+    from electra.cli.terminal import show_log  # rich takes longer to import than help to print
+
     show_log()
     try:
         run(words[0], words[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import glob
 import gzip
@@ -131,12 +132,59 @@ class ZstdReader(io.RawIOBase):
         return result
 
 
+# -- decoding ----------------------------------------------------------------------------------------------------------
+
+
+def decoded(stream: Any, encoding: str = "utf-8", errors: str = "strict", newline: str | None = None) -> IO[str]:
+    """Decode a stream of bytes; in UTF-8 a byte order mark is dropped."""
+    return io.TextIOWrapper(stream, with_signature(encoding), errors, newline)
+
+
+def with_signature(encoding: str) -> str:
+    """Return utf-8-sig for UTF-8: it drops a byte order mark and is UTF-8 otherwise."""
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
 def read_text(name: str) -> str:
-    """A file's text, or standard input's; ValueError where it is not UTF-8."""
+    """Return the text of a file, plain or compressed, or of standard input for "-"; ValueError if it is not UTF-8."""
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return raw.decode("utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8")
+        if name == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        with open_bytes(Path(name)) as (_, stream):
+            return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not UTF-8 at byte {error.start}; convert it first") from None
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"{name}: no such file") from None
+
+
+def undecodable(path: Path, encoding: str) -> str:
+    """Describe the first bytes of a file that are not in its encoding, with their position and what to do."""
+    decoder = codecs.getincrementaldecoder(with_signature(encoding))()
+    offset = 0
+    with open_bytes(path) as (_, stream):
+        while True:
+            data = stream.read(1 << 16)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                at = offset - pending + error.start
+                return (
+                    f"{path}: byte {at} is not {encoding} ({error.reason}). Name the file's "
+                    "--encoding (latin-1, cp1252, gb18030 ...), or say --errors replace to put U+FFFD there"
+                )
+            if not data:
+                return f"{path} is not {encoding}; name its --encoding, or say --errors replace"
+            offset += len(data)
+
+
+def zero_byte(path: Path) -> int:
+    """Return the position of the first zero byte of a file."""
+    offset = 0
+    with open_bytes(path) as (_, stream):
+        while data := stream.read(1 << 16):
+            if b"\0" in data:
+                return offset + int(data.index(b"\0"))
+            offset += len(data)
+    return offset

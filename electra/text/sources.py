@@ -1,4 +1,4 @@
-"""Which files a source means, and how they are opened: plain or compressed, with faults that name the file."""
+"""Find the files of a source, open them, plain or compressed, and decode them; errors name the file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def find_files(source: str) -> list[Path]:
-    """The files a path, folder or glob means, sorted; ValueError where there are none."""
+    """Return the files of a path, folder or glob, sorted; ValueError if there are none."""
     path = Path(source).expanduser()
     if path.is_file():
         return [path]
@@ -39,14 +39,14 @@ def find_files(source: str) -> list[Path]:
 
 
 def nearest_name(path: Path) -> str:
-    """A hint at the file the user may have meant."""
+    """Return a hint at the file with the most similar name, or an empty string."""
     folder = path.parent
     near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1) if folder.is_dir() else []
     return f"; did you mean {folder / near[0]}?" if near else ""
 
 
 def file_format(path: Path) -> str:
-    """The suffix that says what is inside, whatever it is compressed with; a Parquet file is found by name too."""
+    """Return the suffix that names the format, without that of the compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -56,13 +56,13 @@ def file_format(path: Path) -> str:
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
-    """Open a file: the bytes on disk (for its position) and the stream of decompressed bytes."""
+    """Open a file; yield the file on disk (for its position) and the stream of decompressed bytes."""
     with naming_damage(path), open(path, "rb") as raw:
         yield raw, decompressed(raw, path.suffix.lower())
 
 
 def decompressed(raw: IO[bytes], suffix: str) -> Any:
-    """The decompressed stream of an open file."""
+    """Return the decompressed stream of an open file."""
     if suffix == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if suffix == ".xz":
@@ -76,19 +76,19 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 @contextlib.contextmanager
 def naming_damage(path: Path) -> Iterator[None]:
-    """Turn the many ways in which a compressed file can be damaged into one that names it."""
+    """Turn the various errors of a damaged compressed file into a ValueError that names it."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}); fetch or compress it again") from None
     except OSError as error:
-        if error.errno is None:  # what bz2 says of damage
+        if error.errno is None:  # raised by bz2 for a damaged file
             raise ValueError(f"{path} is damaged ({error}); fetch or compress it again") from None
         raise
 
 
 class ZstdReader(io.RawIOBase):
-    """Decompress Zstandard frames, and notice when the last one is cut short (the library's reader does not)."""
+    """Decompress Zstandard frames; a truncated last frame is an error, unlike in the reader of the library."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         try:
@@ -103,11 +103,11 @@ class ZstdReader(io.RawIOBase):
         self.ready = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that this is an input."""
+        """Return True: this is an input."""
         return True
 
     def readinto(self, target: Any) -> int:
-        """Fill `target` as far as data is at hand; 0 at the end."""
+        """Fill `target` with the data at hand; return the number of bytes, 0 at the end."""
         while not self.ready:
             data = self.unread or self.raw.read(1 << 14)
             if not data:
@@ -121,7 +121,7 @@ class ZstdReader(io.RawIOBase):
         return size
 
     def decompress(self, data: bytes) -> bytes:
-        """Feed compressed bytes to the current frame, starting one where there is none."""
+        """Decompress bytes with the current frame, or with a new one."""
         self.frame = self.frame or self.start_frame()
         try:
             result: bytes = self.frame.decompress(data)

@@ -19,7 +19,8 @@ from electra.interface import Packed
 from electra.models.electra.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.columns import Columns, find_column
-from electra.text.labelled import Record, read_records
+from electra.text.records import Record
+from electra.text.splits import read_records
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import TEXT_OR_PAIR, Wanted, join
 

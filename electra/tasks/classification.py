@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from electra.tasks.base import Draws, Example, Task, known, mean_of_draws
-from electra.text.labelled import Record
+from electra.text.records import Record
 
 PROBABILITIES = 10  # of how many labels a prediction says the probability
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from electra.tasks.base import Example, Features, Task, known, require_labels, sorted_labels
 from electra.tasks.columns import Columns
-from electra.text.labelled import Record, json_list
+from electra.text.records import Record, json_list
 
 SEPARATORS = "|;,"  # between labels in one cell of a table
 

@@ -16,9 +16,10 @@ from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known, mean_of_draws
 from electra.tasks.columns import Columns
 from electra.tasks.squad_metric import best, f1, judge, squad_scores
-from electra.text.labelled import Record, load_json, split_file
+from electra.text.records import Record, load_json
 from electra.text.sources import file_format
 from electra.text.spans import Guess, best_answer, best_spans
+from electra.text.splits import split_file
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
 

@@ -14,7 +14,7 @@ from electra.models.electra.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns
-from electra.text.labelled import Record, json_list
+from electra.text.records import Record, json_list
 from electra.text.tags import begun, entities, spans_are_tagged
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import Wanted, word_windows

@@ -185,6 +185,3 @@ def quiet() -> None:
 
     Figure.savefig = sketch
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    from electra.core import log as console
-
-    console.stderr.file = sys.stderr

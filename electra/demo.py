@@ -103,8 +103,8 @@ class Marks:
         trainer.require_finite()
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
-        assert isinstance(trainer.loader, Loader)
-        model = Model(discriminator, None, self.tokenizer, 0.5, trainer.loader.seq_length)
+        assert isinstance(trainer.source, Loader)
+        model = Model(discriminator, None, self.tokenizer, 0.5, trainer.source.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}
         for kind, texts in self.texts.items():

@@ -29,12 +29,12 @@ from electra.comparison.statistics import paired_p, standing
 from electra.comparison.words import Occurrences, neighbour_purity, places
 from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
+from electra.config.objectives import OBJECTIVES
 from electra.core.html import svg_of
 from electra.core.storage import read_json
 from electra.cost.operations import flops_per_token
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
-from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.pretraining.first_weights import build_objective
 from electra.text.tokenizer import load_tokenizer
@@ -384,7 +384,7 @@ def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
 
 
 OWN = """
-from electra.objectives import Electra as Base
+from electra.objectives.electra import Electra as Base
 
 
 class Mine(Base):

@@ -128,16 +128,16 @@ def test_tags_are_learned_and_a_pipeline_agrees(folder, tmp_path):
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(folder, learned, tmp_path, monkeypatch):
-    from electra.finetuning.run import Finetuner
+    from electra.training.trainer import Trainer
 
     c = config(folder, tmp_path / "out")
-    after_step = Finetuner.after_step
+    after_step = Trainer.after_step
 
     def stop(self):
         after_step(self)
         self.stop_requested = self.step in (9, 30)
 
-    monkeypatch.setattr(Finetuner, "after_step", stop)
+    monkeypatch.setattr(Trainer, "after_step", stop)
     for _ in range(2):
         with pytest.raises(Interrupted):
             finetune(c)

@@ -8,8 +8,9 @@ from test_training import assert_same_run
 from tiny import tiny_config, write_data
 
 from electra.config import PretrainConfig
+from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
-from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, square_parts
+from electra.training.muon import MOMENTUM, Muon, orthogonal, square_parts
 from electra.training.optimizer import set_rate
 from electra.training.trainer import Trainer
 
@@ -52,7 +53,7 @@ def test_a_generators_matrix_moves_at_its_own_rate():
     networks = torch.nn.ModuleDict(
         {name: torch.nn.ModuleDict({"layers": torch.nn.Linear(4, 4)}) for name in ("discriminator", "generator")}
     )
-    optimizer = build_muon(networks, PretrainConfig(optimizer="muon", precision="fp32", generator_lr_scale=0.25))
+    optimizer = build_optimizer(networks, PretrainConfig(optimizer="muon", precision="fp32", generator_lr_scale=0.25))
     set_rate(optimizer, 1e-3)
     matrices = [network["layers"].weight for network in networks.values()]
     for p in networks.parameters():

@@ -132,7 +132,7 @@ def poison_at(number: int) -> Hook:
 
 def flags(config: PretrainConfig) -> list[str]:
     """The command-line flags of a configuration."""
-    from electra.training.identity import flat
+    from electra.pretraining.identity import flat
 
     words = []
     for name, value in flat(config).items():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from electra.config import PRESETS, RECIPES, SIZES, ElectraConfig, PretrainConfig, pretrain_config_from_dict
+from electra.config.base import ordered_fields
 
 STARTING_POINT = """
 
@@ -80,7 +81,7 @@ def flags_of(kind: type, default: Any) -> type:
 
     hints = typing.get_type_hints(kind)
     made = []
-    for f in dataclasses.fields(kind):
+    for f in ordered_fields(kind):
         value = getattr(default, f.name) if default is not None else f.default
         hint: Any = hints[f.name]
         if f.name == "model" and kind is PretrainConfig:

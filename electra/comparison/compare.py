@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -34,12 +34,12 @@ from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.objectives import find_objective
+from electra.pretraining.identity import flat
 from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.sources import read_text
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device
-from electra.training.identity import flat
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
@@ -152,7 +152,7 @@ def key_of(config: PretrainConfig, points: int) -> str:
 def origins(config: PretrainConfig) -> dict[str, list[str]]:
     """Return the hashes of external files a run depends on: the code of its objective, the models it starts from."""
     named = [] if config.init in ("random", "corpus") else config.init.split(",")
-    named += [] if config.generator_kind in ("mlm", "uniform", "unigram") else [config.generator_kind]
+    named += [config.generator_folder] if config.generator_folder else []
     files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
     if ":" in config.objective:
         files.append(Path(inspect.getfile(find_objective(config.objective))))
@@ -175,7 +175,7 @@ def race(
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # the last file of a run
         logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
-        pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
+        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):
@@ -193,16 +193,15 @@ def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
     return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
-def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
+def keep_points(folder: Path, steps: list[int], data: str) -> Callable[[Trainer], None]:
     """Return a hook that saves the model after the given steps."""
 
     def keep(trainer: Trainer) -> None:
         if trainer.step in steps:
             trainer.require_finite()
             point = folder / "points" / f"step-{trainer.step:08d}"
-            config = cast(PretrainConfig, trainer.config)
             trainer.module.eval()
-            save_model(point, trainer.module, load_tokenizer(config.data), config, trainer)  # type: ignore[arg-type]
+            save_model(point, trainer, load_tokenizer(data))
             write_json(point / "point.json", {"step": trainer.step, "tokens": trainer.tokens})
 
     return keep
@@ -231,7 +230,7 @@ def scores_of(
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
     """Return the scores on held-out text, with a loss only if the head predicts a probability."""
     scores = examine(point / "model", examination, choose_device(run.device))
-    if not find_objective(run.objective).says_probability:
+    if not find_objective(run.objective).traits.says_probability:
         scores.pop("disc_loss", None)
     return scores
 

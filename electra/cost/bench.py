@@ -24,11 +24,11 @@ from electra.interface import Batch
 from electra.models.electra.encoder import Encoder, compile_parts, compute_in
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator
-from electra.objectives import OBJECTIVES
+from electra.objectives import find_objective
 from electra.objectives.corruption import max_masked
+from electra.pretraining.optimizer import build_optimizer
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.memory import keep_freed_memory
-from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import WARM_UP, Trainer
 
 FIRST_WORD, MASK = 1000, 103  # as in BERT's vocabulary
@@ -104,16 +104,16 @@ def training_step(
     Without `capture`, a GPU is given its kernels one by one.
     """
     device = choose_device(config.device)
-    objective = OBJECTIVES[config.objective](config, MASK)
+    objective = find_objective(config.objective)(config, MASK)
     initialise_randomly(objective, config.model.initializer_range)
     objective.to(device)
     compute_in(objective, choose_dtype(config))
     if should_compile(config):
         compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
-    optimizer = OPTIMIZERS[config.optimizer](objective, config)
+    optimizer = build_optimizer(objective, config)
     captured = capture and should_capture(config, device)
-    trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
+    trainer = Trainer(objective, optimizer, loader, config, Path(), device, rows, captured=captured)
     start = time.perf_counter()
     trainer.train_step()
     first = time.perf_counter() - start

@@ -86,28 +86,28 @@ def one_answer(outputs: Any) -> dict[str, Tensor]:
     return {"commonest": counts.detach().max() / len(outputs)}
 
 
-class Finetuner(Trainer):
-    """The loop, measuring a task's scores on the dev file."""
+class Evaluation:
+    """The scores of a task on the dev file; writes the best weights so far to `best`, if that is a path."""
 
-    material: Material
-    best: Path | None = None  # where the best weights are kept, if they are wanted
+    def __init__(self, material: Material, best: Path | None) -> None:
+        self.material, self.best = material, best
 
-    def measure(self) -> dict[str, float]:
-        """The scores; the weights are kept if they are the best so far."""
+    def __call__(self, trainer: Trainer) -> dict[str, float]:
+        """Return the scores by name; none without a dev file."""
         m = self.material
         if not m.dev:
             return {}
-        assert isinstance(self.module, Learner)
-        network = self.module.network
+        assert isinstance(trainer.module, Learner)
+        network = trainer.module.network
         dtype = network.encoder.compute_dtype
         compute_in(network, torch.float32)  # as the saved model will answer
         predictions = answers(network, m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
         compute_in(network, dtype)
         scores = m.task.score(predictions, m.dev_examples)
         metric = m.task.main_metric
-        if self.best and scores[metric] > best_score(self.folder, metric):
-            write_tensors(self.best, {n: p.detach() for n, p in self.module.network.state_dict().items()})
-        if self.done() == 1:
+        if self.best and scores[metric] > best_score(trainer.folder, metric):
+            write_tensors(self.best, {n: p.detach() for n, p in network.state_dict().items()})
+        if trainer.done() == 1:
             warn_if_collapsed(predictions, m.dev_examples)
         return scores
 
@@ -201,7 +201,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
 
 def build_trainer(
     config: FinetuneConfig, material: Material, learner: Learner, folder: Path, device: torch.device
-) -> Finetuner:
+) -> Trainer:
     """The loop with its data and a learning rate for each layer."""
     pad_id, task = material.tokenizer.pad_id, material.task
     loader = ExampleLoader(
@@ -213,10 +213,8 @@ def build_trainer(
     num_layers = len(learner.network.encoder.layers)
     rates = layerwise(config.layerwise_lr_decay, num_layers, config.faithful == "on")
     optimizer = build_optimizer(learner, config, rates)
-    trainer = Finetuner(learner, optimizer, loader, None, config, folder, device, config.micro_batch_size)
-    trainer.material = material
-    trainer.best = folder / "best.safetensors" if config.select == "best" else None
-    return trainer
+    evaluation = Evaluation(material, folder / "best.safetensors" if config.select == "best" else None)
+    return Trainer(learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation)
 
 
 def best_score(folder: Path, metric: str) -> float:

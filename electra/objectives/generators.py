@@ -1,4 +1,4 @@
-"""What proposes replacements, and what it shares with the network that judges them (paper, section 3.2).
+"""Generators of replacements, and the weights they share with the main network (paper, section 3.2).
 
 B rows, L slots, K masked positions, V vocabulary, D hidden size.
 """
@@ -15,7 +15,7 @@ from electra.models.heads import MaskedLM, MLMHead
 
 
 def build_encoder(config: PretrainConfig) -> tuple[Encoder, Embeddings | None]:
-    """The main network's encoder, and the embeddings the generator is to use; None: its own."""
+    """Build the main network's encoder; return it with the embeddings for the generator, None for its own."""
     if config.share == "gdes":
         base = Embeddings(config.model)
         return Encoder(config.model, DisentangledEmbeddings(config.model, base)), base
@@ -24,17 +24,17 @@ def build_encoder(config: PretrainConfig) -> tuple[Encoder, Embeddings | None]:
 
 
 def build_generator(config: PretrainConfig, encoder: Encoder, embeddings: Embeddings | None) -> nn.Module:
-    """The generator for a main network of `build_encoder`: positions [B, K] and inputs [B, L] -> logits [B * K, V].
+    """Build the generator for an encoder of `build_encoder`: positions [B, K] and inputs [B, L] -> logits [B * K, V].
 
-    What the configuration does not train starts uniform; whoever reads files fills it in.
+    One that is not trained starts uniform; first_weights.py replaces it by corpus counts or a network from a folder.
     """
-    if config.generator_kind != "mlm":
+    if not config.trains_generator:
         return Unigram(config.model.vocab_size)
     return MaskedLM(encoder if config.share == "all" else Encoder(config.generator, embeddings))
 
 
 class Unigram(nn.Module):
-    """No network: the same `log_probabilities` [V] everywhere, uniform until they are set."""
+    """A generator without a network: the same `log_probabilities` [V] at every position, uniform by default."""
 
     log_probabilities: Tensor
 
@@ -47,7 +47,7 @@ class Unigram(nn.Module):
 
 
 class Tower(Encoder):
-    """An encoder that reads one way: a token sees itself and those before it, or, backwards, those after it."""
+    """A one-directional encoder: tokens attend to themselves and those before them or, if `backwards`, after them."""
 
     def __init__(self, config: ElectraConfig, embeddings: Embeddings, backwards: bool) -> None:
         super().__init__(config, embeddings)
@@ -60,10 +60,10 @@ class Tower(Encoder):
 
 
 class TwoTower(nn.Module):
-    """Foretell every token from all others, with no [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
+    """Predict every token from all others, without [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
 
-    Token t is foretold from what one tower has read up to t - 1 and the other from t + 1 on. The first and the last
-    token of an example see what they must not; they are special tokens, which are never masked.
+    Token t is predicted from the tokens up to t - 1, read by one tower, and those from t + 1 on, read by the other. The
+    first and last token of an example get a neighbour's state; they are special tokens, which are never masked.
     """
 
     def __init__(self, config: ElectraConfig, embeddings: Embeddings | None = None) -> None:

@@ -1,4 +1,4 @@
-"""BERT's masked language modelling: the full-size network predicts the tokens behind [MASK]."""
+"""BERT's masked language modelling: the full-size network predicts masked tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from electra.objectives.corruption import Cloze
 
 
 class MLM(Objective):
-    """The baseline of the paper: one network, one loss."""
+    """The paper's baseline: one network, one loss."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)

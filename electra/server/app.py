@@ -138,7 +138,7 @@ class Service:
     @property
     def threshold(self) -> float:
         """The probability from which on words are marked."""
-        return self.engine.threshold if self.config.threshold < 0 else self.config.threshold
+        return self.engine.threshold if self.config.threshold is None else self.config.threshold
 
     async def ask(self, request: Request, kind: str, items: Sequence[Any], texts: Sequence[str]) -> list[Any]:
         """Check the limits, then answer, unless the client goes away first."""

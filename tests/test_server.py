@@ -25,7 +25,7 @@ from test_detect import TEXTS, build
 import electra
 import electra.server.serve as serve_module
 from electra.config import ServeConfig
-from electra.server.app import WORKING, create_app
+from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
 from electra.server.languagetool import RULE, joined, units
 
@@ -461,14 +461,14 @@ def test_what_would_wait_too_long_is_not_let_in():
     asyncio.run(main())
 
 
-def test_one_call_a_round_of_the_event_loop():
-    """What else the loop has to do comes between them; one that fails or is cancelled stops no other."""
+def test_paced_calls_run_one_per_iteration_of_the_event_loop():
+    """Other callbacks run in between; a call that fails or is cancelled stops no other."""
     import asyncio
 
-    from electra.server.rounds import Rounds
+    from electra.server.pacing import PacedCalls
 
     async def main():
-        loop, rounds, seen = asyncio.get_running_loop(), Rounds(), []
+        loop, paced, seen = asyncio.get_running_loop(), PacedCalls(), []
         loop.set_exception_handler(lambda loop, context: seen.append(type(context["exception"]).__name__))
 
         def look(rest=8):
@@ -478,35 +478,35 @@ def test_one_call_a_round_of_the_event_loop():
 
         loop.call_soon(look)
         for number in range(3):
-            rounds.call(seen.append, number)
-        rounds.call(lambda: 1 / 0)
-        cancelled, kept = asyncio.ensure_future(rounds.turn()), asyncio.ensure_future(rounds.turn())
+            paced.add(seen.append, number)
+        paced.add(lambda: 1 / 0)
+        cancelled, kept = asyncio.ensure_future(paced.wait()), asyncio.ensure_future(paced.wait())
         loop.call_soon(cancelled.cancel)
         await kept
         assert seen[:6] == ["look", 0, "look", 1, "look", 2] and "ZeroDivisionError" in seen
-        assert cancelled.cancelled() and not rounds.calls
+        assert cancelled.cancelled() and not paced.calls
 
     asyncio.run(main())
 
 
 def test_refusals_do_not_wait_for_the_answers_of_a_batch():
-    """Row 20: a batch's answers, each of which takes its time to send, leave the loop free in between."""
+    """Row 20: the event loop is free between the answers of a batch, each of which takes time to send."""
     with Running(Words(0.2), max_queue=64, max_batch_tokens=1_000_000) as running:
         loop = running.service.batcher.loop
-        rounds, longest = [], [0.0]
-        settle = running.service.batcher.rounds.call
+        calls, longest = [], [0.0]
+        add = running.service.batcher.paced.add
 
         def slowly(function, *args):
-            settle(lambda: (rounds.append(time.monotonic()), time.sleep(0.05), function(*args)))
+            add(lambda: (calls.append(time.monotonic()), time.sleep(0.05), function(*args)))
 
         def tick(before):
             longest[0] = max(longest[0], time.monotonic() - before)
             loop.call_later(0.001, tick, time.monotonic())
 
-        running.service.batcher.rounds.call = slowly
+        running.service.batcher.paced.add = slowly
         loop.call_soon_threadsafe(tick, time.monotonic())
         in_threads(20, lambda i: running.post("/detect", {"inputs": "a"}))
-        assert len(rounds) >= 20 and longest[0] < 0.5, longest
+        assert len(calls) >= 20 and longest[0] < 0.5, longest
 
 
 def test_clients_that_go_away_leave_the_queue():
@@ -760,7 +760,7 @@ def test_a_key_is_asked_for_and_never_told(capsys):
             running.get("/info", authorization=f"Bearer {CANARY[:-1]}"),
             running.get("/info", authorization="é"),
         ]
-        answers += [running.post(path, {"inputs": "a"}) for path in WORKING]
+        answers += [running.post(path, {"inputs": "a"}) for path in MODEL_PATHS]
         assert {status for status, _ in answers} == {401}
         key = f"Bearer {CANARY}"
         assert running.post("/detect", {"inputs": "a"}, authorization=key)[0] == 200
@@ -784,7 +784,7 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 def test_a_key_is_compared_in_constant_time_and_no_flag_holds_it(monkeypatch):
     """Row 32: a flag would show in the list of processes."""
     compared = []
-    monkeypatch.setattr("electra.server.guard.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    monkeypatch.setattr("electra.server.middleware.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     with Running(Words(), key=CANARY) as running:
         assert running.get("/info", authorization="Bearer wrong")[0] == 401
     assert (b"wrong", CANARY.encode()) in compared

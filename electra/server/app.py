@@ -17,10 +17,11 @@ from starlette.exceptions import HTTPException
 
 from electra.config import ServeConfig
 from electra.server.batching import Batcher, Engine
-from electra.server.errors import answer_errors
-from electra.server.guard import Guard, Turnstile
+from electra.server.errors import ERRORS, add_error_handlers
 from electra.server.languagetool import check_answer, language_entry, parse_question
+from electra.server.load_shedding import LoadShedder
 from electra.server.metrics import Metrics
+from electra.server.middleware import AdmissionMiddleware, ResponseMiddleware
 from electra.server.schemas import (
     Detected,
     DetectRequest,
@@ -35,19 +36,16 @@ from electra.server.schemas import (
 PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
 DOCS = {"/docs": "docs.html", "/docs.js": "docs.js"}
 MEDIA = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
-WORKING = ("/detect", "/predict", "/embed", "/v1/embeddings", "/v2/check")
+MODEL_PATHS = ("/detect", "/predict", "/embed", "/v1/embeddings", "/v2/check")
 OTHERS = ("/health", "/ready", "/info", "/metrics", "/v2/languages", "/openapi.json")
 FORM = "application/x-www-form-urlencoded"
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem} for code in (400, 401, 404, 413, 415, 422, 429, 503, 504)
-}
 WARM_UP = ("A text to warm up with.", "Another, a little longer, so that more than one shape is known.")
 
 
 def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
     """The application around an engine; it starts and stops the model's thread itself."""
     metrics = Metrics()
-    batcher = Batcher(engine, config.max_batch_tokens, config.max_queue, config.deadline, metrics.batch)
+    batcher = Batcher(engine, config.max_batch_tokens, config.max_queue, config.deadline, metrics.count_batch)
     metrics.queue.set_function(lambda: len(batcher.queue))
     service = Service(engine, config, batcher)
     app = FastAPI(
@@ -56,17 +54,18 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     app.router.route_class = StrictRoute
-    answer_errors(app)
+    add_error_handlers(app)
     pages = PAGES | (DOCS if config.docs else {})
     add_pages(app, pages)
     add_questions(app, service)
     add_languagetool(app, service)
     add_state(app, service, metrics)
     app.add_middleware(
-        Guard, batcher=batcher, metrics=metrics, key=key, max_body=config.max_body_bytes,
-        routes={*pages, *WORKING, *OTHERS}, working=WORKING, public={*pages, "/health", "/ready"},
+        AdmissionMiddleware, batcher=batcher, key=key, max_body=config.max_body_bytes, model_paths=MODEL_PATHS,
+        public_paths={*pages, "/health", "/ready"},
     )  # fmt: skip
-    app.state.turnstile = Turnstile(batcher, metrics, key, config.max_body_bytes, WORKING)
+    app.add_middleware(ResponseMiddleware, metrics=metrics, paths={*pages, *MODEL_PATHS, *OTHERS})
+    app.state.shed = LoadShedder(batcher, metrics, key, config.max_body_bytes, MODEL_PATHS)
     if config.allow_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=config.allow_origins, allow_methods=["GET", "POST"],
@@ -132,7 +131,7 @@ class Service:
         for kind in self.engine.kinds[:1]:
             items = [(text, 0.0, 1) if kind == "detect" else text for text in WARM_UP]
             with contextlib.suppress(Exception):  # a task may want pairs
-                await self.batcher.ask(kind, items, [len(text) for text in WARM_UP])
+                await self.batcher.submit(kind, items, [len(text) for text in WARM_UP])
         self.ready = True
 
     @property
@@ -148,7 +147,7 @@ class Service:
             raise HTTPException(422, f"a request may hold {self.config.max_items} inputs")
         if max(map(len, texts)) > self.config.max_text_chars:
             raise HTTPException(413)
-        work = asyncio.ensure_future(self.batcher.ask(kind, items, [len(text) for text in texts]))
+        work = asyncio.ensure_future(self.batcher.submit(kind, items, [len(text) for text in texts]))
         gone = asyncio.ensure_future(disconnected(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -185,7 +184,7 @@ def add_questions(app: FastAPI, service: Service) -> None:
     """The routes that ask the model in our own form, and in the OpenAI form."""
     limit = service.config.max_body_bytes
 
-    @app.post("/detect", response_model=Detected, responses=PROBLEMS, max_body_size=limit)
+    @app.post("/detect", response_model=Detected, responses=ERRORS, max_body_size=limit)
     async def detect(body: DetectRequest, request: Request) -> Any:
         """Mark the words of texts that look wrong."""
         threshold = service.threshold if body.threshold is None else body.threshold
@@ -193,19 +192,19 @@ def add_questions(app: FastAPI, service: Service) -> None:
         results = await service.ask(request, "detect", items, body.inputs)
         return reply({"results": results, "threshold": threshold, "offset_encoding": "code points"})
 
-    @app.post("/predict", response_model=Predicted, responses=PROBLEMS, max_body_size=limit)
+    @app.post("/predict", response_model=Predicted, responses=ERRORS, max_body_size=limit)
     async def predict(body: PredictRequest, request: Request) -> Any:
         """Classify, tag or answer, as the model was fine-tuned to."""
         texts = [each if isinstance(each, str) else " ".join(each) for each in body.inputs]
         return reply({"results": await service.ask(request, "predict", body.inputs, texts)})
 
-    @app.post("/embed", response_model=Embedded, responses=PROBLEMS, max_body_size=limit)
+    @app.post("/embed", response_model=Embedded, responses=ERRORS, max_body_size=limit)
     async def embed(body: EmbedRequest, request: Request) -> Any:
         """Turn each text into a vector, the mean of its tokens' hidden states."""
         vectors = await service.ask(request, "embed", body.inputs, body.inputs)
         return reply({"embeddings": [vector.tolist() for vector, _ in vectors]})
 
-    @app.post("/v1/embeddings", response_model=dict[str, Any], responses=PROBLEMS, max_body_size=limit)
+    @app.post("/v1/embeddings", response_model=dict[str, Any], responses=ERRORS, max_body_size=limit)
     async def openai(body: OpenAIRequest, request: Request) -> Any:
         """The same in the form of OpenAI's clients."""
         vectors = await service.ask(request, "embed", body.input, body.input)
@@ -234,7 +233,7 @@ def add_languagetool(app: FastAPI, service: Service) -> None:
         "requestBody": {"required": True, "content": {FORM: {"schema": {"type": "object", "properties": fields}}}}
     }
 
-    @app.post("/v2/check", response_model=dict[str, Any], responses=PROBLEMS, openapi_extra=schema, max_body_size=limit)
+    @app.post("/v2/check", response_model=dict[str, Any], responses=ERRORS, openapi_extra=schema, max_body_size=limit)
     async def check(request: Request) -> Any:
         """Mark words in LanguageTool's form; offsets are UTF-16 units."""
         if request.headers.get("content-type", FORM).split(";")[0].strip().lower() != FORM:

@@ -90,13 +90,13 @@ def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
     """A server that cuts slow clients off and, at a signal, answers what it has and ends well."""
     import uvicorn
 
-    from electra.server.connections import PatientProtocol
+    from electra.server.protocol import TimeoutProtocol
 
-    class Protocol(PatientProtocol):
+    class Protocol(TimeoutProtocol):
         idle_seconds, receive_seconds = config.idle_seconds, config.receive_seconds
         answer_seconds = 2 * config.deadline + config.drain_seconds
         max_connections = config.max_connections
-        refusal = app.state.turnstile
+        shed = app.state.shed
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:

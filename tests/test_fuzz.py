@@ -19,7 +19,8 @@ import electra.server.serve as serve_module
 from electra.checkpoints.huggingface import save_network
 from electra.models.electra.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.server.app import FORM, MODEL_PATHS
+from electra.server.app import MODEL_PATHS
+from electra.server.languagetool import FORM
 
 QUIET = dict(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 TAGS = ["O", "B-X", "I-X"]

@@ -27,7 +27,7 @@ import electra.server.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
-from electra.server.languagetool import RULE, joined, units
+from electra.server.languagetool import RULE, join_pieces, utf16_length
 
 CANARY = "xyzzyplugh"  # what a client sends; no error and no log may hold it
 
@@ -265,9 +265,9 @@ def test_annotated_text_keeps_the_offsets_of_the_original(server):
 
 
 @given(st.lists(st.text(max_size=5), max_size=5))
-def test_places_are_utf16_lengths(parts):
-    text, places = joined([(part, part) for part in parts])
-    assert places == [units(text[:i]) for i in range(len(text) + 1)]
+def test_offsets_are_utf16_lengths(parts):
+    text, offsets = join_pieces([(part, part) for part in parts])
+    assert offsets == [utf16_length(text[:i]) for i in range(len(text) + 1)]
 
 
 def test_our_rule_can_be_switched_off(server):

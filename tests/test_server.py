@@ -1,4 +1,4 @@
-"""The server: right answers, and what bad, slow, many and vanishing clients get."""
+"""The server: correct answers, and faults: bad, slow, too many and disconnecting clients."""
 
 import base64
 import contextlib
@@ -29,11 +29,11 @@ from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
 from electra.server.languagetool import RULE, join_pieces, utf16_length
 
-CANARY = "xyzzyplugh"  # what a client sends; no error and no log may hold it
+CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
 
 
 class Words:
-    """An engine without a model: words with an x look wrong, BAD breaks it, and it takes its time."""
+    """A fake engine: words with an x look wrong, BAD raises, and each batch takes `seconds`."""
 
     name, threshold = "words", 0.5
     kinds = ("detect", "embed", "predict")
@@ -63,7 +63,7 @@ class Words:
 
 
 class Running:
-    """A server on a free port, in a thread."""
+    """A server on a free port, in a thread of the test."""
 
     def __init__(self, engine, key="", **changes):
         self.config = replace(ServeConfig(model="none", port=0), **changes)
@@ -86,7 +86,7 @@ class Running:
         assert not self.thread.is_alive()
 
     def ask(self, method, path, body=None, headers=None, timeout=20):
-        """(status, headers, content) of one request."""
+        """Send a request; return (status, headers, content)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
@@ -94,7 +94,7 @@ class Running:
             return response.status, response.headers, response.read()
 
     def post(self, path, content, **headers):
-        """(status, JSON) of one request with a JSON body."""
+        """Post JSON; return (status, JSON)."""
         body = content if isinstance(content, bytes | str) else json.dumps(content)
         status, _, raw = self.ask("POST", path, body, {"content-type": "application/json", **headers})
         return status, json.loads(raw)
@@ -104,7 +104,7 @@ class Running:
         return status, raw
 
     def check(self, **fields):
-        """The answer in LanguageTool's form."""
+        """Post a form to /v2/check; return (status, JSON)."""
         form = {"content-type": "application/x-www-form-urlencoded"}
         status, _, raw = self.ask("POST", "/v2/check", urlencode(fields, errors="surrogatepass"), form)
         return status, json.loads(raw)
@@ -118,7 +118,7 @@ class Running:
 def wait_until(condition, seconds=15.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
 
 
@@ -237,13 +237,13 @@ def test_pages_come_whole_and_need_nothing_from_elsewhere(server, path):
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
 
 
-# -- LanguageTool's form -----------------------------------------------------------------------------------------------
+# -- LanguageTool's API -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text", ["ax b", "😀 ax b", "b 👨‍👩‍👧 x😀x ax", "e\u0301x", "\U0001f600" * 30 + " x\n" + "b " * 90 + "x"]
 )
-def test_offsets_are_utf16_units_there(server, text):
+def test_languagetool_offsets_are_utf16_units(server, text):
     status, answer = server.check(text=text, language="en-US")
     assert status == 200 and answer["language"]["code"] == "en-US"
     wide = text.encode("utf-16-le")
@@ -338,7 +338,7 @@ def test_real_scores_do_not_depend_on_the_batch(real):
 # -- the fault table ---------------------------------------------------------------------------------------------------
 
 
-def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
+def test_overload_is_refused_at_once_and_admitted_requests_are_answered():
     """Row 20."""
     with Running(Words(0.3), max_queue=4, max_items=4, max_batch_tokens=1) as running:
         started = in_threads(12, lambda i: timed(running, {"inputs": "a"} if i % 2 else {"inputs": ["a", "b"]}))
@@ -350,7 +350,7 @@ def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
 
 
 def full(monkeypatch, running):
-    """A server whose queue has no room."""
+    """Make a server's queue full."""
 
     def admit(count=1):
         raise Overloaded(2.5)
@@ -366,7 +366,7 @@ def question(**headers):
 
 
 def test_a_refusal_from_the_head_is_the_one_the_routes_give(monkeypatch):
-    """Refused before a task is made for it, but for what needs headers of its own; and the connection goes on."""
+    """A request is refused before it has a task, unless its answer needs CORS headers; the connection stays open."""
     with Running(Words()) as running, monkeypatch.context() as patch:
         full(patch, running)
         early = running.ask("POST", "/detect", json.dumps({"inputs": "a"}))
@@ -413,7 +413,7 @@ def test_refusals_that_nobody_reads_are_not_kept(monkeypatch):
 
 
 def read_until(connection, enough):
-    """What comes, until it is enough or the other side closes."""
+    """Receive until `enough` or the other side closes."""
     data = b""
     connection.settimeout(10)
     while not enough(data) and (part := connection.recv(65536)):
@@ -427,9 +427,9 @@ def timed(running, content):
     return status, headers, time.perf_counter() - start
 
 
-def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
+def test_health_and_metrics_answer_under_load_and_expired_jobs_are_dropped():
     with Running(Words(0.5), max_batch_tokens=1, deadline=0.7) as running:
-        running.service.batcher.rate = 0.0  # as on a server that does not know its speed yet
+        running.service.batcher.rate = 0.0  # as on a server that has not measured its speed yet
         late = threading.Thread(
             target=in_threads, args=(6, lambda i: codes.append(running.post("/detect", {"inputs": "a"})[0]))
         )
@@ -440,10 +440,10 @@ def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
         assert running.get("/health")[0] == 200 and b"electra_queue_size" in running.get("/metrics")[1]
         late.join(20)
         assert set(codes) <= {200, 429, 504} and 504 in codes
-        assert len(running.engine.batches) - asked <= 3, "the late never reached the model"
+        assert len(running.engine.batches) - asked <= 3, "expired jobs never reach the model"
 
 
-def test_what_would_wait_too_long_is_not_let_in():
+def test_a_text_that_would_wait_too_long_is_not_admitted():
     import asyncio
 
     from electra.server.batching import Job
@@ -452,7 +452,7 @@ def test_what_would_wait_too_long_is_not_let_in():
         batcher = Batcher(Words(), 8, 100, deadline=2.0)
         batcher.admit(50)
         batcher.rate, batcher.waiting_size = 10.0, 30
-        batcher.admit()  # nothing waits: even a long text has its turn
+        batcher.admit()  # the queue is empty: even a long text is admitted
         batcher.queue[Job("detect", "", 30, 0.0)] = None
         with pytest.raises(Overloaded) as refused:
             batcher.admit()
@@ -609,7 +609,7 @@ def test_too_large_is_refused_before_it_is_read(server):
 
 
 def test_what_is_too_large_takes_no_memory():
-    """Row 23: 64 MB come, in chunks, and are not kept."""
+    """Row 23: 64 MB arrive in chunks and are not kept."""
     psutil = pytest.importorskip("psutil")
     with Running(Words()) as running:
         before = psutil.Process().memory_info().rss
@@ -620,7 +620,7 @@ def test_what_is_too_large_takes_no_memory():
                     connection.sendall(b"100000\r\n" + b"[" * (1 << 20) + b"\r\n")
             connection.close()
         wait_until(lambda: not running.server.server_state.connections)
-        assert psutil.Process().memory_info().rss - before < 24e6, "one body of 8 MB, its copy, and the client's own"
+        assert psutil.Process().memory_info().rss - before < 24e6, "one body of 8 MB, a copy, and the client's own"
         assert running.post("/detect", {"inputs": "a"})[0] == 200
 
 
@@ -679,7 +679,7 @@ def test_other_content_and_other_addresses(server):
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\x", "file:///etc/passwd", CANARY])
 def test_the_name_of_a_model_is_no_path(real, name):
-    """Row 31: clients of OpenAI's form send one, and it opens nothing and comes back nowhere."""
+    """Row 31: OpenAI's clients send one; it opens no file and no answer repeats it."""
     status, answer = real.post("/v1/embeddings", {"input": "the fox", "model": name})
     assert status == 200 and answer["model"] == "small" and name not in str(answer)
 
@@ -724,7 +724,7 @@ print(json.dumps([word.replaced for word in electra.load(sys.argv[1], threads=1)
 
 
 def test_a_cpu_without_vector_units_gives_the_same_answers(real, folder):
-    """Row 37, as far as torch can be told to leave out what newer CPUs have."""
+    """Row 37, as far as torch can be told to ignore newer instructions."""
     old = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
     done = subprocess.run(
         [sys.executable, "-c", OLD_CPU, str(folder), TEXTS["plain"]],
@@ -833,7 +833,7 @@ def serving(folder, *flags):
 
 
 def test_an_abort_of_the_process_is_seen_from_outside(folder):
-    """Row 26: what died answers nothing and has an exit code that a supervisor restarts on; the next is ready soon."""
+    """Row 26: a dead server has an exit code on which a supervisor restarts it; the next one is ready soon."""
     for _ in range(2):
         process, port = serving(folder)
         client = Running.__new__(Running)

@@ -385,6 +385,17 @@ def test_a_refusal_from_the_head_is_the_one_the_routes_give(monkeypatch):
             assert b"HTTP/1.1 200" in read_until(connection, lambda data: b"offset_encoding" in data)
 
 
+def test_a_refusal_does_not_wait_for_the_body(monkeypatch):
+    with Running(Words()) as running, monkeypatch.context() as patch:
+        full(patch, running)
+        head, _, body = question().partition(b"\r\n\r\n")
+        with running.connect(head + b"\r\n\r\n") as connection:
+            assert b"HTTP/1.1 429" in read_until(connection, lambda data: b"error_type" in data)
+            patch.undo()
+            connection.sendall(body + question())  # the rest of the refused request is skipped
+            assert b"HTTP/1.1 200" in read_until(connection, lambda data: b"offset_encoding" in data)
+
+
 def test_a_full_queue_hides_no_other_refusal(monkeypatch):
     with Running(Words(), key="k", max_body_bytes=1000) as running:
         full(monkeypatch, running)
@@ -404,7 +415,7 @@ def test_a_full_queue_hides_no_other_refusal(monkeypatch):
 
 
 def test_refusals_that_nobody_reads_are_not_kept(monkeypatch):
-    with Running(Words()) as running:
+    with Running(Words(), deadline=1, drain_seconds=1) as running:
         full(monkeypatch, running)
         connection = running.connect(b"")
         with connection, pytest.raises(OSError):

@@ -12,7 +12,7 @@ in a load test from another machine. The results are written to --out and printe
 
 Everything, about 4 minutes and the time of 100,000 requests:
     python benchmarks/serve_load.py runs/mine --out results/serve_load.json
-Only goodput and refusals under overload, 80 seconds:
+Only goodput and refusals under overload, 100 seconds:
     python benchmarks/serve_load.py runs/mine --requests 0 --sockets 0 --out overload.json
 A check that it runs, 10 seconds:
     python benchmarks/serve_load.py runs/mine --seconds 1 --rounds 1 --requests 0 --sockets 0 --out check.json

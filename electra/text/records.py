@@ -30,7 +30,7 @@ class Opened(NamedTuple):
     stream: Any  # of decompressed bytes
     encoding: str = "utf-8"
     errors: str = "strict"  # of decoding, as in `open`
-    column: str = ""  # that the records must have; a Parquet file is read no further
+    column: str = ""  # required of a table or Parquet file, and the only one read of the latter
     torn: Callable[[str], None] | None = None  # called with each row of the wrong width, which is then skipped
 
     def text(self) -> IO[str]:

@@ -72,8 +72,9 @@ class PretrainConfig(TrainConfig):
     )
     init: str = arg(
         "random",
-        "random: the paper's; corpus: word vectors from co-occurrence counts, heads initialised on top of them; or a "
-        "run or Hugging Face directory to continue from (PATH, or DISCRIMINATOR,GENERATOR), whose sizes it takes",
+        "random: the paper's; corpus: word vectors from co-occurrence counts, attention heads that start on their "
+        "neighbours; or a run or Hugging Face directory to continue from (PATH, or DISCRIMINATOR,GENERATOR), "
+        "whose sizes it takes",
     )
     # optimization and rows
     optimizer: Literal["adamw", "muon"] = arg(
@@ -111,6 +112,15 @@ class PretrainConfig(TrainConfig):
         require_not_negative(self, "temperature_start", "gen_weight", "disc_weight")
         super().__post_init__()
         require(0 < self.cooldown <= 1, f"cooldown must be in (0, 1], got {self.cooldown}")
+        require(self.short_length >= 8, f"short_length must be at least 8, got {self.short_length}")
+        require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
+        require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
+        self.require_fitting_masks()
+        if self.traits.generator != "none":
+            self.require_fitting_generator()
+
+    def require_fitting_masks(self) -> None:
+        """Raise ValueError for shares of masked and random tokens that are out of range."""
         require(self.mask_prob < 1, f"mask_prob must be in (0, 1), got {self.mask_prob}")
         require(0 < self.mask_token_prob <= 1, f"mask_token_prob must be in (0, 1], got {self.mask_token_prob}")
         require(
@@ -121,11 +131,6 @@ class PretrainConfig(TrainConfig):
         require(
             0 <= self.random_sample_prob <= 1, f"random_sample_prob must be in [0, 1], got {self.random_sample_prob}"
         )
-        require(self.short_length >= 8, f"short_length must be at least 8, got {self.short_length}")
-        require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
-        require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
-        if self.traits.generator != "none":
-            self.require_fitting_generator()
 
     def require_fitting_generator(self) -> None:
         """Raise ValueError for a generator, a sharing or a temperature that the objective does not support."""

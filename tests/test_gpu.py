@@ -14,7 +14,7 @@ from tiny import hook_step, poison_at, stop_after, tiny_config, write_data
 from electra.core.errors import Interrupted
 from electra.cost.bench import InTurn
 from electra.data.loader import pieces
-from electra.models.electra.encoder import compute_in
+from electra.models.encoder import compute_in
 from electra.objectives import OBJECTIVES
 from electra.pretraining.run import pretrain
 from electra.training.checkpoint import checkpoints

@@ -9,7 +9,7 @@ from tiny import tiny_config, write_data
 
 from electra.config import PretrainConfig
 from electra.pretraining.run import pretrain
-from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, square_parts
+from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, parts
 from electra.training.optimizer import set_rate
 from electra.training.trainer import Trainer
 
@@ -27,7 +27,7 @@ def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape, dtype):
 
 def test_queries_keys_and_values_are_three_matrices():
     stacked = torch.randn(2, 12, 4)
-    assert torch.equal(square_parts(stacked)[1], stacked[0, 4:8])
+    assert torch.equal(parts(stacked, 3)[1], stacked[0, 4:8])
 
 
 def test_only_queries_keys_and_values_are_cut_whatever_the_shape():

@@ -6,8 +6,9 @@ import pytest
 import torch
 from tiny import MODEL, tiny_tokenizer
 
-from electra.checkpoints.huggingface import expressible, load_encoder, load_network, save_network
+from electra.checkpoints.huggingface import load_encoder, load_network, save_network
 from electra.interface import Packed
+from electra.models.electra.backbone import expressible
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.task_heads import Answerer, Classifier, DenseHead, LinearHead, Tagger

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import PretrainConfig
+from electra.models.registry import architecture_of
 from electra.training.device import choose_dtype
 from electra.training.optimizer import build_optimizer, generators, initial_rate
 
@@ -31,7 +32,8 @@ class Muon(torch.optim.Optimizer):
         config: PretrainConfig,
         lr_scale: Callable[[str], float] = lambda name: 1.0,
     ) -> None:
-        self.joined = {p for name, p in named.items() if ".qkv." in name}
+        architecture = architecture_of(config.model)
+        self.joined = {p: architecture.matrices_in(name) for name, p in named.items()}
         self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay
         groups: dict[float, list[nn.Parameter]] = {}
         for name, p in named.items():
@@ -52,23 +54,23 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         self.adamw.step()
         rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
-        alike: dict[tuple[torch.Size, bool], list[nn.Parameter]] = {}
+        alike: dict[tuple[torch.Size, int], list[nn.Parameter]] = {}
         for p in rates:
-            alike.setdefault((p.shape, p in self.joined), []).append(p)
-        for (_, is_joined), same in alike.items():  # one product of stacked matrices instead of many small ones
+            alike.setdefault((p.shape, self.joined[p]), []).append(p)
+        for (_, count), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
-            update = orthogonal(square_parts(gradient) if is_joined else gradient, self.dtype)
+            update = orthogonal(parts(gradient, count), self.dtype)
             size = SIZE * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
                 p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))
 
 
-def square_parts(stacked: Tensor) -> Tensor:
-    """Queries, keys and values, one matrix for speed, are three matrices: [N, 3 D, D] -> [3 N, D, D]."""
-    return stacked.reshape(-1, stacked.shape[-1], stacked.shape[-1])
+def parts(stacked: Tensor, count: int) -> Tensor:
+    """Cut matrices that are joined for speed, as queries, keys and values are: [N, count R, C] -> [count N, R, C]."""
+    return stacked.reshape(-1, stacked.shape[-2] // count, stacked.shape[-1])
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
@@ -85,8 +87,9 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def build_muon(module: nn.Module, config: PretrainConfig) -> Muon:
-    """Muon for the matrices of the layers; AdamW, as ever, for embeddings, heads, biases and LayerNorms."""
-    matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
+    """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms."""
+    count = architecture_of(config.model).matrices_in
+    matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2 and count(name)}
     lr_scale = generators(config.generator_lr_scale)
     return Muon(matrices, build_optimizer(module, config, lr_scale, leave=matrices), config, lr_scale)
 

@@ -6,13 +6,13 @@ schedule's rate is its learning rate.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 
 import torch
 from torch import nn
 
-from electra.config import FinetuneConfig, PretrainConfig
+from electra.config import ElectraConfig, FinetuneConfig, PretrainConfig
+from electra.models.registry import architecture_of
 
 
 def build_optimizer(
@@ -64,15 +64,15 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate * group["lr_scale"]
 
 
-def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], float]:
-    """The share of the learning rate that a parameter gets: 1 in the head, `decay` times less each layer down.
+def layerwise(decay: float, shape: ElectraConfig, faithful: bool) -> Callable[[str], float]:
+    """Return a parameter's share of the learning rate by its name: 1 in the head, `decay` times less each layer down.
 
-    The released code counts a layer too many between the head and the top layer (`faithful`), which so gets decay^2.
+    The released code (`faithful`) counts one layer too many between the head and the top layer, which gets decay^2.
     """
+    architecture, layers = architecture_of(shape), shape.num_hidden_layers
 
     def scale(name: str) -> float:
-        layer = re.search(r"encoder\.layers\.(\d+)\.", name)
-        below = num_layers - int(layer[1]) if layer else num_layers + 1 if "encoder." in name else 0
+        below = layers + 1 - architecture.depth(name, layers)
         return float(decay ** (below + (faithful and below > 0)))
 
     return scale

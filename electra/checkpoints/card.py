@@ -29,7 +29,7 @@ def write_card(folder: Path, network: Network, origin: str, run: Path | None) ->
     parts = [
         f"---\nlibrary_name: transformers\ntags:\n- {architecture.model_type}\n- replaced-token-detection\n---",
         f"# {name}",
-        f"{architecture.description}. {USE.get(network.kind, '')}".strip(),
+        f"A{architecture.name[1:]} ({architecture.paper}). {USE.get(network.kind, '')}".strip(),
         f"{origin}.",
         "## Shape\n\n" + table(asdict(config)),
         "## Training\n\n" + (training(run) if run else "Trained elsewhere; how is not known here."),

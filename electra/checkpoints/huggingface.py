@@ -29,15 +29,15 @@ def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_lengt
     architecture = architecture_of(network.encoder.config)
     backbone = architecture.backbone()
     network = backbone.expressible(network)
-    name = stated_architecture(extra) or architecture.class_of(network.kind)
-    kind = architecture.kind(name, num_labels(extra)) or network.kind
+    config, kind = network.encoder.config, network.kind
+    content = {"architectures": [architecture.class_of(kind)], **architecture.write_config(config, kind), **extra}
+    name, kind = stated_architecture(content), network_kind(content) or kind
     if kind in NOT_IN_TRANSFORMERS:
         other = "; --head dense has one" if kind is Kind.LINEAR_CLASSIFIER else ""
         logger.info(f"{folder}: transformers has no class for this head{other}; electra.load reads it ({name})")
-    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    state = {module: tensor.detach().cpu() for module, tensor in network.state_dict().items()}
     write_tensors(folder / "model.safetensors", backbone.to_huggingface(state, kind), {"format": "pt"})
     tokenizer.save(folder, max_length)
-    content = {"architectures": [name], **architecture.write_config(network.encoder.config), **extra}
     write_json(folder / "config.json", content)
 
 
@@ -50,8 +50,10 @@ def load_network(folder: Path) -> Network:
     content = read_object(folder / "config.json")
     architecture, kind = stated_backbone(content, folder), network_kind(content)
     if kind is None:
-        model_type, described = content["model_type"], architecture.description.partition(" (")[0]
-        require(model_type == architecture.model_type, f"{folder} holds a {model_type!r} model, not {described}")
+        model_type = content["model_type"]
+        require(
+            model_type == architecture.model_type, f"{folder} holds a {model_type!r} model, not {architecture.name}"
+        )
         kind = Kind.DISCRIMINATOR
     config, labels, backbone = architecture.read_config(content, folder), num_labels(content), architecture.backbone()
     ours, unknown = backbone.from_huggingface(read_weights(folder), kind)
@@ -97,7 +99,7 @@ def beyond_the_shape(content: dict[str, Any], network: Network) -> dict[str, Any
     """Return what a config.json says beyond what is written anyway: the class, labels, a threshold."""
     config = network.encoder.config
     architecture = architecture_of(config)
-    written = {*architecture.write_config(config), "torch_dtype", "transformers_version"}
+    written = {*architecture.write_config(config, network.kind), "torch_dtype", "transformers_version"}
     if content.get("model_type") != architecture.model_type:  # a BERT becomes an ELECTRA, its tensors are renamed
         written |= {"architectures"}
     return {key: value for key, value in content.items() if key not in written}

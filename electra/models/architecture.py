@@ -20,10 +20,11 @@ class Architecture:
     """A backbone: a folder in models/, and a line in models/registry.py."""
 
     model_type: str  # in config.json, and of the configuration class
-    description: str  # begins the model card
+    name: str  # with its article
+    paper: str
     classes: Mapping[str, Kind]  # that config.json may name; the first of a kind is written
     read_config: Callable[[Mapping[str, Any], object], ElectraConfig]  # from config.json; errors name the second
-    write_config: Callable[[ElectraConfig], dict[str, Any]]  # into config.json
+    write_config: Callable[[ElectraConfig, Kind], dict[str, Any]]  # into config.json of a kind of network
     parts: Callable[[ElectraConfig, int], Parts]  # sizes; a head that predicts tokens may stand on several encoders
     backbone: Callable[[], Backbone]  # the networks, in torch
     joined: Mapping[str, int]  # modules of a layer whose matrix is several, one below the other

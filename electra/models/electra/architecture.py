@@ -43,7 +43,7 @@ def read_config(content: Mapping[str, Any], where: object) -> ElectraConfig:
     return ElectraConfig(**given)
 
 
-def write_config(config: ElectraConfig) -> dict[str, Any]:
+def write_config(config: ElectraConfig, kind: Kind) -> dict[str, Any]:
     """Return the content of config.json for `transformers`."""
     fixed = {"model_type": "electra", "hidden_act": "gelu", "dtype": "float32", "tie_word_embeddings": True}
     return fixed | asdict(config)
@@ -58,7 +58,8 @@ def backbone() -> Backbone:
 
 ELECTRA = Architecture(
     model_type="electra",
-    description="An ELECTRA (Clark et al., 2020)",
+    name="an ELECTRA",
+    paper="Clark et al., 2020",
     classes=CLASSES,
     read_config=read_config,
     write_config=write_config,

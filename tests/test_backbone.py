@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -245,3 +246,13 @@ def test_what_a_backbone_shares_is_built_from_its_record(data):
 
 def test_a_window_bounds_what_is_attended():
     assert Attention(8, 2, 3, 1, window=4).attended(100) == 4 and Attention(8, 2, 3, 1).attended(100) == 100
+
+
+def test_only_the_registry_knows_the_folder_of_a_backbone():
+    package = Path(electra.__file__).parent
+    named = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "models/electra/" not in path.as_posix() and "electra.models.electra" in path.read_text()
+    }
+    assert named == {"models/registry.py", "checkpoints/tf1/networks.py"}, "the second reads ELECTRA's checkpoints only"

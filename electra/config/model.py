@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from electra.config.base import arg, require
 
@@ -11,6 +12,7 @@ from electra.config.base import arg, require
 class ElectraConfig:
     """The shape of one Transformer encoder."""
 
+    model_type: ClassVar[str] = "electra"  # its backbone's key in electra/models/registry.py
     vocab_size: int = arg(30522, "entries of the vocabulary; taken from the data when pre-training")
     embedding_size: int = arg(128, "width of the word, position and segment vectors")
     hidden_size: int = arg(256, "width of the hidden states")

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from electra.checkpoints.huggingface import is_finetuned
-from electra.checkpoints.locate import model_folder
+from electra.checkpoints.locate import is_finetuned, model_folder
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger

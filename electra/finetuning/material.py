@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from electra.checkpoints.huggingface import is_masked_lm, load_encoder
-from electra.checkpoints.locate import model_folder
+from electra.checkpoints.huggingface import load_encoder
+from electra.checkpoints.locate import is_masked_lm, model_folder
 from electra.config import FinetuneConfig, require
 from electra.config.objectives import traits_of
 from electra.core.log import logger

@@ -21,17 +21,18 @@ from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.material import Material, epochs_of, percent, read_material, warn_if_collapsed
+from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.inference.task_model import TaskModel, answers
 from electra.interface import Output, Packed, Trainable
-from electra.models.electra.encoder import Encoder, compute_in
-from electra.models.electra.initialisation import initialise_randomly
+from electra.models.encoder import Encoder, compute_in
+from electra.models.registry import backbone_of
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks import Task
 from electra.training.device import choose_device, choose_dtype
 from electra.training.identity import require_same
 from electra.training.memory import keep_freed_memory
-from electra.training.optimizer import build_optimizer, layerwise
+from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
@@ -190,9 +191,10 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
-    network = material.task.build(Encoder(shape), config.head)
+    backbone = backbone_of(shape)
+    network = material.task.build(backbone.encoder(shape), config.head)
     network.encoder.load_state_dict(pretrained.state_dict())
-    initialise_randomly(network.head, shape.initializer_range)
+    backbone.initialise_randomly(network.head, shape.initializer_range)
     for name, p in network.head.named_parameters():
         if name.endswith("out_proj.weight"):
             nn.init.xavier_uniform_(p)  # as released
@@ -210,8 +212,8 @@ def build_trainer(
         config.seed,
         lambda chosen: TaskBatch(lay_out(chosen, pad_id), task.targets(chosen)),
     )
-    num_layers = len(learner.network.encoder.layers)
-    rates = layerwise(config.layerwise_lr_decay, num_layers, config.faithful == "on")
+    shape = learner.network.encoder.config
+    rates = layerwise(config.layerwise_lr_decay, shape, config.faithful == "on")
     optimizer = build_optimizer(learner, config, rates)
     evaluation = Evaluation(material, folder / "best.safetensors" if config.select == "best" else None)
     return Trainer(learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation)

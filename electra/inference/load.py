@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from electra.checkpoints.locate import is_exported, model_folder
+from electra.checkpoints.locate import is_exported, is_finetuned, model_folder
 from electra.config.base import require
 from electra.inference import runtime
 from electra.inference.sessions import installed
@@ -27,7 +27,6 @@ def load(path: str | Path, device: str = "cpu", threads: int = 0) -> Any:
     require(installed("torch"), f"{path} needs torch: pip install 'electra[train]'; an exported folder does not")
     import torch
 
-    from electra.checkpoints.huggingface import is_finetuned
     from electra.inference.pretrained import load_pretrained
     from electra.inference.task_model import load_task_model
 

@@ -56,7 +56,7 @@ class Model:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return self.discriminator.head.dense.weight.device
+        return next(self.discriminator.parameters()).device
 
     def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
         """For every word of `text`: how likely it was replaced, where it stands, and what would fit better.

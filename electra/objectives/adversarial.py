@@ -11,8 +11,8 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.models.electra.encoder import Linear
 from electra.models.heads import MaskedLM
+from electra.models.layers import Linear
 from electra.objectives.base import mean
 from electra.objectives.electra import Electra
 from electra.objectives.replacement import Generated

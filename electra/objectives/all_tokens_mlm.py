@@ -12,7 +12,7 @@ from torch import Tensor
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.models.heads import RTDHead
+from electra.models.kinds import Kind
 from electra.objectives.base import mean
 from electra.objectives.corruption import Corrupted
 from electra.objectives.replace_mlm import ReplaceMLM
@@ -23,7 +23,7 @@ class AllTokensMLM(ReplaceMLM):
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
-        self.copy_head = RTDHead(config.model.hidden_size)
+        self.copy_head = self.predictor.encoder.head(Kind.DISCRIMINATOR)
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)

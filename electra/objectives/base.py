@@ -9,7 +9,7 @@ from torch import Tensor
 from electra.config import PretrainConfig
 from electra.config.objectives import OBJECTIVES, Traits
 from electra.interface import Batch, Counts, Trainable
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.corruption import Masked, mask_tokens, num_masked
 

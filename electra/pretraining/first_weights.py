@@ -14,7 +14,7 @@ from electra.config import PretrainConfig, require
 from electra.config.pretrain import TRAINED, UNIFORM
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.shards import Examples
-from electra.models.electra.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
+from electra.models.registry import backbone_of
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.objectives.generators import Unigram
@@ -45,11 +45,13 @@ def build_objective(
 
 def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[nn.Module], None]:
     """Return the function that initialises a network."""
+    backbone = backbone_of(config.model)
     if config.init != "corpus":
-        return lambda module: initialise_randomly(module, config.model.initializer_range)
+        return lambda module: backbone.initialise_randomly(module, config.model.initializer_range)
     tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
-    width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
-    require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
+    room = backbone.vector_width(config.model)
+    width = min(room, V - 1)
+    require(width > 0, f"init='corpus' needs an embedding_size above {config.model.embedding_size - room}")
     vectors, unigram = (
         torch.from_numpy(counts.astype(np.float32))
         for counts in (
@@ -57,7 +59,7 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
             unigram_probabilities(tokens, V, special),
         )
     )
-    return lambda module: initialise_from_corpus(module, vectors, unigram)
+    return lambda module: backbone.initialise_from_corpus(module, vectors, unigram)
 
 
 def set_fixed_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:

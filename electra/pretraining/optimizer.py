@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from electra.config import PretrainConfig
+from electra.models.registry import architecture_of
 from electra.training.muon import OPTIMIZERS
 
 
@@ -15,4 +16,5 @@ def build_optimizer(objective: nn.Module, config: PretrainConfig) -> torch.optim
     def lr_scale(name: str) -> float:
         return config.generator_lr_scale if name.startswith("generator.") else 1.0
 
-    return OPTIMIZERS[config.optimizer](objective, config, lr_scale)
+    matrices_in = architecture_of(config.model).matrices_in
+    return OPTIMIZERS[config.optimizer](objective, config, lr_scale, matrices_in)

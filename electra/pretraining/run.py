@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from electra.checkpoints.huggingface import save_network
+from electra.checkpoints.locate import network_kind
 from electra.config import PretrainConfig, pretrain_config_from_dict, require, to_dict
 from electra.core.log import logger
 from electra.core.runs import last_evaluation
@@ -17,8 +18,9 @@ from electra.core.storage import only_writer, read_json, write_json
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.inference.load import load
-from electra.models.electra.encoder import compile_parts, compute_in
+from electra.models.encoder import compile_parts, compute_in
 from electra.models.heads import Discriminator
+from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.pretraining.evaluation import Evaluation, detection_threshold
@@ -175,7 +177,7 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
 def report(folder: Path, config: PretrainConfig) -> None:
     """Write report.html: curves, and held-out text with the model's marks."""
     examples = ""
-    is_discriminator = "ElectraForPreTraining" in read_json(folder / "model" / "config.json")["architectures"]
+    is_discriminator = network_kind(read_json(folder / "model" / "config.json")) is Kind.DISCRIMINATOR
     if is_discriminator and (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
         examples = examples_html(load(folder), config)
     write_report(folder, folder / "report.html", examples)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from electra.checkpoints.huggingface import is_masked_lm, load_encoder, load_network
-from electra.checkpoints.locate import masked_lm_folder, model_folder
+from electra.checkpoints.huggingface import load_encoder, load_network
+from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder
 from electra.config import ElectraConfig, PretrainConfig, require
 from electra.core.log import logger
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 

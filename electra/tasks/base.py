@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from electra.core.log import logger
 from electra.interface import Packed
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.columns import Columns, find_column
 from electra.text.records import Record

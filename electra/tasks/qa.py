@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from electra.core.log import logger
 from electra.interface import Packed
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known, mean_of_draws
 from electra.tasks.columns import Columns

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import Example, Features, Network, Task, known, require_labels
 from electra.text.records import Record

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from electra.core.log import logger
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks.base import IGNORED, Draws, Example, Features, Task, grouped, known
 from electra.tasks.columns import Columns

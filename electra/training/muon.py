@@ -28,9 +28,10 @@ class Muon(torch.optim.Optimizer):
         named: dict[str, nn.Parameter],
         adamw: torch.optim.AdamW,
         config: TrainConfig,
+        matrices_in: Callable[[str], int],
         lr_scale: Scale = same_scale,
     ) -> None:
-        self.joined = {p for name, p in named.items() if ".qkv." in name}
+        self.joined = {p: matrices_in(name) for name, p in named.items()}
         self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay or 0.0
         groups: dict[float, list[nn.Parameter]] = {}
         for name, p in named.items():
@@ -51,23 +52,23 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         self.adamw.step()
         rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
-        alike: dict[tuple[torch.Size, bool], list[nn.Parameter]] = {}
+        alike: dict[tuple[torch.Size, int], list[nn.Parameter]] = {}
         for p in rates:
-            alike.setdefault((p.shape, p in self.joined), []).append(p)
-        for (_, is_joined), same in alike.items():  # one batched product instead of many small ones
+            alike.setdefault((p.shape, self.joined[p]), []).append(p)
+        for (_, count), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
-            update = orthogonal(square_parts(gradient) if is_joined else gradient, self.dtype)
+            update = orthogonal(parts(gradient, count), self.dtype)
             size = SIZE * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
                 p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))
 
 
-def square_parts(stacked: Tensor) -> Tensor:
-    """Split the joint matrices of queries, keys and values into three: [N, 3 D, D] -> [3 N, D, D]."""
-    return stacked.reshape(-1, stacked.shape[-1], stacked.shape[-1])
+def parts(stacked: Tensor, count: int) -> Tensor:
+    """Cut matrices that are joined for speed, as queries, keys and values are: [N, count R, C] -> [count N, R, C]."""
+    return stacked.reshape(-1, stacked.shape[-2] // count, stacked.shape[-1])
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
@@ -83,13 +84,18 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return (x.mT if tall else x).to(matrices.dtype)
 
 
-def build_muon(module: nn.Module, config: TrainConfig, lr_scale: Scale = same_scale) -> Muon:
-    """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms."""
-    matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
-    return Muon(matrices, build_optimizer(module, config, lr_scale, leave=matrices), config, lr_scale)
+def build_muon(module: nn.Module, config: TrainConfig, lr_scale: Scale, matrices_in: Callable[[str], int]) -> Muon:
+    """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms.
+
+    `matrices_in` says how many matrices the parameter of a name joins, 0 for one that AdamW takes.
+    """
+    matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2 and matrices_in(name)}
+    adamw = build_optimizer(module, config, lr_scale, leave=matrices)
+    return Muon(matrices, adamw, config, matrices_in, lr_scale)
 
 
-OPTIMIZERS: dict[str, Callable[[nn.Module, TrainConfig, Scale], torch.optim.Optimizer]] = {
-    "adamw": build_optimizer,
+Build = Callable[[nn.Module, TrainConfig, Scale, Callable[[str], int]], torch.optim.Optimizer]
+OPTIMIZERS: dict[str, Build] = {
+    "adamw": lambda module, config, lr_scale, _: build_optimizer(module, config, lr_scale),
     "muon": build_muon,
 }

@@ -6,7 +6,6 @@ layer to layer, pre-training may scale that of the generator.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 
 import torch
@@ -70,20 +69,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"].fill_(rate * group["lr_scale"])
         else:
             group["lr"] = rate * group["lr_scale"]
-
-
-def layerwise(decay: float, num_layers: int, faithful: bool) -> Scale:
-    """Return the scale of a parameter's learning rate by its name: 1 in the head, times `decay` for each layer below.
-
-    `faithful`: the released code counts one layer too many between the head and the top layer, which gets decay^2.
-    """
-
-    def scale(name: str) -> float:
-        layer = re.search(r"encoder\.layers\.(\d+)\.", name)
-        below = num_layers - int(layer[1]) if layer else num_layers + 1 if "encoder." in name else 0
-        return float(decay ** (below + (faithful and below > 0)))
-
-    return scale
 
 
 def takes_decay(name: str) -> bool:

@@ -110,7 +110,7 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
     from electra.config import FinetuneConfig
     from electra.finetuning.material import read_material
     from electra.finetuning.run import build_learner, build_trainer, finetune
-    from electra.models.electra.encoder import compute_in
+    from electra.models.encoder import compute_in
     from electra.training.device import choose_device, choose_dtype
 
     rows = [json.dumps({"text": t, "label": LABELS[n % 2]}) + "\n" for n, t in enumerate(texts)]

@@ -67,9 +67,14 @@ def work(preset: str, asked: IO[str], answers: IO[str]) -> None:
     import torch
 
     from electra.config import BenchConfig
-    from electra.core.hardware import commit
-    from electra.cost.bench import as_benchmarked, random_rows, training_step, windows
     from electra.training.memory import keep_freed_memory
+
+    try:
+        from electra.core.hardware import commit
+        from electra.cost.bench import as_benchmarked, random_rows, training_step, windows
+    except ModuleNotFoundError:  # BEFORE may be older than these packages
+        from electra.bench import as_benchmarked, random_rows, training_step, windows
+        from electra.machine import commit
 
     keep_freed_memory()
     run, length, rows = as_benchmarked(BenchConfig(preset=preset, device="cpu"))

@@ -1,4 +1,4 @@
-"""The whole way in minutes: text that is at hand, a tiny ELECTRA, and what it finds beside what counting finds."""
+"""The whole pipeline in minutes: prepare, pre-train a tiny ELECTRA, and compare it with n-gram counts."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.trainer import Trainer
 
 REPLACED_EXAMPLES = 256
-SHOWN = 5  # texts in the terminal
-LOOKS = 3  # the run is measured after each third
+SHOWN = 5  # texts to show in the terminal
+LOOKS = 3  # measurements, after each third of the run
 
 
 class Tour(NamedTuple):
-    """What the demo made, and what it shows."""
+    """The model of the demo and its results."""
 
     model: Detector
     texts: list[Planted]  # held-out sentences with wrong words
-    summary: dict[str, Any]  # what summary.json holds
-    scores: list[tuple[str, list[float]]]  # a label, and the model's figure beside those of counting
-    progress: list[list[str]]  # a row for each time the run was measured on its way
+    summary: dict[str, Any]  # the content of summary.json
+    scores: list[tuple[str, list[float]]]  # a label, the figure of the model, those of the n-gram baselines
+    progress: list[list[str]]  # a row for each measurement during the run
 
 
 def demo(config: DemoConfig) -> Tour:
-    """Prepare, pre-train, measure and report; a second call continues or shows the result again."""
+    """Prepare, pre-train, measure and report; a second call continues, or shows the result again."""
     require(config.source != "-", "the demo reads its source twice: save standard input to a file and name that")
     folder = Path(config.out)
     data = PrepareConfig(
@@ -58,7 +58,7 @@ def demo(config: DemoConfig) -> Tour:
     texts = {kind: plant_errors(heldout_documents(data), kind, TEXTS, seed=1) for kind in KINDS}
     require(
         all(texts.values()),
-        f"{config.source}: no held-out text has thirty words between spaces, in which the demo could plant wrong ones; "
+        f"{config.source}: no held-out text has thirty words between spaces, as the demo needs to plant wrong ones; "
         "give more text, or run electra prepare and electra pretrain",
     )
     tokenizer = load_tokenizer(data.out)
@@ -71,9 +71,7 @@ def demo(config: DemoConfig) -> Tour:
         train_steps=1_000_000,
         eval_steps=0,
     )
-    logger.info(
-        f"pre-training for {config.minutes:g} minutes; interrupt it whenever you like, the same command goes on"
-    )
+    logger.info(f"pre-training for {config.minutes:g} minutes; if you interrupt it, the same command continues")
     pretrain(run, progress.look)
     model = load(run.out)
     assert isinstance(model, Detector)
@@ -85,7 +83,7 @@ def demo(config: DemoConfig) -> Tour:
 
 
 def heldout_documents(config: PrepareConfig) -> list[str]:
-    """The documents that training does not see, in lower case as the tokeniser reads them."""
+    """Return the held-out documents in lower case, as the tokeniser reads them."""
     documents = ("\n".join(lines) for lines in Corpus(config))
     return [d.lower() for d in documents if is_heldout(d.encode(), config.heldout)]
 
@@ -94,7 +92,7 @@ def heldout_documents(config: PrepareConfig) -> list[str]:
 
 
 class Progress:
-    """Measures a run after each third of its time; what was measured survives an interruption."""
+    """Measure a run after each third of its time, and keep the results across interruptions."""
 
     def __init__(self, path: Path, seconds: float, texts: dict[str, list[Planted]], tokenizer: Tokenizer) -> None:
         self.path, self.seconds, self.texts, self.tokenizer = path, seconds, texts, tokenizer
@@ -102,15 +100,15 @@ class Progress:
 
     @torch.compiler.set_stance("force_eager")  # rows of other shapes than in training would be compiled for
     def look(self, trainer: Trainer) -> None:
-        """Called after every step; measures when another third is over."""
+        """Measure the model if another third is over; called after every step."""
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
         if trainer.seconds < (len(self.rows) + 1) * self.seconds / LOOKS or len(self.rows) == LOOKS:
             return
         trainer.require_finite()
         discriminator = trainer.module.discriminator
         assert isinstance(discriminator, Discriminator)
-        assert isinstance(trainer.loader, Loader)
-        model = Detector(TorchSession(discriminator), self.tokenizer, trainer.loader.seq_length)
+        assert isinstance(trainer.source, Loader)
+        model = Detector(TorchSession(discriminator), self.tokenizer, trainer.source.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}
         for kind, texts in self.texts.items():
@@ -124,7 +122,7 @@ class Progress:
 def summarise(
     model: Detector, texts: dict[str, list[Planted]], run: PretrainConfig, progress: Progress
 ) -> dict[str, Any]:
-    """Return all figures, the network's beside those of counting."""
+    """Return all scores: of the network, of unigram rarity and of bigram counts."""
     train = open_examples(run.data, "train")
     ngrams = Ngrams(np.concatenate(train.tokens), train.vocab_size, model.tokenizer.special_ids)
     scorers = {
@@ -154,7 +152,7 @@ def summarise(
 
 
 def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progress: Progress) -> Tour:
-    """What the demo shows in the end."""
+    """Return the results that the demo shows."""
     scores = [
         (label, [summary[key + name] for name in ("", "_unigram", "_bigram")]) for label, key in rows_of_summary()
     ]
@@ -166,7 +164,7 @@ def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progres
 
 
 def rows_of_summary() -> list[tuple[str, str]]:
-    """What the table of results shows: label and key."""
+    """Return label and key of each row in the table of results."""
     rows = [("AUC, generator's replacements", "auc_generator")]
     for kind, label in KINDS.items():
         rows += [(f"AUC, {label}", f"auc_{kind}"), (f"average precision, {label}", f"ap_{kind}")]
@@ -175,7 +173,7 @@ def rows_of_summary() -> list[tuple[str, str]]:
 
 
 def tables_html(summary: dict[str, Any], progress: Progress) -> str:
-    """The same figures for the page."""
+    """Return the tables of the report."""
     body = "".join(
         f"<tr><td>{label}</td>"
         + "".join(f"<td>{summary[key + name]:.3f}</td>" for name in ("", "_unigram", "_bigram"))
@@ -196,7 +194,7 @@ def tables_html(summary: dict[str, Any], progress: Progress) -> str:
 
 
 def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:
-    """Held-out texts shaded by the probability that a word was replaced; planted words are outlined."""
+    """Return held-out texts shaded by the probability that a word was replaced; planted words are outlined."""
     parts = []
     for kind, label in KINDS.items():
         parts.append(f"<h2>Held-out text with {label} (outlined)</h2>")

@@ -1,6 +1,6 @@
-"""What data yields, models return and the training loop needs.
+"""The types that data, models and the training loop exchange.
 
-B rows, L slots a row. A row holds one example or several, one after the other: `example_ids` numbers them.
+B rows, L slots per row. A row holds one example or several in sequence, which `example_ids` numbers.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
 
     input_ids: Tensor
-    example_ids: Tensor  # n at tokens of the row's nth example, 0 at padding: only equal numbers see each other
+    example_ids: Tensor  # n at tokens of the row's nth example, 0 at padding; attention is between equal numbers only
     token_type_ids: Tensor  # 0 in an example's first segment, 1 in its second
     position_ids: Tensor  # counted from 0 in each example
     maskable: Tensor  # bool, False at special tokens and padding
 
 
 class Packed(NamedTuple):
-    """Rows of whole examples for a fine-tuned network: tensors [B, L], and where the N examples lie in them."""
+    """Rows of whole examples for a fine-tuned network: tensors [B, L], and the positions of the N examples in them."""
 
     input_ids: Tensor
     example_ids: Tensor  # as in Batch
     token_type_ids: Tensor
     position_ids: Tensor
-    tokens: Tensor  # [N, T] the flat index (row * L + slot) of each example's tokens, -1 where it has fewer
+    tokens: Tensor  # [N, T] flat index (row * L + slot) of each example's tokens, padded with -1
 
 
 class Counts(NamedTuple):
-    """What the losses of one optimizer step are divided by, over all micro-batches and processes."""
+    """Denominators of the losses of one optimizer step, over all micro-batches and processes."""
 
-    tokens: Tensor  # scalar: tokens that are not padding
+    tokens: Tensor  # scalar: tokens without padding
     masked: Tensor  # scalar: positions chosen for masking
 
 
@@ -46,29 +46,31 @@ class Output(NamedTuple):
 
 
 class Source(Protocol):
-    """All that the loop knows of where batches come from: tuples of tensors, tuples among them."""
+    """Where the training loop gets batches from: tuples of tensors and tuples."""
 
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]: ...
+    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]:
+        """Return the micro-batches of a step, `size` rows or examples each, at a share `done` of the training."""
+        ...
 
 
 class Trainable(nn.Module):
-    """Networks and a loss; subclasses write `count` and `forward`."""
+    """Networks and a loss; subclasses implement `count` and `forward`."""
 
-    stage = 1  # another number where a step does something else than before
+    stage = 1  # a different number from the step on at which steps compute something else
 
     def __init__(self) -> None:
         super().__init__()
-        # What becomes of a part of the loss that shares no graph with what follows: the loop takes its gradient at
-        # once, and what it kept is free before the next network runs.
-        self.settle: Callable[[Tensor], Tensor] = lambda loss: loss
+        # Hook for a loss term independent of the rest of forward; the trainer backpropagates it early to free
+        # activations before the next network runs.
+        self.backpropagate_early: Callable[[Tensor], Tensor] = lambda loss: loss
 
     def begin_step(self, step: int, done: float) -> None:
-        """Called before every optimizer step, with the share of the training that is done."""
+        """Prepare for an optimizer step; `done` is the share of the training that is over."""
 
     def count(self, batch: Any) -> Any:
-        """What this batch adds to the denominators of the step's losses: a tuple of scalars, `tokens` among them."""
+        """Return this batch's contribution to the denominators: a tuple of scalars, one of them named `tokens`."""
         raise NotImplementedError
 
     def forward(self, batch: Any, counts: Any = None) -> Output:
-        """The loss of a micro-batch; `counts` are those of the whole step, by default the batch's own."""
+        """Return the loss of a micro-batch; `counts` are those of the whole step, by default the batch's own."""
         raise NotImplementedError

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
-from electra.cli import main
+from electra.cli import main, verbs
 from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
 from electra.comparison.compute import budgeted, examined_steps, steps_of
 from electra.comparison.contestants import read_contestants
@@ -29,13 +29,13 @@ from electra.comparison.statistics import paired_p, standing
 from electra.comparison.words import Occurrences, neighbour_purity, places
 from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
+from electra.config.objectives import OBJECTIVES
 from electra.core.html import svg_of
 from electra.core.storage import read_json
 from electra.cost.operations import flops_per_token
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
 from electra.inference.detector import Detector
-from electra.objectives import OBJECTIVES
 from electra.objectives.base import Objective
 from electra.pretraining.first_weights import build_objective
 from electra.text.tokenizer import load_tokenizer
@@ -385,7 +385,7 @@ def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
 
 
 OWN = """
-from electra.objectives import Electra as Base
+from electra.objectives.electra import Electra as Base
 
 
 class Mine(Base):
@@ -435,6 +435,7 @@ def test_one_that_diverges_does_not_end_the_race(data, tmp_path, capsys):
     config = config_for(data, tmp_path / "out", contestants=("electra", mad), points=1, budget="3ktok")
     summary = compare(config)
     assert summary["diverged"] == [f"{mad}, seed 0"] and {r["contestant"] for r in summary["results"]} == {"electra"}
+    verbs.compare(config)
     assert "diverged: mlm:learning_rate=1e30, seed 0" in capsys.readouterr().out.replace("\n", " ")
     with pytest.raises(FloatingPointError, match="no run came to its end"):
         compare(replace(config, contestants=(mad,)))

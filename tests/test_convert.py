@@ -314,6 +314,9 @@ def test_a_masked_bert_is_a_generator(tmp_path):
     with torch.no_grad():
         mine = network(places, ids, mask, torch.zeros_like(ids), places)
         assert torch.allclose(mine.view(2, 9, -1), bert(ids).logits, atol=1e-4)
+    tiny.tiny_tokenizer().save(tmp_path)
+    convert(ConvertConfig(str(tmp_path), str(tmp_path / "out")))
+    assert_same_logits(bert, transformers.AutoModelForMaskedLM.from_pretrained(tmp_path / "out").eval())
     (tmp_path / "config.json").write_text(
         (tmp_path / "config.json").read_text().replace("ForMaskedLM", "ForPreTraining")
     )

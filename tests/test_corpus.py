@@ -10,8 +10,9 @@ import tracemalloc
 import pytest
 
 from electra.config import PrepareConfig
-from electra.data import corpus as corpus_module
+from electra.data import documents as documents_module
 from electra.data.corpus import Corpus
+from electra.tasks import TASKS
 
 TEXT = "One line.\nAnother line.\n\n\nSecond document.\n"
 DOCUMENTS = [["One line.", "Another line."], ["Second document."]]
@@ -77,26 +78,67 @@ def write_records(path, column="text"):
         parquet.write_table(pyarrow.table({column: ["\n".join(d) for d in DOCUMENTS] + [None], "n": [1, 2, 3]}), path)
     else:
         delimiter = "\t" if path.suffix == ".tsv" else ","
-        rows = ['"' + "\n".join(d) + '"' + delimiter + "1\n" for d in DOCUMENTS]
+        rows = [cell(path, "\n".join(d)) + delimiter + "1\n" for d in DOCUMENTS]
         path.write_text(f"{column}{delimiter}n\n" + "".join(rows))
+
+
+def cell(path, text):
+    """A text in a table: quoted in .csv; in .tsv there are no quotes, so no line breaks either."""
+    return text.replace("\n", " ") if path.suffix == ".tsv" else f'"{text}"'
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv", "a.parquet"])
 def test_records(name, tmp_path):
     path = tmp_path / name
+    expected = [[" ".join(d)] for d in DOCUMENTS] if name == "a.tsv" else DOCUMENTS
     write_records(path)
     packed = tmp_path / f"{name}.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
-    assert read(path) == read(packed) == DOCUMENTS
+    assert read(path) == read(packed) == expected
     write_records(path, "texts")
     fails("has no column 'text' but 'texts', 'n'; did you mean 'texts'", path)
-    assert read(path, text_column="texts") == DOCUMENTS
+    assert read(path, text_column="texts") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", 'text\tlabel\nsay "so", or not\tb\n"open\ta\n'),
+        ("a.csv", 'text,label\n"say ""so"", or not",b\n"""open",a\n'),
+    ],
+)
+def test_a_table_means_the_same_to_prepare_and_to_a_task(name, content, tmp_path):
+    (tmp_path / name).write_text(content)
+    texts = ['say "so", or not', '"open']
+    assert read(tmp_path / name) == [[text] for text in texts]
+    assert [e.texts for e in TASKS["classification"]().read(str(tmp_path / name))] == [(text,) for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", "text\tlabel\na\tb\nc\n", r"a\.tsv, row 3 has 1 columns, the header 2; mend the separators"),
+        ("a.csv", "text,label\na,b,c\n", r"a\.csv, row 2 has 3 columns, the header 2; mend the separators"),
+        ("a.csv", 'text,label\na,b\n"c,d\ne,b\n', r"a\.csv, row 4: .* a quotation mark is open"),
+    ],
+)
+def test_a_torn_table_is_refused_by_prepare_and_by_a_task(name, content, message, tmp_path):
+    (tmp_path / name).write_text(content)
+    fails(message, tmp_path / name)
+    with pytest.raises(ValueError, match=message):
+        TASKS["classification"]().read(str(tmp_path / name))
+
+
+def test_parquet_that_was_compressed_again_is_refused_where_it_cannot_be_read(tmp_path):
+    pytest.importorskip("pyarrow")
+    (tmp_path / "a.parquet.zst").write_bytes(zstd(b"PAR1"))
+    fails("decompress the file first", tmp_path / "a.parquet.zst")
 
 
 @pytest.mark.parametrize("header", ["texts,n\n", ""])
 def test_a_table_without_the_column_is_refused_also_where_no_row_follows(header, tmp_path):
     (tmp_path / "a.csv").write_text(header)
-    fails(r"a\.csv has no column 'text'", tmp_path / "a.csv")
+    fails(r"a\.csv (has no column 'text'|is empty)", tmp_path / "a.csv")
 
 
 def test_hugging_face_folder(tmp_path):
@@ -170,13 +212,13 @@ def test_binary_files_are_recognised(tmp_path):
 def test_what_no_text_holds_is_located_in_json(escape, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "fine \\ud83d\\ude00"}\n{"text": "bad ESCAPE"}\n'.replace("ESCAPE", escape))
-    fails(r"a\.jsonl: line 2: U\+.* is not text", path)
+    fails(r"a\.jsonl, row 2: U\+.* is not text", path)
     assert read(path, errors="replace") == [["fine \N{GRINNING FACE}"], ["bad \ufffd"]]
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [("{", "line 2 is not JSON"), ("[]", "line 2 is not an object"), ('{"text": 3}', "line 2: the text is a int")],
+    [("{", "row 2 is not JSON"), ("[]", "row 2 is not an object"), ('{"text": 3}', "row 2: the text is a int")],
 )
 def test_records_that_are_none(line, message, tmp_path):
     path = tmp_path / "a.jsonl"
@@ -192,7 +234,7 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
 
 
 def test_a_long_line_comes_in_pieces_cut_at_white_space(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus_module, "LONGEST_LINE", 64)
+    monkeypatch.setattr(documents_module, "LONGEST_LINE", 64)
     words = [f"{'w' * (i % 50)}{i}" for i in range(2000)]
     path = tmp_path / "a.txt"
     for separator in (" ", "  ", "\t", "\u3000"):
@@ -208,7 +250,7 @@ def test_a_long_line_comes_in_pieces_cut_at_white_space(tmp_path, monkeypatch):
 
 
 def test_a_huge_document_goes_on_as_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus_module, "LARGEST_DOCUMENT", 100)
+    monkeypatch.setattr(documents_module, "LARGEST_DOCUMENT", 100)
     path = tmp_path / "a.txt"
     path.write_text("a line of words\n" * 100)
     documents = read(path)
@@ -223,7 +265,7 @@ def test_millions_of_empty_lines_and_a_giant_line_take_seconds_and_no_memory(tmp
     assert sum(line.count("word") for document in corpus for line in document) == 4_000_000
     assert time.monotonic() - start < 10
     tracemalloc.start()
-    for _ in corpus_module.group(corpus_module.line_pieces(path.open()), "blank-line"):
+    for _ in documents_module.group(documents_module.line_pieces(path.open()), "blank-line"):
         break
     assert tracemalloc.get_traced_memory()[1] < 64e6
     tracemalloc.stop()

@@ -17,7 +17,7 @@ from tiny import MODEL, sentences, tiny_config, tiny_tokenizer, write_data
 
 import electra
 from electra.checkpoints.huggingface import save_network
-from electra.cli import main
+from electra.cli import main, verbs
 from electra.config import DemoConfig, DetectConfig
 from electra.demo import demo
 from electra.inference.detect import detect
@@ -259,7 +259,7 @@ def test_json_has_a_line_a_file_in_which_offsets_hold(folders, tmp_path, capsys)
     for name, text in texts.items():
         (tmp_path / name).write_bytes(text.encode())
     files = tuple(str(tmp_path / name) for name in texts)
-    detect(DetectConfig(str(folders["wordpiece"]), files, json=True, threshold=0.5))
+    verbs.detect(DetectConfig(str(folders["wordpiece"]), files, json=True, threshold=0.5))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == list(files)
     for line, text in zip(lines, texts.values(), strict=True):
@@ -273,7 +273,7 @@ def test_json_has_a_line_a_file_in_which_offsets_hold(folders, tmp_path, capsys)
 
 def test_the_page_holds_the_text_and_no_markup_from_it(folders, tmp_path, capsys):
     (tmp_path / "a.txt").write_text("the <script>alert('x')</script> & \"fox\"\n")
-    detect(
+    verbs.detect(
         DetectConfig(
             str(folders["wordpiece"]), (str(tmp_path / "a.txt"),), threshold=0.0, html=str(tmp_path / "a.html")
         )
@@ -289,9 +289,9 @@ def test_the_page_holds_the_text_and_no_markup_from_it(folders, tmp_path, capsys
 def test_the_text_is_printed_with_marks_that_show_without_colour(folders, tmp_path, capsys):
     (tmp_path / "a.txt").write_text("the fox [bold]jumps[/bold]\n")
     file = str(tmp_path / "a.txt")
-    detect(DetectConfig(str(folders["wordpiece"]), (file,), threshold=1.0))
+    verbs.detect(DetectConfig(str(folders["wordpiece"]), (file,), threshold=1.0))
     assert capsys.readouterr().out == "the fox [bold]jumps[/bold]\n"
-    detect(DetectConfig(str(folders["wordpiece"]), (file,), threshold=0.0, suggestions=0))
+    verbs.detect(DetectConfig(str(folders["wordpiece"]), (file,), threshold=0.0, suggestions=0))
     assert capsys.readouterr().out.startswith("the [?] fox [?]")
 
 
@@ -306,7 +306,7 @@ def test_files_that_are_not_text_are_named(folders, tmp_path):
     model = str(folders["wordpiece"])
     for name, said in (("latin.txt", "not UTF-8 at byte 7"), ("none.txt", "no such file"), ("", "no such file")):
         with pytest.raises(ValueError, match=said):
-            detect(DetectConfig(model, (str(tmp_path / name),)))
+            list(detect(DetectConfig(model, (str(tmp_path / name),))))
 
 
 # -- load --------------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_calibration_stores_the_threshold_that_marks_so_many_words(folders, tmp_
         assert wanted * 0.9 < 100 * marks / len(real) <= wanted
     (tmp_path / "clean.txt").write_text("the fox")
     with pytest.raises(ValueError, match="too little text"):
-        detect(DetectConfig(str(folder), calibrate=str(tmp_path / "clean.txt")))
+        verbs.detect(DetectConfig(str(folder), calibrate=str(tmp_path / "clean.txt")))
 
 
 def test_a_long_text_is_read_in_time_that_grows_with_it(models):

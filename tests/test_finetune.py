@@ -16,16 +16,17 @@ from tiny import MODEL, tiny_tokenizer
 
 import electra
 from electra.checkpoints.huggingface import load_encoder, load_network, save_network
-from electra.config import FinetuneConfig
+from electra.config import ElectraConfig, FinetuneConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.finetuning.material import read_material
+from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.run import build_learner, finetune
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
-from electra.training.optimizer import build_optimizer, layerwise
+from electra.training.optimizer import build_optimizer
 
 ANIMALS, VERBS = ("dog", "fox"), ("eats", "jumps")
 
@@ -128,16 +129,16 @@ def test_tags_are_learned_and_a_pipeline_agrees(folder, tmp_path):
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(folder, learned, tmp_path, monkeypatch):
-    from electra.finetuning.run import Finetuner
+    from electra.training.trainer import Trainer
 
     c = config(folder, tmp_path / "out")
-    after_step = Finetuner.after_step
+    after_step = Trainer.after_step
 
     def stop(self):
         after_step(self)
         self.stop_requested = self.step in (9, 30)
 
-    monkeypatch.setattr(Finetuner, "after_step", stop)
+    monkeypatch.setattr(Trainer, "after_step", stop)
     for _ in range(2):
         with pytest.raises(Interrupted):
             finetune(c)
@@ -222,7 +223,7 @@ def literal_layer_lrs(lr, decay, n_layers):
 def test_layers_learn_at_the_rates_of_the_released_code(folder, faithful):
     c = config(folder, folder / "unused").resolved(32, 200, 3.0)
     learner = build_learner(c, read_material(c))
-    optimizer = build_optimizer(learner, c, layerwise(0.8, 2, faithful))
+    optimizer = build_optimizer(learner, c, layerwise(0.8, learner.network.encoder.config, faithful))
     names = {id(p): name for name, p in learner.named_parameters()}
     expected = literal_layer_lrs(1.0, 0.8, 2)
     seen = set()
@@ -235,7 +236,8 @@ def test_layers_learn_at_the_rates_of_the_released_code(folder, faithful):
             assert group["lr_scale"] == pytest.approx(wanted), name
             seen.add(key)
     assert seen == set(expected)
-    assert layerwise(0.8, 12, True)("network.encoder.embeddings.word.weight") == pytest.approx(0.04398, abs=1e-5)
+    of_small = layerwise(0.8, ElectraConfig(num_hidden_layers=12), True)
+    assert of_small("network.encoder.embeddings.word.weight") == pytest.approx(0.04398, abs=1e-5)
 
 
 def test_presets():

@@ -19,7 +19,8 @@ import electra.server.serve as serve_module
 from electra.checkpoints.huggingface import save_network
 from electra.models.electra.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.server.app import FORM, WORKING
+from electra.server.app import MODEL_PATHS
+from electra.server.languagetool import FORM
 
 QUIET = dict(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 TAGS = ["O", "B-X", "I-X"]
@@ -103,10 +104,10 @@ CUT = st.builds(lambda body, end: body[: end % (len(body) + 1)], JSON | FORMS, s
 RAW = st.binary(max_size=60) | NESTED | CUT | GARBAGE.map(lambda value: json.dumps(value).encode("utf-16"))
 KINDS = st.sampled_from(["application/json", FORM, "text/plain", "application/json; charset=x", "", "a/b;;=", "é"])
 CASES = st.one_of(
-    st.tuples(st.sampled_from(WORKING), JSON, st.just("application/json")),
+    st.tuples(st.sampled_from(MODEL_PATHS), JSON, st.just("application/json")),
     st.tuples(st.just("/predict"), RIGHT.map(lambda value: json.dumps(value).encode()), st.just("application/json")),
     st.tuples(st.just("/v2/check"), FORMS, st.just(FORM)),
-    st.tuples(st.sampled_from(WORKING), JSON | FORMS | RAW, KINDS),
+    st.tuples(st.sampled_from(MODEL_PATHS), JSON | FORMS | RAW, KINDS),
 )
 SERVERS = ("words", *TASKS)
 

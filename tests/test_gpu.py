@@ -11,15 +11,15 @@ import torch
 from test_objectives import DEFAULTS, make_objective, toy_batch
 from tiny import hook_step, poison_at, stop_after, tiny_config, write_data
 
+from electra.config.objectives import OBJECTIVES
 from electra.core.errors import Interrupted
 from electra.cost.bench import InTurn
 from electra.data.loader import pieces
-from electra.models.electra.encoder import compute_in
-from electra.objectives import OBJECTIVES
+from electra.models.encoder import compute_in
+from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
 from electra.training.checkpoint import checkpoints
-from electra.training.optimizer import build_optimizer
-from electra.training.trainer import Trainer, to_device
+from electra.training.trainer import Trainer, move_batch
 
 pytestmark = [
     pytest.mark.gpu,
@@ -51,7 +51,7 @@ def given(objective, batch):
     torch.manual_seed(5)
     masked = objective.mask(batch)
     samples = torch.randint(5, VOCABULARY, masked.labels.shape)
-    objective.mask = lambda batch: to_device(masked, batch.input_ids.device)
+    objective.mask = lambda batch: move_batch(masked, batch.input_ids.device)
     if hasattr(objective, "sample"):
         del objective.sample
         objective.sample = lambda logits, temperature: samples.flatten().to(logits.device)
@@ -60,7 +60,7 @@ def given(objective, batch):
 
 def loss_and_gradients(objective, batch, device):
     objective = copy.deepcopy(objective).to(device)
-    loss = objective.train()(to_device(batch, device)).loss
+    loss = objective.train()(move_batch(batch, device)).loss
     loss.backward()
     found = {n: p.grad.cpu() for n, p in objective.named_parameters() if p.grad is not None}
     return loss.detach().cpu(), found
@@ -91,10 +91,12 @@ def test_numbers_are_those_of_a_cpu(name):
 # -- captured ----------------------------------------------------------------------------------------------------------
 
 
-def losses(name, captured, steps=10, optimizer=build_optimizer, short_stage=0.0):
+def losses(name, captured, steps=10, optimizer="adamw", short_stage=0.0):
     """The losses of a few steps of two micro-batches, with dropout; rows are cut in two in the short stage."""
     objective = make_objective(name, std=0.05)
-    config = replace(objective.config, train_batch_size=16, micro_batch_size=8, train_steps=steps, device="cuda")
+    config = replace(
+        objective.config, train_batch_size=16, micro_batch_size=8, train_steps=steps, device="cuda", optimizer=optimizer
+    )
     for module in objective.modules():
         if hasattr(module, "dropout"):
             module.dropout = 0.1
@@ -106,7 +108,9 @@ def losses(name, captured, steps=10, optimizer=build_optimizer, short_stage=0.0)
             return half if done >= short_stage else [pieces(batch, half[0].input_ids.shape[1] // 2) for batch in half]
 
     seen = []
-    trainer = Trainer(objective, optimizer(objective, config), Halves(half), None, config, Path(), GPU, 8, captured)
+    trainer = Trainer(
+        objective, build_optimizer(objective, config), Halves(half), config, Path(), GPU, 8, captured=captured
+    )
     graphs = set()
     for _ in range(steps):
         trainer.window.sums.clear()
@@ -131,9 +135,7 @@ def test_a_step_is_captured_anew_when_rows_are_whole_again(deterministic):
 
 
 def test_muon_is_captured_too(deterministic):
-    from electra.training.muon import build_muon
-
-    for captured, plain in zip(*(losses("electra", c, optimizer=build_muon) for c in (True, False)), strict=True):
+    for captured, plain in zip(*(losses("electra", c, optimizer="muon") for c in (True, False)), strict=True):
         assert captured == pytest.approx(plain, rel=1e-3, abs=1e-4)
 
 

@@ -21,7 +21,8 @@ ORDER = (
     ("pretraining", "finetuning"),
     ("cost", "exporting"),
     ("comparison", "server"),
-    ("demo", "cli"),
+    ("demo",),
+    ("cli",),
     ("__main__", ""),
 )
 RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}
@@ -191,7 +192,15 @@ def test_the_checker_sees_a_circle():
 
 @pytest.mark.parametrize("module", [m for m in MODULES if package(m) in ("config", "core")])
 def test_the_ground_needs_no_heavy_library(module):
-    assert set(third_party(module)) - set(sys.stdlib_module_names) <= ({"rich", "filelock"} if module else set())
+    assert set(third_party(module)) - set(sys.stdlib_module_names) <= {"filelock"}
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if package(m) != "cli"])
+def test_only_the_command_line_prints(module):
+    assert "rich" not in third_party(module, at_run_time_only=False)
+    tree = ast.parse(PATHS[module].read_text(encoding="utf-8"))
+    names = [n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+    assert "print" not in names
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if package(m) == "text"])
@@ -248,7 +257,8 @@ def test_data_knows_no_model():
 
 
 def test_the_loop_knows_no_objective_and_no_task():
-    assert all(not folder_imports(m) & {"objectives", "tasks"} for m in MODULES if package(m) == "training")
+    unknown = {"objectives", "tasks", "data", "models"}
+    assert all(not folder_imports(m) & unknown for m in MODULES if package(m) == "training")
 
 
 @pytest.mark.parametrize("module", [m for m in MODULES if package(m) == "inference"])

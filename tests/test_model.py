@@ -8,10 +8,11 @@ import transformers
 from electra.checkpoints.huggingface import load_network, save_network
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.models.dropout import draw_noise, drop
-from electra.models.electra.encoder import Encoder, rows_at
+from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
-from electra.objectives import OBJECTIVES
+from electra.models.layers import rows_at
+from electra.objectives import find_objective
 from electra.text.vocabulary import train_tokenizer
 
 LINES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen liquor jugs"] * 20
@@ -105,7 +106,7 @@ def test_hugging_face_weights_load_here(tmp_path, name):
 )  # fmt: skip
 def test_parameter_counts(preset, encoder, trained):
     with torch.device("meta"):
-        objective = OBJECTIVES["electra"](PRESETS[preset], 103)
+        objective = find_objective("electra")(PRESETS[preset], 103)
     assert sum(p.numel() for p in objective.encoder.parameters()) == encoder
     assert sum(p.numel() for p in objective.parameters()) == trained
 
@@ -125,7 +126,7 @@ def test_examples_in_one_row_do_not_see_each_other():
 def test_sharing_is_by_construction(share):
     width = 1.0 if share == "all" else 0.5
     config = PretrainConfig(model=small_config(), share=share, generator_width=width)
-    objective = OBJECTIVES["electra"](config, 4)
+    objective = find_objective("electra")(config, 4)
     encoders = objective.discriminator.encoder, objective.generator.encoder
     assert (encoders[0] is encoders[1]) == (share == "all")
     assert (encoders[0].embeddings is encoders[1].embeddings) == (share != "none")

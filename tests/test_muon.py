@@ -8,8 +8,10 @@ from test_training import assert_same_run
 from tiny import tiny_config, write_data
 
 from electra.config import PretrainConfig
+from electra.models.registry import architecture_of
+from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
-from electra.training.muon import MOMENTUM, Muon, build_muon, orthogonal, square_parts
+from electra.training.muon import MOMENTUM, Muon, orthogonal, parts
 from electra.training.optimizer import set_rate
 from electra.training.trainer import Trainer
 
@@ -27,13 +29,13 @@ def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape, dtype):
 
 def test_queries_keys_and_values_are_three_matrices():
     stacked = torch.randn(2, 12, 4)
-    assert torch.equal(square_parts(stacked)[1], stacked[0, 4:8])
+    assert torch.equal(parts(stacked, 3)[1], stacked[0, 4:8])
 
 
 def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     named = {n: torch.nn.Parameter(torch.zeros(12, 4)) for n in ("layers.0.qkv.weight", "layers.0.intermediate.weight")}
-    other = torch.nn.Parameter(torch.zeros(1))
-    optimizer = Muon(named, torch.optim.AdamW([other]), PretrainConfig(optimizer="muon", precision="fp32"))
+    other, config = torch.nn.Parameter(torch.zeros(1)), PretrainConfig(optimizer="muon", precision="fp32")
+    optimizer = Muon(named, torch.optim.AdamW([other]), config, architecture_of(config.model).matrices_in)
     gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
     for p in (*named.values(), other):
         p.grad = gradient.clone() if p.ndim == 2 else torch.zeros(1)
@@ -52,7 +54,7 @@ def test_a_generators_matrix_moves_at_its_own_rate():
     networks = torch.nn.ModuleDict(
         {name: torch.nn.ModuleDict({"layers": torch.nn.Linear(4, 4)}) for name in ("discriminator", "generator")}
     )
-    optimizer = build_muon(networks, PretrainConfig(optimizer="muon", precision="fp32", generator_lr_scale=0.25))
+    optimizer = build_optimizer(networks, PretrainConfig(optimizer="muon", precision="fp32", generator_lr_scale=0.25))
     set_rate(optimizer, 1e-3)
     matrices = [network["layers"].weight for network in networks.values()]
     for p in networks.parameters():

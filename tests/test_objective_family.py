@@ -15,7 +15,6 @@ from test_objectives import (
     COMBINATIONS,
     MASK,
     SEP,
-    SHARES,
     V,
     make_batch,
     make_config,
@@ -28,22 +27,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from electra.checkpoints.huggingface import load_network, save_network
+from electra.config.objectives import OBJECTIVES, SHARING
 from electra.core.errors import Interrupted
 from electra.cost.operations import flops_per_token, parameter_counts
 from electra.data.cooccurrence import unigram_probabilities
 from electra.data.shards import open_examples
 from electra.interface import Counts
 from electra.models.heads import MaskedLM
-from electra.objectives import OBJECTIVES
-from electra.objectives.corruption import Corrupted, mask_tokens, random_words
+from electra.objectives.corruption import Corrupted, mask_tokens, random_tokens
 from electra.objectives.generators import TwoTower
-from electra.objectives.replacement import Filled
+from electra.objectives.replacement import Generated
 from electra.pretraining.run import pretrain
 from electra.text.tokenizer import load_tokenizer
 from electra.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
-from electra.training.trainer import taken_back
+from electra.training.trainer import backpropagate
 
 WITH_GENERATOR = [(name, share) for name, share in COMBINATIONS if name != "mlm"]
 DOCS = Path(__file__).parents[1] / "docs/objectives.md"
@@ -85,7 +84,7 @@ def test_every_objective_has_a_way_of_sharing_and_a_line_in_the_documentation():
     text = DOCS.read_text()
     assert {name for name, _ in COMBINATIONS} == set(OBJECTIVES)
     assert all(f"`{name}`" in text and f"objectives/{name}.py" in text for name in OBJECTIVES)
-    assert all(f"`{share}`" in text for share in SHARES)
+    assert all(f"`{share}`" in text for share in SHARING)
 
 
 # -- masking -----------------------------------------------------------------------------------------------------------
@@ -119,10 +118,10 @@ def test_the_main_networks_loss_sends_no_gradient_into_the_generators_body(name,
 
 
 @pytest.mark.parametrize(("name", "share"), WITH_GENERATOR)
-def test_a_part_taken_back_at_once_gives_the_gradient_of_the_whole(name, share):
+def test_backpropagating_a_term_early_gives_the_same_gradient(name, share):
     objective, batch, gradients = make_objective(name, **settings_for(name, share)), make_batch(), []
-    for settle in (lambda loss: loss, taken_back):
-        objective.settle = settle
+    for hook in (lambda loss: loss, backpropagate):
+        objective.backpropagate_early = hook
         objective.zero_grad(set_to_none=True)
         seed_all(3)
         output = objective(batch)
@@ -209,7 +208,7 @@ def test_electra_15_is_the_mean_over_the_masked_tokens():
     seed_all(1)
     loss = float(objective(batch).loss.detach())
     seed_all(1)
-    corrupted = objective.fill_in(batch).corrupted
+    corrupted = objective.generate(batch).corrupted
     logits = objective.discriminator(corrupted.input_ids, *batch[1:4])
     losses = F.binary_cross_entropy_with_logits(logits, corrupted.is_replaced.float(), reduction="none")
     assert loss == pytest.approx(50 * float(losses[corrupted.is_selected].mean().detach()), rel=1e-5)
@@ -234,11 +233,11 @@ def test_replace_mlm_reads_samples_and_predicts_the_masked_positions():
     seed_all(1)
     output = objective(batch)
     seed_all(1)
-    filled = objective.fill_in(batch)
-    assert torch.equal(seen[0], filled.corrupted.input_ids)
-    logits = objective.predictor(filled.masked.positions, seen[0], *batch[1:4])
-    used = filled.masked.used.flatten()
-    expected = F.cross_entropy(logits[used], filled.masked.labels.flatten()[used])
+    generated = objective.generate(batch)
+    assert torch.equal(seen[0], generated.corrupted.input_ids)
+    logits = objective.predictor(generated.masked.positions, seen[0], *batch[1:4])
+    used = generated.masked.used.flatten()
+    expected = F.cross_entropy(logits[used], generated.masked.labels.flatten()[used])
     assert float(output.metrics["mlm_loss"]) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
@@ -251,8 +250,8 @@ def test_the_policy_gradient_is_that_of_the_expected_reward(baseline):
     (exact,) = torch.autograd.grad(-expected_reward, logits)
     estimate = torch.zeros(1, 3)
     for word, p in enumerate(logits.detach().softmax(-1)[0]):
-        filled = Filled(None, logits, torch.tensor([[word]]), None)
-        loss = objective.policy_losses(filled, rewards[word : word + 1] - baseline)
+        generated = Generated(None, logits, torch.tensor([[word]]), None)
+        loss = objective.policy_losses(generated, rewards[word : word + 1] - baseline)
         estimate += p * torch.autograd.grad(loss.sum(), logits)[0]
     assert torch.allclose(estimate, exact, atol=1e-6)
 
@@ -263,13 +262,13 @@ def test_the_adversarial_loss_is_that_of_appendix_f():
     seed_all(1)
     output = objective(batch)
     seed_all(1)
-    filled = objective.fill_in(batch)
-    masked, corrupted = filled.masked, filled.corrupted
+    generated = objective.generate(batch)
+    masked, corrupted = generated.masked, generated.corrupted
     hidden = objective.generator.hidden_at(masked.positions, masked.input_ids, *batch[1:4])
     right = objective.discriminator(corrupted.input_ids, *batch[1:4]).sigmoid()
     right = torch.where(corrupted.is_replaced, right, 1 - right).gather(1, masked.positions).flatten()
     b = objective.baseline(hidden).squeeze(-1).sigmoid()  # the expected probability of the right answer
-    log_p = filled.logits.log_softmax(-1).gather(1, filled.samples.flatten()[:, None]).squeeze(1)
+    log_p = generated.logits.log_softmax(-1).gather(1, generated.samples.flatten()[:, None]).squeeze(1)
     policy = -(b.log() - right.log()).detach() * log_p
     learning = -(right.detach() * b.log() + (1 - right.detach()) * (1 - b).log())
     used = masked.used.flatten()
@@ -317,7 +316,7 @@ def test_electrics_loss_agrees_with_a_direct_computation():
     log_q = objective.generator(*batch[:4]).view(3, 16, V).log_softmax(-1)
     masked = objective.mask(batch)
     noise = torch.cat([log_q[b][masked.positions[b]] for b in range(3)])
-    corrupted = objective.fill(batch, masked, noise).corrupted
+    corrupted = objective.replace(batch, masked, noise).corrupted
     energy = objective.discriminator(corrupted.input_ids, *batch[1:4])
     gen_loss = disc_loss = number = 0
     for b, t in itertools.product(range(3), range(16)):
@@ -497,18 +496,18 @@ def test_a_share_of_the_samples_is_random_in_training_only():
     lengths = (16, 5, 9) * 400
     objective, batch = make_objective(random_sample_prob=0.25, mask_token_prob=1.0), make_batch(lengths)
     objective.sample.forward = lambda logits, temperature: torch.full((len(logits),), -1)  # no entry
-    filled = objective.train().fill_in(batch)
-    samples = filled.samples[filled.masked.used]
+    generated = objective.train().generate(batch)
+    samples = generated.samples[generated.masked.used]
     assert (samples >= 0).float().mean() == pytest.approx(0.25, abs=0.03)
-    assert torch.equal(filled.corrupted.is_replaced, filled.corrupted.input_ids != batch.input_ids)
-    assert (objective.eval().fill_in(batch).samples == -1).all()
+    assert torch.equal(generated.corrupted.is_replaced, generated.corrupted.input_ids != batch.input_ids)
+    assert (objective.eval().generate(batch).samples == -1).all()
 
 
-def test_random_words_are_to_a_third_of_the_batch_and_else_of_the_vocabulary():
+def test_random_tokens_are_to_a_third_of_the_batch_and_else_of_the_vocabulary():
     batch = make_batch((16, 5, 9) * 2000)
     skewed = batch._replace(input_ids=torch.where(batch.input_ids > V // 2, V - 1, batch.input_ids))
     masked = make_objective().mask(skewed)
-    hidden, words = masked.labels[masked.used], random_words(masked, V)[masked.used]
+    hidden, words = masked.labels[masked.used], random_tokens(masked, V)[masked.used]
     of_the_batch, found = (torch.bincount(ids, minlength=V).float() / len(ids) for ids in (hidden, words))
     assert (found - (of_the_batch + 2 / V) / 3).abs().max() < 0.02
 

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
-from electra.config.pretrain import SHARING
+from electra.config.objectives import OBJECTIVES, SHARING, traits_of
 from electra.interface import Batch
 from electra.models.electra.initialisation import initialise_randomly
-from electra.objectives import OBJECTIVES
+from electra.objectives import find_objective
 from electra.objectives.corruption import (
     Sampler,
     choose_positions,
@@ -23,6 +23,7 @@ from electra.objectives.corruption import (
     place,
 )
 from electra.objectives.electra import area_under_curve
+from electra.pretraining.optimizer import build_optimizer as build_pretraining_optimizer
 from electra.training.muon import OPTIMIZERS
 from electra.training.optimizer import build_optimizer, set_rate
 from electra.training.schedule import learning_rate
@@ -54,7 +55,7 @@ def make_config(**changes):
 def settings_for(name, share="embeddings"):
     """What an objective and a way of sharing need besides, or None where they do not go together."""
     full_size = dict(generator_width=1.0) if share == "all" or name == "two_stage" else {}
-    if share not in SHARING.get(name, SHARES) or (name == "mlm" and share != "none"):
+    if share not in traits_of(name).sharing or (name == "mlm" and share != "none"):
         return None
     return dict(share=share, **full_size)
 
@@ -62,17 +63,16 @@ def settings_for(name, share="embeddings"):
 # An adversarial generator is not made to guess right: what it plays against must learn.
 FALLS = {"adversarial": "disc_loss", "electra_15": "gen_loss"}
 STEPS = {"adversarial": 40}  # then its generator has learned to deceive
-SHARES = ("none", "embeddings", "all", "gdes")
-COMBINATIONS = [(name, share) for name in OBJECTIVES for share in SHARES if settings_for(name, share)]
+COMBINATIONS = [(name, share) for name in OBJECTIVES for share in SHARING if settings_for(name, share)]
 DEFAULTS = {name: settings_for(name) or settings_for(name, "none") for name in OBJECTIVES}
 # Every objective and every way of sharing, not every pair of them: the others are tried where there is time.
-USUAL = {(name, settings["share"]) for name, settings in DEFAULTS.items()} | {("electra", share) for share in SHARES}
+USUAL = {(name, settings["share"]) for name, settings in DEFAULTS.items()} | {("electra", share) for share in SHARING}
 PAIRS = [pair if pair in USUAL else pytest.param(*pair, marks=pytest.mark.slow) for pair in COMBINATIONS]
 
 
 def make_objective(name="electra", std=0.1, **changes):
     torch.manual_seed(0)
-    objective = OBJECTIVES[name](make_config(objective=name, **(DEFAULTS[name] | changes)), MASK)
+    objective = find_objective(name)(make_config(objective=name, **(DEFAULTS[name] | changes)), MASK)
     initialise_randomly(objective, std)
     return objective
 
@@ -214,7 +214,7 @@ def test_losses_are_the_released_ones():
 
 def test_initial_loss_of_small_is_ln_v_plus_50_ln_2():
     torch.manual_seed(0)
-    objective = OBJECTIVES["electra"](PRESETS["small"], 103)
+    objective = find_objective("electra")(PRESETS["small"], 103)
     initialise_randomly(objective, 0.02)
     output = objective.eval()(make_batch([128] * 4, L=128, vocab=30522))
     assert math.log(30522) + 50 * math.log(2) == pytest.approx(44.98, abs=0.01)
@@ -368,8 +368,8 @@ def test_decay_skips_layernorm_and_biases():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("share", ["none", "embeddings", "all"])
 def test_the_generator_alone_may_learn_more_slowly(optimizer, share):
-    objective = make_objective(**settings_for("electra", share), generator_lr_scale=0.25)
-    built = OPTIMIZERS[optimizer](objective, objective.config)
+    objective = make_objective(**settings_for("electra", share), generator_lr_scale=0.25, optimizer=optimizer)
+    built = build_pretraining_optimizer(objective, objective.config)
     set_rate(built, 0.5)
     rates = {p: group["lr"] for group in built.param_groups for p in group["params"]}
     shared = set(objective.discriminator.parameters())

@@ -10,8 +10,9 @@ import torch
 from test_finetune import config, folder, rows, tags, write_lines  # noqa: F401
 
 import electra
-from electra.cli import main
+from electra.cli import main, verbs
 from electra.config import EvaluateConfig
+from electra.core.storage import read_json
 from electra.data.rows import first_fit, lay_out
 from electra.finetuning.evaluate import evaluate
 from electra.finetuning.run import finetune
@@ -139,7 +140,8 @@ def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsy
     c = config(folder, tmp_path / "out", epochs=2.0)
     files = (c.train, c.dev) if kind == "classification" else (folder / "tags.jsonl", folder / "tags_dev.jsonl")
     settings = {f: getattr(c, f) for f in c.__dataclass_fields__} | dict(train=str(files[0]), dev="", seeds=2)
-    (result,) = evaluate(EvaluateConfig(**settings, suite=str(files[1])))["results"]
+    verbs.evaluate(EvaluateConfig(**settings, suite=str(files[1])))
+    (result,) = read_json(tmp_path / "out" / "summary.json")["results"]
     low, high = result["interval"]
     assert result["task"] == kind and 0 <= low <= result["seeds"][result["median_seed"]]["score"] <= high <= 1
     names = [b["name"] for b in result["baselines"]]

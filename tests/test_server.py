@@ -1,4 +1,4 @@
-"""The server: right answers, and what bad, slow, many and vanishing clients get."""
+"""The server: correct answers, and faults: bad, slow, too many and disconnecting clients."""
 
 import base64
 import contextlib
@@ -25,15 +25,15 @@ from test_detect import TEXTS, build
 import electra
 import electra.server.serve as serve_module
 from electra.config import ServeConfig
-from electra.server.app import WORKING, create_app
+from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
-from electra.server.languagetool import RULE, joined, units
+from electra.server.languagetool import RULE, join_pieces, utf16_length
 
-CANARY = "xyzzyplugh"  # what a client sends; no error and no log may hold it
+CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
 
 
 class Words:
-    """An engine without a model: words with an x look wrong, BAD breaks it, and it takes its time."""
+    """A fake engine: words with an x look wrong, BAD raises, and each batch takes `seconds`."""
 
     name, threshold = "words", 0.5
     kinds = ("detect", "embed", "predict")
@@ -63,7 +63,7 @@ class Words:
 
 
 class Running:
-    """A server on a free port, in a thread."""
+    """A server on a free port, in a thread of the test."""
 
     def __init__(self, engine, key="", **changes):
         self.config = replace(ServeConfig(model="none", port=0), **changes)
@@ -86,7 +86,7 @@ class Running:
         assert not self.thread.is_alive()
 
     def ask(self, method, path, body=None, headers=None, timeout=20):
-        """(status, headers, content) of one request."""
+        """Send a request; return (status, headers, content)."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers or {})
@@ -94,7 +94,7 @@ class Running:
             return response.status, response.headers, response.read()
 
     def post(self, path, content, **headers):
-        """(status, JSON) of one request with a JSON body."""
+        """Post JSON; return (status, JSON)."""
         body = content if isinstance(content, bytes | str) else json.dumps(content)
         status, _, raw = self.ask("POST", path, body, {"content-type": "application/json", **headers})
         return status, json.loads(raw)
@@ -104,7 +104,7 @@ class Running:
         return status, raw
 
     def check(self, **fields):
-        """The answer in LanguageTool's form."""
+        """Post a form to /v2/check; return (status, JSON)."""
         form = {"content-type": "application/x-www-form-urlencoded"}
         status, _, raw = self.ask("POST", "/v2/check", urlencode(fields, errors="surrogatepass"), form)
         return status, json.loads(raw)
@@ -118,7 +118,7 @@ class Running:
 def wait_until(condition, seconds=15.0):
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not come"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.01)
 
 
@@ -237,13 +237,13 @@ def test_pages_come_whole_and_need_nothing_from_elsewhere(server, path):
     assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", text)
 
 
-# -- LanguageTool's form -----------------------------------------------------------------------------------------------
+# -- LanguageTool's API -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text", ["ax b", "😀 ax b", "b 👨‍👩‍👧 x😀x ax", "e\u0301x", "\U0001f600" * 30 + " x\n" + "b " * 90 + "x"]
 )
-def test_offsets_are_utf16_units_there(server, text):
+def test_languagetool_offsets_are_utf16_units(server, text):
     status, answer = server.check(text=text, language="en-US")
     assert status == 200 and answer["language"]["code"] == "en-US"
     wide = text.encode("utf-16-le")
@@ -265,9 +265,9 @@ def test_annotated_text_keeps_the_offsets_of_the_original(server):
 
 
 @given(st.lists(st.text(max_size=5), max_size=5))
-def test_places_are_utf16_lengths(parts):
-    text, places = joined([(part, part) for part in parts])
-    assert places == [units(text[:i]) for i in range(len(text) + 1)]
+def test_offsets_are_utf16_lengths(parts):
+    text, offsets = join_pieces([(part, part) for part in parts])
+    assert offsets == [utf16_length(text[:i]) for i in range(len(text) + 1)]
 
 
 def test_our_rule_can_be_switched_off(server):
@@ -338,7 +338,7 @@ def test_real_scores_do_not_depend_on_the_batch(real):
 # -- the fault table ---------------------------------------------------------------------------------------------------
 
 
-def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
+def test_overload_is_refused_at_once_and_admitted_requests_are_answered():
     """Row 20."""
     with Running(Words(0.3), max_queue=4, max_items=4, max_batch_tokens=1) as running:
         started = in_threads(12, lambda i: timed(running, {"inputs": "a"} if i % 2 else {"inputs": ["a", "b"]}))
@@ -350,7 +350,7 @@ def test_overload_is_refused_at_once_and_what_is_let_in_is_answered():
 
 
 def full(monkeypatch, running):
-    """A server whose queue has no room."""
+    """Make a server's queue full."""
 
     def admit(count=1):
         raise Overloaded(2.5)
@@ -366,7 +366,7 @@ def question(**headers):
 
 
 def test_a_refusal_from_the_head_is_the_one_the_routes_give(monkeypatch):
-    """Refused before a task is made for it, but for what needs headers of its own; and the connection goes on."""
+    """A request is refused before it has a task, unless its answer needs CORS headers; the connection stays open."""
     with Running(Words()) as running, monkeypatch.context() as patch:
         full(patch, running)
         early = running.ask("POST", "/detect", json.dumps({"inputs": "a"}))
@@ -382,6 +382,17 @@ def test_a_refusal_from_the_head_is_the_one_the_routes_give(monkeypatch):
             assert answers.count(b"HTTP/1.1 ") == 4 and b"error_type" in answers
             patch.undo()
             connection.sendall(question())
+            assert b"HTTP/1.1 200" in read_until(connection, lambda data: b"offset_encoding" in data)
+
+
+def test_a_refusal_does_not_wait_for_the_body(monkeypatch):
+    with Running(Words()) as running, monkeypatch.context() as patch:
+        full(patch, running)
+        head, _, body = question().partition(b"\r\n\r\n")
+        with running.connect(head + b"\r\n\r\n") as connection:
+            assert b"HTTP/1.1 429" in read_until(connection, lambda data: b"error_type" in data)
+            patch.undo()
+            connection.sendall(body + question())  # the rest of the refused request is skipped
             assert b"HTTP/1.1 200" in read_until(connection, lambda data: b"offset_encoding" in data)
 
 
@@ -404,7 +415,7 @@ def test_a_full_queue_hides_no_other_refusal(monkeypatch):
 
 
 def test_refusals_that_nobody_reads_are_not_kept(monkeypatch):
-    with Running(Words()) as running:
+    with Running(Words(), deadline=1, drain_seconds=1) as running:
         full(monkeypatch, running)
         connection = running.connect(b"")
         with connection, pytest.raises(OSError):
@@ -413,7 +424,7 @@ def test_refusals_that_nobody_reads_are_not_kept(monkeypatch):
 
 
 def read_until(connection, enough):
-    """What comes, until it is enough or the other side closes."""
+    """Receive until `enough` or the other side closes."""
     data = b""
     connection.settimeout(10)
     while not enough(data) and (part := connection.recv(65536)):
@@ -427,9 +438,9 @@ def timed(running, content):
     return status, headers, time.perf_counter() - start
 
 
-def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
+def test_health_and_metrics_answer_under_load_and_expired_jobs_are_dropped():
     with Running(Words(0.5), max_batch_tokens=1, deadline=0.7) as running:
-        running.service.batcher.rate = 0.0  # as on a server that does not know its speed yet
+        running.service.batcher.rate = 0.0  # as on a server that has not measured its speed yet
         late = threading.Thread(
             target=in_threads, args=(6, lambda i: codes.append(running.post("/detect", {"inputs": "a"})[0]))
         )
@@ -440,10 +451,10 @@ def test_health_and_metrics_answer_under_load_and_the_late_are_dropped():
         assert running.get("/health")[0] == 200 and b"electra_queue_size" in running.get("/metrics")[1]
         late.join(20)
         assert set(codes) <= {200, 429, 504} and 504 in codes
-        assert len(running.engine.batches) - asked <= 3, "the late never reached the model"
+        assert len(running.engine.batches) - asked <= 3, "expired jobs never reach the model"
 
 
-def test_what_would_wait_too_long_is_not_let_in():
+def test_a_text_that_would_wait_too_long_is_not_admitted():
     import asyncio
 
     from electra.server.batching import Job
@@ -452,7 +463,7 @@ def test_what_would_wait_too_long_is_not_let_in():
         batcher = Batcher(Words(), 8, 100, deadline=2.0)
         batcher.admit(50)
         batcher.rate, batcher.waiting_size = 10.0, 30
-        batcher.admit()  # nothing waits: even a long text has its turn
+        batcher.admit()  # the queue is empty: even a long text is admitted
         batcher.queue[Job("detect", "", 30, 0.0)] = None
         with pytest.raises(Overloaded) as refused:
             batcher.admit()
@@ -461,14 +472,14 @@ def test_what_would_wait_too_long_is_not_let_in():
     asyncio.run(main())
 
 
-def test_one_call_a_round_of_the_event_loop():
-    """What else the loop has to do comes between them; one that fails or is cancelled stops no other."""
+def test_paced_calls_run_one_per_iteration_of_the_event_loop():
+    """Other callbacks run in between; a call that fails or is cancelled stops no other."""
     import asyncio
 
-    from electra.server.rounds import Rounds
+    from electra.server.pacing import PacedCalls
 
     async def main():
-        loop, rounds, seen = asyncio.get_running_loop(), Rounds(), []
+        loop, paced, seen = asyncio.get_running_loop(), PacedCalls(), []
         loop.set_exception_handler(lambda loop, context: seen.append(type(context["exception"]).__name__))
 
         def look(rest=8):
@@ -478,35 +489,35 @@ def test_one_call_a_round_of_the_event_loop():
 
         loop.call_soon(look)
         for number in range(3):
-            rounds.call(seen.append, number)
-        rounds.call(lambda: 1 / 0)
-        cancelled, kept = asyncio.ensure_future(rounds.turn()), asyncio.ensure_future(rounds.turn())
+            paced.add(seen.append, number)
+        paced.add(lambda: 1 / 0)
+        cancelled, kept = asyncio.ensure_future(paced.wait()), asyncio.ensure_future(paced.wait())
         loop.call_soon(cancelled.cancel)
         await kept
         assert seen[:6] == ["look", 0, "look", 1, "look", 2] and "ZeroDivisionError" in seen
-        assert cancelled.cancelled() and not rounds.calls
+        assert cancelled.cancelled() and not paced.calls
 
     asyncio.run(main())
 
 
 def test_refusals_do_not_wait_for_the_answers_of_a_batch():
-    """Row 20: a batch's answers, each of which takes its time to send, leave the loop free in between."""
+    """Row 20: the event loop is free between the answers of a batch, each of which takes time to send."""
     with Running(Words(0.2), max_queue=64, max_batch_tokens=1_000_000) as running:
         loop = running.service.batcher.loop
-        rounds, longest = [], [0.0]
-        settle = running.service.batcher.rounds.call
+        calls, longest = [], [0.0]
+        add = running.service.batcher.paced.add
 
         def slowly(function, *args):
-            settle(lambda: (rounds.append(time.monotonic()), time.sleep(0.05), function(*args)))
+            add(lambda: (calls.append(time.monotonic()), time.sleep(0.05), function(*args)))
 
         def tick(before):
             longest[0] = max(longest[0], time.monotonic() - before)
             loop.call_later(0.001, tick, time.monotonic())
 
-        running.service.batcher.rounds.call = slowly
+        running.service.batcher.paced.add = slowly
         loop.call_soon_threadsafe(tick, time.monotonic())
         in_threads(20, lambda i: running.post("/detect", {"inputs": "a"}))
-        assert len(rounds) >= 20 and longest[0] < 0.5, longest
+        assert len(calls) >= 20 and longest[0] < 0.5, longest
 
 
 def test_clients_that_go_away_leave_the_queue():
@@ -609,7 +620,7 @@ def test_too_large_is_refused_before_it_is_read(server):
 
 
 def test_what_is_too_large_takes_no_memory():
-    """Row 23: 64 MB come, in chunks, and are not kept."""
+    """Row 23: 64 MB arrive in chunks and are not kept."""
     psutil = pytest.importorskip("psutil")
     with Running(Words()) as running:
         before = psutil.Process().memory_info().rss
@@ -620,7 +631,7 @@ def test_what_is_too_large_takes_no_memory():
                     connection.sendall(b"100000\r\n" + b"[" * (1 << 20) + b"\r\n")
             connection.close()
         wait_until(lambda: not running.server.server_state.connections)
-        assert psutil.Process().memory_info().rss - before < 24e6, "one body of 8 MB, its copy, and the client's own"
+        assert psutil.Process().memory_info().rss - before < 24e6, "one body of 8 MB, a copy, and the client's own"
         assert running.post("/detect", {"inputs": "a"})[0] == 200
 
 
@@ -679,7 +690,7 @@ def test_other_content_and_other_addresses(server):
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "..\\..\\x", "file:///etc/passwd", CANARY])
 def test_the_name_of_a_model_is_no_path(real, name):
-    """Row 31: clients of OpenAI's form send one, and it opens nothing and comes back nowhere."""
+    """Row 31: OpenAI's clients send one; it opens no file and no answer repeats it."""
     status, answer = real.post("/v1/embeddings", {"input": "the fox", "model": name})
     assert status == 200 and answer["model"] == "small" and name not in str(answer)
 
@@ -724,7 +735,7 @@ print(json.dumps([word.replaced for word in electra.load(sys.argv[1], threads=1)
 
 
 def test_a_cpu_without_vector_units_gives_the_same_answers(real, folder):
-    """Row 37, as far as torch can be told to leave out what newer CPUs have."""
+    """Row 37, as far as torch can be told to ignore newer instructions."""
     old = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}
     done = subprocess.run(
         [sys.executable, "-c", OLD_CPU, str(folder), TEXTS["plain"]],
@@ -760,7 +771,7 @@ def test_a_key_is_asked_for_and_never_told(capsys):
             running.get("/info", authorization=f"Bearer {CANARY[:-1]}"),
             running.get("/info", authorization="é"),
         ]
-        answers += [running.post(path, {"inputs": "a"}) for path in WORKING]
+        answers += [running.post(path, {"inputs": "a"}) for path in MODEL_PATHS]
         assert {status for status, _ in answers} == {401}
         key = f"Bearer {CANARY}"
         assert running.post("/detect", {"inputs": "a"}, authorization=key)[0] == 200
@@ -784,7 +795,7 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 def test_a_key_is_compared_in_constant_time_and_no_flag_holds_it(monkeypatch):
     """Row 32: a flag would show in the list of processes."""
     compared = []
-    monkeypatch.setattr("electra.server.guard.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    monkeypatch.setattr("electra.server.middleware.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     with Running(Words(), key=CANARY) as running:
         assert running.get("/info", authorization="Bearer wrong")[0] == 401
     assert (b"wrong", CANARY.encode()) in compared
@@ -833,7 +844,7 @@ def serving(folder, *flags):
 
 
 def test_an_abort_of_the_process_is_seen_from_outside(folder):
-    """Row 26: what died answers nothing and has an exit code that a supervisor restarts on; the next is ready soon."""
+    """Row 26: a dead server has an exit code on which a supervisor restarts it; the next one is ready soon."""
     for _ in range(2):
         process, port = serving(folder)
         client = Running.__new__(Running)

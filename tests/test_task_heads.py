@@ -6,10 +6,12 @@ import pytest
 import torch
 from tiny import MODEL, tiny_tokenizer
 
-from electra.checkpoints.huggingface import expressible, load_encoder, load_network, save_network
+from electra.checkpoints.huggingface import load_encoder, load_network, save_network
 from electra.interface import Packed
+from electra.models.electra.backbone import expressible
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
+from electra.models.graph import Graph
 from electra.models.task_heads import Answerer, Classifier, DenseHead, LinearHead, Tagger
 
 LENGTHS = (7, 12, 4)
@@ -127,6 +129,36 @@ def test_the_joint_head_equals_its_literal_form():
     outside = ~inside
     outside[:, 0] = False  # [CLS] stands for no answer
     assert (answers.start[outside] < -900).all()
+
+
+def as_graph(name):
+    """A network's answers to examples, and its named outputs for the same rows."""
+    network, tokenizer = build(*KINDS[name])
+    rows, graph = one_a_row(tokenizer.vocab_size), Graph(network)
+    assert graph.inputs == ("input_ids", "attention_mask", "token_type_ids")
+    return network(rows), dict(zip(graph.outputs, graph(*rows[:3]), strict=True)), rows.example_ids.bool()
+
+
+def test_a_graph_of_labels_gives_those_of_the_network():
+    labels, found, _ = as_graph("dense")
+    assert torch.equal(found["logits"], labels)
+    tags, found, real = as_graph("tagger")
+    assert torch.equal(found["logits"][real], tags[real])
+
+
+def test_a_graph_of_answers_gives_those_of_the_network():
+    answers, found, real = as_graph("span")
+    assert list(found) == ["start_logits", "end_logits"]
+    assert torch.equal(found["start_logits"][real], answers.start[real])
+    assert torch.equal(found["end_logits"][real], answers.end[:, 0][real])
+    answers, found, real = as_graph("joint")
+    assert list(found) == ["start_logits", "end_logits", "starts", "unanswerable"]
+    assert torch.equal(found["start_logits"][real], answers.start[real])
+    torch.testing.assert_close(found["unanswerable"], answers.unanswerable)
+    for n, length in enumerate(LENGTHS):
+        possible = length - 3 + 1  # starts in the second text and [CLS]; the order of others is noise
+        assert torch.equal(found["starts"][n, :possible], answers.starts[n, :possible])
+        torch.testing.assert_close(found["end_logits"][n, :possible, :length], answers.end[n, :possible, :length])
 
 
 def test_a_bert_directory_gives_its_encoder(tmp_path):

@@ -20,7 +20,7 @@ from electra.tasks.recognition import recognise
 from electra.tasks.squad_metric import best, best_threshold, exact_match, f1, normalize
 from electra.text.spans import MAX_ANSWER, best_spans
 from electra.text.tags import begun, entities
-from electra.text.windows import join, parts, windows
+from electra.text.windows import context_windows, join, word_runs
 from tests.tiny import MODEL, sentences, tiny_tokenizer
 
 TOKENIZER = tiny_tokenizer()
@@ -184,8 +184,8 @@ SQUAD = {"data": [{"paragraphs": [{"context": "a fox eats", "qas": [
         ("classification", "t.csv", "text,lable\na,b\n", r"no label column.*did you mean 'lable'"),
         ("classification", "t.csv", "text,label\n,b\n", r"t\.csv, row 2: the text in column 'text' is empty"),
         ("classification", "t.tsv", "text\tlabel\na\n", r"t\.tsv, row 2 has 1 columns, the header 2"),
-        ("classification", "t.jsonl", '{"text": "a"\n', r"t\.jsonl: line 1 is not JSON"),
-        ("classification", "t.jsonl", '"a"\n', r"t\.jsonl: line 1 is not an object"),
+        ("classification", "t.jsonl", '{"text": "a"\n', r"t\.jsonl, row 1 is not JSON"),
+        ("classification", "t.jsonl", '"a"\n', r"t\.jsonl, row 1 is not an object"),
         ("classification", "t.jsonl", '{"text": "a", "label": ["b"]}', r"row 1: the label is a list.*multi_label"),
         ("classification", "t.jsonl", "", "holds no rows"),
         ("classification", "t.pdf", "x", r"cannot read \.pdf"),
@@ -353,8 +353,8 @@ def test_words_keep_their_tags_in_every_vocabulary(kind):
 
 
 def test_long_sentences_are_cut_between_words():
-    assert list(parts([2, 2, 3, 1], 4)) == [(0, 2), (2, 4)]
-    assert list(parts([5], 5)) == [(0, 1)] and list(parts([1] * 5, 2)) == [(0, 2), (2, 4), (4, 5)]
+    assert list(word_runs([2, 2, 3, 1], 4)) == [(0, 2), (2, 4)]
+    assert list(word_runs([5], 5)) == [(0, 1)] and list(word_runs([1] * 5, 2)) == [(0, 2), (2, 4), (4, 5)]
 
 
 def test_entities_are_those_of_seqeval():
@@ -381,7 +381,7 @@ def test_iob1_and_bilou():
 def test_every_token_has_one_window_where_it_has_most_context():
     """The released rule: score = min(left, right context) + .01 * window length; ties to the first."""
     for length, room in [(5, 9), (50, 20), (700, 300), (129, 128)]:
-        spans = list(windows(length, room))
+        spans = list(context_windows(length, room))
         assert spans[-1][1] == length and all(end - first <= room for first, end, _ in spans)
         for token in range(length):
             inside = [(f, e, own) for f, e, own in spans if f <= token < e]

@@ -173,7 +173,7 @@ def test_unknown_words_are_masked_as_released_only(data, tmp_path):
         train = open_examples(data, "train")
         made = build_trainer(build_objective(config, train, t), config, tmp_path, torch.device("cpu"), train, t)
         row = np.array([t.cls_id, t.unk_id, t.sep_id])
-        assert bool(made.loader.batch([[row]]).maskable[0, 1]) is faithful
+        assert bool(made.source.batch([[row]]).maskable[0, 1]) is faithful
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 9, 23, 24])

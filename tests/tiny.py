@@ -132,7 +132,7 @@ def poison_at(number: int) -> Hook:
 
 def flags(config: PretrainConfig) -> list[str]:
     """The command-line flags of a configuration."""
-    from electra.training.identity import flat
+    from electra.pretraining.identity import flat
 
     words = []
     for name, value in flat(config).items():
@@ -180,11 +180,8 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
 
 
 def quiet() -> None:
-    """Send what a child says to nowhere, and have it draw nothing."""
+    """Have a child draw nothing, and show nothing of what libraries say."""
     from matplotlib.figure import Figure
 
     Figure.savefig = sketch
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
-    from electra.core import log as console
-
-    console.stderr.file = sys.stderr

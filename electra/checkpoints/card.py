@@ -1,4 +1,4 @@
-"""The model card: README.md of a model folder, which says what the model is and what was measured."""
+"""The model card: README.md of a model folder, with the model's sizes, its training and its scores."""
 
 from __future__ import annotations
 
@@ -6,36 +6,42 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from electra.config import ElectraConfig
+from electra.checkpoints.locate import stated_architecture
 from electra.core.runs import read_metrics
 from electra.core.storage import read_json, write_atomically
+from electra.models.heads import Network
+from electra.models.kinds import Kind
+from electra.models.registry import architecture_of
 
 USE = {
-    "ElectraForPreTraining": "It says of every token whether it looks replaced; its encoder is what is fine-tuned.",
-    "ElectraForMaskedLM": "It proposes words for masked positions; the discriminator learned from its samples.",
+    Kind.DISCRIMINATOR: "It says of every token whether it looks replaced; fine-tuning starts from its encoder.",
+    Kind.MASKED_LM: "It proposes words for masked positions; the discriminator learned from its samples.",
 }
 TRAINING = ("objective", "mask_prob", "gen_weight", "disc_weight", "generator_width", "generator_depth", "share",
             "init", "learning_rate", "train_batch_size", "seed")  # fmt: skip
 
 
-def write_card(folder: Path, architecture: str, config: ElectraConfig, origin: str, run: Path | None) -> None:
+def write_card(folder: Path, network: Network, origin: str, run: Path | None) -> None:
     """Write README.md; `origin` says in words where the weights come from, `run` is the run that trained them."""
+    config = network.encoder.config
+    architecture = architecture_of(config)
+    name = stated_architecture(read_json(folder / "config.json"))
     parts = [
-        "---\nlibrary_name: transformers\ntags:\n- electra\n- replaced-token-detection\n---",
-        f"# {architecture}",
-        f"An ELECTRA (Clark et al., 2020). {USE.get(architecture, '')}".strip(),
+        f"---\nlibrary_name: transformers\ntags:\n- {architecture.model_type}\n- replaced-token-detection\n---",
+        f"# {name}",
+        f"A{architecture.name[1:]} ({architecture.paper}). {USE.get(network.kind, '')}".strip(),
         f"{origin}.",
         "## Shape\n\n" + table(asdict(config)),
         "## Training\n\n" + (training(run) if run else "Trained elsewhere; how is not known here."),
         "## Measured\n\n" + (measured(run) if run else "Nothing was measured when it was converted."),
-        "## Use\n\n```python\n" + use(architecture) + "\n```",
+        "## Use\n\n```python\n" + use(name) + "\n```",
     ]
     with write_atomically(folder / "README.md", "w") as file:
         file.write("\n\n".join(parts) + "\n")
 
 
 def training(run: Path) -> str:
-    """What the run was told, and what it saw."""
+    """Return the settings of the run and how much it has read."""
     content = read_json(run / "config.json")
     facts = {name: content[name] for name in TRAINING if name in content}
     prepared = content.get("prepared", {})
@@ -46,7 +52,7 @@ def training(run: Path) -> str:
 
 
 def measured(run: Path) -> str:
-    """The last evaluation on held-out text, and the summary beside the run where there is one."""
+    """Return the last evaluation on held-out text, and the summary beside the run if there is one."""
     lines = read_metrics(run) if (run / "metrics.jsonl").exists() else []
     evaluations = [line for line in lines if line["kind"] == "eval"]
     summaries = [path for path in (run / "summary.json", run.parent / "summary.json") if path.exists()]
@@ -60,14 +66,14 @@ def measured(run: Path) -> str:
 
 
 def table(facts: dict[str, Any]) -> str:
-    """Names and values, a line each."""
+    """Return a table of names and values."""
     rows = [f"| {name} | {value:.5g} |" if isinstance(value, float) else f"| {name} | {value} |"
             for name, value in facts.items()]  # fmt: skip
     return "\n".join(["| | |", "|---|---|", *rows])
 
 
 def use(architecture: str) -> str:
-    """Lines that load it."""
+    """Return the lines that load the model."""
     return (
         f'from transformers import AutoTokenizer, {architecture}\n\nfolder = "path/to/this/folder"\n'
         f"tokenizer = AutoTokenizer.from_pretrained(folder)\nmodel = {architecture}.from_pretrained(folder)"

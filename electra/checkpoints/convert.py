@@ -6,15 +6,14 @@ from pathlib import Path
 
 from electra.checkpoints.card import write_card
 from electra.checkpoints.huggingface import read_huggingface, save_network
+from electra.checkpoints.locate import stated_architecture
 from electra.config import ConvertConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_json
 
-# -- the verb ----------------------------------------------------------------------------------------------------------
-
 
 def convert(config: ConvertConfig) -> Path:
-    """Write the networks of `config.source` as Hugging Face directories with model cards; returns the folder.
+    """Write the networks of `config.source` as Hugging Face directories with model cards; return the folder.
 
     Raises:
         ValueError: there is nothing to convert, a tensor is missing, or the folder is not empty.
@@ -31,10 +30,9 @@ def convert(config: ConvertConfig) -> Path:
     prefix = checkpoint_prefix(source)
     pair = read_tf1(prefix, config) if prefix else read_huggingface(source)
     run = next((folder for folder in (source, source.parent) if (folder / "metrics.jsonl").exists()), None)
-    for name, network in reversed(pair.networks.items()):  # the kept one last: a folder that has it is whole
+    for name, network in reversed(pair.networks.items()):  # the kept one last: with it the folder is complete
         folder = out if network is next(iter(pair.networks.values())) else out / name
         save_network(folder, network, pair.tokenizer, config.max_length or pair.longest, **pair.stated.get(name, {}))
-        kind = read_json(folder / "config.json")["architectures"][0]
-        write_card(folder, kind, network.encoder.config, pair.origin, run)
-        logger.info(f"wrote {folder}: {kind}")
+        write_card(folder, network, pair.origin, run)
+        logger.info(f"wrote {folder}: {stated_architecture(read_json(folder / 'config.json'))}")
     return out

@@ -1,4 +1,4 @@
-"""Where a model lies: in a run, or in a Hugging Face directory."""
+"""Where a model lies, in a run or in a Hugging Face directory, and what kind of network it is. No torch."""
 
 from __future__ import annotations
 
@@ -6,27 +6,67 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from electra.config.base import require
+from electra.core.storage import read_object
+from electra.models.architecture import Architecture
+from electra.models.kinds import FINETUNED, Kind
+from electra.models.registry import ARCHITECTURES
+
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # in one file, or in several that an index names
 
 
+# -- what a config.json says -------------------------------------------------------------------------------------------
+
+
 def stated_architecture(content: Mapping[str, Any]) -> str:
-    """The class that a config.json names first; '' where it names none."""
+    """Return the class that a config.json names first; '' where it names none."""
     named = content.get("architectures")
     return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
-def masked_lm_folder(path: Path) -> Path:
-    """The folder of the masked language model of a run or a model: the generator's where there is one."""
-    for folder in (path / "model" / "generator", path / "generator", path / "model", path):
-        if (folder / "config.json").exists() and any((folder / name).exists() for name in WEIGHTS):
-            return folder
-    raise ValueError(
-        f"{path} holds no model; give a finished run or a Hugging Face directory, or mlm, uniform, unigram"
-    )
+def num_labels(content: Mapping[str, Any]) -> int:
+    """Return how many labels a config.json names; the default of `transformers` is two."""
+    names, count = content.get("id2label"), content.get("num_labels", 2)
+    count = len(names) if isinstance(names, dict) and names else count
+    require(isinstance(count, int) and count > 0, "num_labels in config.json must be a whole number above 0")
+    return int(count)
+
+
+def stated_backbone(content: Mapping[str, Any], where: object) -> Architecture:
+    """Return the backbone of a config.json; ValueError where it is none of ours."""
+    model_type = content.get("model_type")
+    known = isinstance(model_type, str) and model_type in ARCHITECTURES
+    require(known, f"{where} holds a {model_type!r} model; those that are known are {', '.join(ARCHITECTURES)}")
+    return ARCHITECTURES[str(model_type)]
+
+
+def network_kind(content: Mapping[str, Any]) -> Kind | None:
+    """Return the kind of network that a config.json describes, or None where no backbone of ours has its class."""
+    model_type = content.get("model_type")
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
+        return None
+    return ARCHITECTURES[model_type].kind(stated_architecture(content), num_labels(content))
+
+
+def is_masked_lm(folder: Path) -> bool:
+    """Return whether a directory holds a masked language model."""
+    return network_kind(read_object(folder / "config.json")) is Kind.MASKED_LM
+
+
+def is_finetuned(folder: Path) -> bool:
+    """Return whether a directory holds a network that answers a task."""
+    return network_kind(read_object(folder / "config.json")) in FINETUNED
+
+
+# -- folders -----------------------------------------------------------------------------------------------------------
 
 
 def model_folder(path: Path) -> Path:
-    """The folder of the model: the path itself, or a run's model/."""
+    """Return the folder of the model: the path itself, or a run's model/.
+
+    Raises:
+        ValueError: no model is there, or the run has not finished.
+    """
     for folder in (path / "model", path):
         weights = any((folder / name).is_file() for name in (*WEIGHTS, "pytorch_model.bin"))
         if weights and (folder / "config.json").is_file():  # written last
@@ -38,6 +78,16 @@ def model_folder(path: Path) -> Path:
     raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
 
 
+def masked_lm_folder(path: Path) -> Path:
+    """Return the folder of the masked language model of a run or a model: its generator, if there is one."""
+    for folder in (path / "model" / "generator", path / "generator", path / "model", path):
+        if (folder / "config.json").exists() and any((folder / name).exists() for name in WEIGHTS):
+            return folder
+    raise ValueError(
+        f"{path} holds no model; give a finished run or a Hugging Face directory, or mlm, uniform, unigram"
+    )
+
+
 def is_exported(path: str | Path) -> bool:
-    """Whether a folder holds what `electra export` wrote."""
+    """Return whether a folder holds what `electra export` wrote."""
     return (Path(path) / "export.json").is_file()

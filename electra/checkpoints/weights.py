@@ -1,4 +1,4 @@
-"""The tensors of a model folder: read without running anything, and put into a network only where they fit it."""
+"""The tensors of a model folder: read without running code, and put into a network only if they fit."""
 
 from __future__ import annotations
 
@@ -19,33 +19,24 @@ from electra.core.storage import read_object
 
 N = TypeVar("N", bound=nn.Module)
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
-WITHOUT_MEANING = {
-    "electra.embeddings.position_ids",
-    "generator_lm_head.weight",
-}  # a counter; the word embeddings again
-FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: of this folder, and fit to be shown
-BERT_HEAD = {
-    "cls.predictions.transform": "generator_predictions",
-    "cls.predictions.decoder": "generator_lm_head",
-    "cls.predictions.bias": "generator_lm_head.bias",
-}
+FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: a file of this folder, with a name that is safe to print
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a model folder under ELECTRA's names; safetensors only, as loading a pickle runs what is in it."""
+    """Read the tensors of a model folder, from safetensors only: loading a pickle runs code that is in it."""
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):
         try:
-            weights |= {electra_name(n): tensor for n, tensor in load_file(path).items()}
+            weights |= load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
             raise ValueError(f"{path} was cut short or altered ({error})") from None
     return weights
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The one file that holds a model's weights, or the several that an index names."""
+    """Return the file that holds a model's weights, or the several that an index names."""
     path, index = (folder / name for name in WEIGHTS)
-    if path.is_file():  # a pipe would be waited for
+    if path.is_file():  # opening a pipe would wait for a writer
         return [path]
     if index.is_file():
         names = read_object(index).get("weight_map")
@@ -61,40 +52,31 @@ def weight_files(folder: Path) -> list[Path]:
     raise ValueError(f"{folder} has no model.safetensors{hint}")
 
 
-def electra_name(name: str) -> str:
-    """A BERT tensor's name, or a bare encoder's, as an ELECTRA has it."""
-    name = name.removeprefix("bert.").removeprefix("electra.")
-    name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
-    for theirs, ours in BERT_HEAD.items():
-        name = name.replace(theirs, ours)
-    return "electra." + name if name.startswith(("embeddings", "encoder.")) else name
-
-
 def build_to_fit(
     build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
 ) -> N:
-    """Build a network; a shape that the weights do not have is refused before it takes memory or a million layers."""
+    """Build a network; refuse a shape that the weights do not have before it takes memory or a million layers."""
     require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
     try:
         with torch.device("meta"):
             sketch = build()
-    except (RuntimeError, OverflowError, TypeError):  # beyond what 64 bits count
+    except (RuntimeError, OverflowError, TypeError):  # more than 64 bits can count
         raise ValueError(f"{folder}: config.json names a shape that no network has") from None
     require_fit(sketch, weights, unknown, folder)
     return build()
 
 
 def fill(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], where: Path) -> None:
-    """Put tensors into a network; say which have no place in it."""
+    """Put tensors into a network, and log those that have no place in it."""
     take_weights(network, ours, unknown, where)
-    left_out = sorted((ours.keys() - network.state_dict().keys()) | (set(unknown) - WITHOUT_MEANING))
+    left_out = sorted((ours.keys() - network.state_dict().keys()) | set(unknown))
     if left_out:
         logger.warning(f"{where}: left out, as the model has no place for them: {', '.join(left_out)}")
     network.eval()
 
 
 def take_weights(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], folder: Path) -> None:
-    """Fill a network, or raise ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
+    """Fill a network; ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
     require_fit(network, ours, unknown, folder)
     wanted = network.state_dict().keys()
     broken = sorted(name for name in wanted if not ours[name].isfinite().all())

@@ -1,4 +1,4 @@
-"""The command line: verbs, and the exit codes of errors that a user can mend."""
+"""The command line: verbs, and the exit codes of errors that a user can fix."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import sys
 
 from electra import __version__
 from electra.cli.flags import parse
-from electra.cli.terminal import show_log
 from electra.cli.verbs import VERBS
 from electra.core.errors import STOPPED, exit_code
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run one verb; errors a user can mend end in one line and an exit code, not in a traceback."""
+    """Run one verb; an error that a user can fix ends in one line and an exit code, without a traceback."""
     words = sys.argv[1:] if argv is None else argv
     if not words or words[0] in ("-h", "--help"):
         print(usage())
@@ -21,6 +20,8 @@ def main(argv: list[str] | None = None) -> None:
     if words[0] == "--version":
         print(__version__)
         return
+    from electra.cli.terminal import show_log  # rich takes longer to import than help to print
+
     show_log()
     try:
         run(words[0], words[1:])
@@ -28,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         code = exit_code(error)
         if code is None:
             raise
-        if isinstance(error, BrokenPipeError):  # whoever read our output has seen enough
+        if isinstance(error, BrokenPipeError):  # the reader of the output has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
         print(f"{'stopped' if code == STOPPED else 'error'}: {error}", file=sys.stderr)
@@ -39,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def usage() -> str:
-    """The verbs, each with the first line of what its configuration says it does."""
+    """Return the list of verbs, each with the first line of the docstring of its configuration."""
     lines = [f"  {verb:10} {(kind.__doc__ or '').splitlines()[0]}" for verb, (kind, _) in VERBS.items()]
     return "\n".join(["usage: electra VERB [options]      electra VERB --help", "", *lines])
 

@@ -1,4 +1,4 @@
-"""Flags, generated from the dataclasses of config/: one field is one flag."""
+"""Flags, generated from the dataclasses of config/: a flag for each field."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from electra.config import PRESETS, RECIPES, SIZES, ElectraConfig, PretrainConfig, pretrain_config_from_dict
+from electra.config.base import ordered_fields
 
 STARTING_POINT = """
 
@@ -16,7 +17,10 @@ trained (default paper; tiny: fast). So does --config FILE, the config.json of a
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
-    """What flags change: --preset NAME (default small) by a --recipe, or --config FILE of an earlier run."""
+    """Return the configuration that flags modify, and the other flags.
+
+    It is that of --preset NAME (default small), with the training of --recipe if given, or of --config FILE.
+    """
     rest, named = [], {"--preset": "", "--recipe": "", "--config": ""}
     words = [part for word in words for part in (word.split("=", 1) if word.split("=")[0] in named else [word])]
     stream = iter(words)
@@ -42,14 +46,14 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
 
 
 def config_of_file(path: str) -> PretrainConfig:
-    """The configuration in a JSON file."""
+    """Read the configuration of a run from a JSON file."""
     from electra.core.storage import read_json
 
     return pretrain_config_from_dict(read_json(Path(path)), path)
 
 
 def parse(kind: type, words: list[str], program: str) -> Any:
-    """Return an instance of `kind` from flags; a flag that is not given keeps the default's value."""
+    """Return an instance of `kind` from flags; other fields keep their default."""
     import tyro
 
     default = None
@@ -72,12 +76,12 @@ def parse(kind: type, words: list[str], program: str) -> Any:
 
 
 def flags_of(kind: type, default: Any) -> type:
-    """A dataclass for tyro: the fields of `kind` with their help, and `default`'s values. It checks nothing yet."""
+    """Make a dataclass for tyro with the fields and help of `kind` and the values of `default`, without any checks."""
     import tyro
 
     hints = typing.get_type_hints(kind)
     made = []
-    for f in dataclasses.fields(kind):
+    for f in ordered_fields(kind):
         value = getattr(default, f.name) if default is not None else f.default
         hint: Any = hints[f.name]
         if f.name == "model" and kind is PretrainConfig:

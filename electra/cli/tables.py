@@ -1,4 +1,4 @@
-"""Results as a terminal shows them: tables, and texts with marked words."""
+"""Format results for a terminal: tables, and texts with marked words."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def marked(text: str, words: Sequence[Word], threshold: float) -> Text:
             continue
         shown.append(text[end : word.start])
         shown.append(word.text, style="bold red underline")
-        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # brackets show without colour too
+        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # legible without colour
         end = word.end
     return shown.append(text[end:])
 
 
 def evaluation(results: Sequence[dict[str, Any]]) -> Table:
-    """Return the scores of a model and of the baselines on each task."""
+    """Return a table of the scores of a model and of the baselines on each task."""
     from electra.finetuning.report import title_of
     from electra.tasks import find_task
 
@@ -48,7 +48,7 @@ def evaluation(results: Sequence[dict[str, Any]]) -> Table:
 
 
 def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -> Table:
-    """Return a race's scores, a row each, a column for each contestant."""
+    """Return a table of the scores of a comparison: a row for each score, a column for each contestant."""
     shown = Table("", *(Column(name, overflow="fold") for name in names), title=title)
     for row in rows:
         shown.add_row(*row)
@@ -56,7 +56,7 @@ def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -
 
 
 def cost(found: Cost) -> Group:
-    """Return what a configuration costs, beside the paper's models."""
+    """Return tables of the cost of a configuration and of the models of the paper."""
     mine = Table("this configuration", Column("value", justify="right"))
     for name, value in found.rows:
         mine.add_row(name, value)
@@ -70,7 +70,7 @@ def cost(found: Cost) -> Group:
 
 
 def benchmark(figures: Mapping[str, Any]) -> Table:
-    """Return what `electra bench` measured."""
+    """Return a table of the measurements of `electra bench`."""
     shown = Table("measured here", "", title=f"electra bench, preset {figures['preset']}")
     for name, value in figures.items():
         if name == "inference":
@@ -84,7 +84,7 @@ def benchmark(figures: Mapping[str, Any]) -> Table:
 
 
 def tour(found: Tour) -> Group:
-    """Return held-out sentences with planted words marked, and the demo's figures."""
+    """Return held-out texts with the words that the model marks, and the scores of the demo."""
     parts: list[Any] = ["\nHeld-out text with two wrong words each; red is what the model marks.\n"]
     for text in found.texts:
         planted = ", ".join(word for word, is_wrong in zip(text.words, text.is_wrong, strict=True) if is_wrong)

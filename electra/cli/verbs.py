@@ -1,4 +1,4 @@
-"""The verbs of the command line: what each one is configured by, calls, and prints."""
+"""The verbs of the command line: the configuration of each, the function it calls, the result it prints."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """What a word on the command line stands for."""
+    """The configuration and the function of a verb."""
 
     config: type
     run: Callable[[Any], object]

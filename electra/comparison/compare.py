@@ -1,4 +1,4 @@
-"""Compare: objectives, sharing modes or sizes at equal compute, from the same weights and on the same masks."""
+"""The verb `compare`: train objectives, sharing modes or sizes at equal compute, and score them on the same masks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
@@ -34,27 +34,27 @@ from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.objectives import find_objective
+from electra.pretraining.identity import flat
 from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.sources import read_text
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device
-from electra.training.identity import flat
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
-PILOT_MINUTES = 1.0  # training that measures the first contestant's speed, where the budget is a time
+PILOT_MINUTES = 1.0  # of training, to measure the speed of the first contestant if the budget is a time
 
 
 def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title: None) -> dict[str, Any]:
-    """Race the contestants, examine each on its way, write table, figures and summary.json; returns the summary.
+    """Train and examine the contestants; write report, figures and summary.json, and return the summary.
 
-    The same command again continues it; runs already made are reused, also by another set of contestants. `on_round`
-    gets the rows of the table, its columns and its title after every seed.
+    A second call continues; it reuses finished runs, also those of another set of contestants. `on_round` is called
+    after every seed with the rows of the table, its columns and its title.
 
     Raises:
-        ValueError: a contestant, a budget or the data is not as it must be; nothing has been trained.
-        Interrupted: a signal asked the current run to stop; it has saved.
+        ValueError: a contestant, the budget or the data is invalid; nothing has been trained.
+        Interrupted: a signal stopped the current run, which has saved its state.
     """
     if config.words:
         return compare_words(config)
@@ -64,7 +64,7 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     out = Path(config.out)
     with only_writer(out):
         flops = budget_in_flops(config, contestants[0])
-        # All is settled before the first has trained for hours.
+        # Find errors in any contestant before the first one trains for hours.
         runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
         results: list[Result] = []
         diverged: list[str] = []
@@ -73,18 +73,18 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
                 try:
                     results += race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
                 except FloatingPointError as error:
-                    logger.warning(f"{c.name} with seed {seed} is out of the race: {error}")
+                    logger.warning(f"{c.name} with seed {seed} is out of the comparison: {error}")
                     diverged.append(f"{c.name}, seed {seed}")
             if not results:
                 raise FloatingPointError(f"no run came to its end: {'; '.join(diverged)}. Lower the learning rate")
             summary = publish(
                 config, contestants, runs, flops, results, diverged, on_round
-            )  # a round is a race in itself
+            )  # each round is a complete comparison
     return summary
 
 
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
-    """The contestants with the data's vocabulary."""
+    """Return the contestants with the vocabulary of the data; ValueError if one cannot train on it."""
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     require(len(train) > 0, f"{config.data} holds no examples to train on")
     found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
@@ -94,29 +94,29 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
 
 
 def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
-    """A run's configuration with the sizes it will have: of the model it starts from, or of the data's vocabulary."""
+    """Return the configuration with the sizes of the model it starts from, or with the vocabulary of the data."""
     if config.init in ("random", "corpus"):
         return fit_to_data(config, train, tokenizer)
     return fit_to_start(config, load_start(config.init), tokenizer)
 
 
 def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfig:
-    """A contestant's run with a seed: which rows it reads, and so how many steps it takes, follow from that."""
+    """Return the run of a contestant with a seed, which decides its rows and so its number of steps."""
     seeded = c._replace(config=replace(c.config, seed=seed))
     return budgeted(seeded, loader_of(seeded.config), flops, points)
 
 
 def loader_of(config: PretrainConfig) -> Loader:
-    """What a run will read."""
+    """Return the loader of a run."""
     train, t = open_examples(config.data, "train", verify=False), load_tokenizer(config.data)
     return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)
 
 
-# -- what a contestant may spend ---------------------------------------------------------------------------------------
+# -- budget ------------------------------------------------------------------------------------------------------------
 
 
 def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
-    """The operations every contestant gets; a time is turned into them once, and remembered."""
+    """Return the FLOPs of every contestant; a time is converted by a speed that is measured once."""
     amount, unit = read_budget(config.budget)
     if unit == "FLOPs":
         return amount
@@ -125,34 +125,34 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
 
 
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
-    """The first contestant's speed on this machine, measured once in a short run of its own."""
+    """Return the speed of the first contestant on this machine, measured once in a short run."""
     run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
     pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}")
         pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
-        if not times:  # killed between its last step and the file below: its times are lost
+        if not times:  # killed after its last step, before writing the file below: its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)
-        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compiling and warming up
+        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compilation and warm-up
         speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
-        # The median: near the end whole rows may follow short ones, and are compiled for.
+        # The median: near the end longer rows may follow the short ones and cause a compilation.
         write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
     return float(read_json(pilot / "speed.json")["tokens_per_second"])
 
 
 def key_of(config: PretrainConfig, points: int) -> str:
-    """What a run is known by: its resolved configuration, its text, and where it is examined."""
+    """Hash what identifies a run: its resolved configuration, its text, and the number of points."""
     said = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
     said |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def origins(config: PretrainConfig) -> dict[str, list[str]]:
-    """What a run depends on that lies elsewhere, by content: an objective's own code, the models it starts from."""
+    """Return the hashes of external files a run depends on: the code of its objective, the models it starts from."""
     named = [] if config.init in ("random", "corpus") else config.init.split(",")
-    named += [] if config.generator_kind in ("mlm", "uniform", "unigram") else [config.generator_kind]
+    named += [config.generator_folder] if config.generator_folder else []
     files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
     if ":" in config.objective:
         files.append(Path(inspect.getfile(find_objective(config.objective))))
@@ -160,7 +160,7 @@ def origins(config: PretrainConfig) -> dict[str, list[str]]:
 
 
 def runs_of(config: CompareConfig) -> Path:
-    """Where the runs lie."""
+    """Return the folder of the runs."""
     return Path(config.runs or f"{config.out}/runs")
 
 
@@ -170,12 +170,12 @@ def runs_of(config: CompareConfig) -> Path:
 def race(
     config: CompareConfig, name: str, run: PretrainConfig, tasks: Sequence[RaceTask], examination: Examination
 ) -> list[Result]:
-    """Train one contestant with one seed, unless that was done, and examine it at every point."""
+    """Train one contestant with one seed, unless that is done, and examine it at every point."""
     folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
-    if not (folder / "report.html").exists():  # what a run writes last
+    if not (folder / "report.html").exists():  # the last file of a run
         logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
-        pretrain(replace(run, out=str(folder)), keep_points(folder, steps))
+        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):
@@ -189,20 +189,19 @@ def race(
 
 
 def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
-    """Where a run lies, or shall lie; one that was written otherwise but is the same is found too."""
+    """Return the folder of a run; an equal run under another name is found by its key."""
     return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
-def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
-    """A hook that saves the model after the given steps."""
+def keep_points(folder: Path, steps: list[int], data: str) -> Callable[[Trainer], None]:
+    """Return a hook that saves the model after the given steps."""
 
     def keep(trainer: Trainer) -> None:
         if trainer.step in steps:
             trainer.require_finite()
             point = folder / "points" / f"step-{trainer.step:08d}"
-            config = cast(PretrainConfig, trainer.config)
             trainer.module.eval()
-            save_model(point, trainer.module, load_tokenizer(config.data), config, trainer)  # type: ignore[arg-type]
+            save_model(point, trainer, load_tokenizer(data))
             write_json(point / "point.json", {"step": trainer.step, "tokens": trainer.tokens})
 
     return keep
@@ -211,7 +210,7 @@ def keep_points(folder: Path, steps: list[int]) -> Callable[[Trainer], None]:
 def scores_of(
     point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[RaceTask]
 ) -> dict[str, float]:
-    """The scores of a saved point, each examination made once."""
+    """Return the scores of a saved point; each examination is made only once."""
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
     asked: dict[str, Callable[[], dict[str, float]]] = {
@@ -229,9 +228,9 @@ def scores_of(
 
 @torch.compiler.set_stance("force_eager")
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
-    """The scores on held-out text; a loss only of a head that says a probability."""
+    """Return the scores on held-out text, with a loss only if the head predicts a probability."""
     scores = examine(point / "model", examination, choose_device(run.device))
-    if not find_objective(run.objective).says_probability:
+    if not find_objective(run.objective).traits.says_probability:
         scores.pop("disc_loss", None)
     return scores
 
@@ -248,7 +247,7 @@ def publish(
     diverged: list[str],
     on_round: OnRound,
 ) -> dict[str, Any]:
-    """Print the table; write summary.json, the figures and report.html."""
+    """Call `on_round` with the table; write summary.json, the figures and report.html; return the summary."""
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
     title = title_of(contestants, flops, len({r.seed for r in results}), diverged)
@@ -265,7 +264,7 @@ def publish(
     }
     write_json(out / "summary.json", summary)
     pictures = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}
-    for old in out.glob("*_against_*.svg"):  # of another set of contestants
+    for old in out.glob("*_against_*.svg"):  # from another set of contestants
         if old.stem not in pictures:
             old.unlink()
     for name, svg in pictures.items():
@@ -280,9 +279,9 @@ def publish(
 
 
 def compare_words(config: CompareConfig) -> dict[str, Any]:
-    """Draw the contextual vectors of words from two models side by side; print how well the words are kept apart."""
+    """Plot the contextual vectors of words from two models; return how well each model separates the words."""
     words = list(dict.fromkeys(word.strip() for word in config.words.lower().split(",") if word.strip()))
-    require(len(words) > 1, "--words needs two words or more, with commas between")
+    require(len(words) > 1, "--words needs two words or more, separated by commas")
     lines = [line for name in config.text for line in read_text(name).splitlines()]
     found = occurrences(config.models, words, lines)
     purity = {model: neighbour_purity(o) for model, o in found.items()}

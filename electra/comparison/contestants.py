@@ -1,4 +1,4 @@
-"""Who races: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
+"""Contestants: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig
 from electra.core.log import logger
 from electra.objectives import find_objective
 
-# The race's own, or the data's.
+# Fields that the comparison or the data decides.
 RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes", "vocab_size",
             "pad_token_id"}  # fmt: skip
-FOR_ALL = {"packed"}  # padding is computed too, but operations are counted by tokens
+FOR_ALL = {"packed"}  # FLOPs are counted by tokens, without the padding
 
 
 class Contestant(NamedTuple):
-    """One way to pre-train."""
+    """A configuration of pre-training under a name."""
 
-    name: str  # as it was written
+    name: str  # as given on the command line
     config: PretrainConfig
-    times: float  # of the budget
+    times: float  # the budget of the others
 
 
 def read_contestants(config: CompareConfig) -> list[Contestant]:
-    """The contestants in order, from the preset, the common settings and what each says of itself.
+    """Return the contestants in order, from the preset, the common settings and the settings of each.
 
     Raises:
-        ValueError: an unknown preset, objective or field, a value that does not fit, or the same contestant twice.
+        ValueError: an unknown preset, objective or field, an invalid value, or the same contestant twice.
     """
     require(config.preset in PRESETS, f"unknown preset {config.preset!r}; there are {', '.join(PRESETS)}")
     common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
-    require(times == 1, "times is of one contestant: write it there")
+    require(times == 1, "times is a setting of one contestant: write it there")
     names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
     for name in names:
         require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
@@ -42,7 +42,7 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
 
 
 def read_contestant(name: str, common: PretrainConfig) -> Contestant:
-    """One contestant from what was written."""
+    """Parse one contestant."""
     objective, settings = parted(name)
     find_objective(objective)
     said = [setting.partition("=")[0] for setting in settings]
@@ -52,13 +52,13 @@ def read_contestant(name: str, common: PretrainConfig) -> Contestant:
     config, times = changed(common, settings, name, objective=objective)
     if ":" in objective:
         logger.warning(
-            f"{name} is charged as electra is, with its generator: operations are known of our own objectives only"
+            f"{name} is charged the FLOPs of electra with its generator: those of other objectives are unknown"
         )
     return Contestant(name, config, times)
 
 
 def parted(name: str) -> tuple[str, list[str]]:
-    """The objective, which may be `module:Class`, and the settings behind the last colon."""
+    """Return the objective, which may be `module:Class`, and the settings after the last colon."""
     objective, _, rest = name.rpartition(":")
     known = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
     require(not objective or rest not in known, f"{name}: {rest} needs a value, as in {name}=...")
@@ -68,13 +68,13 @@ def parted(name: str) -> tuple[str, list[str]]:
     for part in rest.split(","):
         if "=" in part or not settings:
             settings.append(part)
-        elif part:  # init=DISCRIMINATOR,GENERATOR
+        elif part:  # as in init=DISCRIMINATOR,GENERATOR
             settings[-1] += "," + part
     return objective, settings
 
 
 def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:
-    """The configuration with `field=value` settings of the run or its network, and how many budgets it gets."""
+    """Return the configuration with `field=value` settings of the run or its network, and the budget's multiple."""
     given = dict(setting.partition("=")[::2] for setting in settings)
     run, shape = types_of(PretrainConfig), types_of(ElectraConfig)
     refuse_unknown(given, (run.keys() | shape.keys() | {"width", "times"}) - RESERVED, where)
@@ -87,13 +87,13 @@ def changed(config: PretrainConfig, settings: Collection[str], where: str, **own
 
 
 def types_of(kind: type) -> dict[str, Any]:
-    """The type of each field."""
+    """Return the type of each field of a dataclass."""
     hints = typing.get_type_hints(kind)
     return {f.name: hints[f.name] for f in fields(kind)}
 
 
 def value_of(text: str, kind: Any, where: str) -> Any:
-    """`text` as a field of that type holds it."""
+    """Parse the value of a field of type `kind`."""
     choices = typing.get_args(kind)
     if choices or kind is str:
         require(not choices or text in choices, f"{where} is {text!r}; there are {', '.join(map(str, choices))}")

@@ -149,7 +149,7 @@ def mlm_loss(network: MaskedLM, examination: Examination) -> float:
     heldout = open_examples(config.data, "heldout")
     loader = Loader(heldout, min(ROWS, len(heldout)), 0, t.sep_id, t.pad_id, t.special_ids, packed=False)
     losses: list[Any] = []
-    device = network.head.dense.weight.device
+    device = next(network.parameters()).device
     for number in range(min(EXAMPLES, len(heldout)) // loader.batch_size):
         (batch,) = loader.micro_batches(number, loader.batch_size)
         seed_all(0, number)

@@ -1,4 +1,4 @@
-"""The race in pictures: score against compute, score against size."""
+"""Plots of a comparison: score against compute, score against size."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-Curve = tuple[list[float], list[list[float]]]  # places, and at each the scores of all seeds
+Curve = tuple[list[float], list[list[float]]]  # x positions, and at each the scores of all seeds
 
 
 class Sized(NamedTuple):
-    """A contestant at the end of its budget."""
+    """The scores of a contestant at the end of its budget, by size."""
 
-    method: str  # what it is but for its size
+    method: str  # the contestant without its size
     size: float
     scores: list[float]
 
 
 def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
-    """A score on the way, with its spread over seeds: the picture that shows what learns most from the same compute."""
+    """Plot a score during training against compute, with its spread over seeds."""
     figure, axes = blank(title, "training FLOPs")
     for number, (name, (places, scores)) in enumerate(curves.items()):
         draw(axes, places, scores, name, number)
@@ -30,7 +30,7 @@ def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
 
 
 def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
-    """A score at the end against a size, a line for each method (paper, Figures 3 and 4)."""
+    """Plot a score at the end against a size, a line for each method (paper, Figures 3 and 4)."""
     figure, axes = blank(title, axis)
     for number, method in enumerate(dict.fromkeys(c.method for c in contestants)):
         ordered = sorted((c for c in contestants if c.method == method), key=lambda c: c.size)
@@ -40,7 +40,7 @@ def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
 
 
 def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, number: int) -> None:
-    """Means as a line, and a band of one standard deviation."""
+    """Draw the means as a line, with a band of one standard deviation."""
     means = np.array([np.mean(s) for s in scores])
     colour, style = f"C{number % 10}", ("o-", "s--", "^:")[number // 10 % 3]  # there are ten colours
     axes.plot(places, means, style, label=name, color=colour, markersize=4)
@@ -50,13 +50,13 @@ def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, 
 
 
 def name_lines(figure: Figure, axes: Axes) -> None:
-    """A legend below the axes, and room for it: names are long, on the axes they would hide the lines."""
+    """Add a legend below the axes, with room for it: within the axes, long names would hide the lines."""
     figure.legend(loc="outside lower center", fontsize="small")
     figure.set_figheight(4 + 0.2 * len(axes.lines))
 
 
 def blank(title: str, axis: str) -> tuple[Figure, Axes]:
-    """A figure with one pair of axes."""
+    """Return an empty figure with one pair of axes."""
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.set(title=title, xlabel=axis)

@@ -1,4 +1,4 @@
-"""What a race found: rows of scores, from which standings, tables and pictures are made."""
+"""Results of a comparison: scores, and the standings, tables and plots made from them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOWER_IS_BETTER = ("mlm_loss", "disc_loss")
 
 
 class Result(NamedTuple):
-    """One contestant, once examined."""
+    """The scores of one contestant at one point."""
 
     contestant: str
     seed: int
@@ -30,7 +30,7 @@ class Result(NamedTuple):
 
 
 def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict[str, Standing]]:
-    """At the end of the budget: score -> contestant -> standing against the first that has this score."""
+    """Return score -> contestant -> standing at the end, relative to the first contestant that has the score."""
     end = max(r.point for r in results)
     found: dict[str, dict[str, Standing]] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
@@ -42,7 +42,7 @@ def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict
 
 
 def title_of(contestants: Sequence[Contestant], flops: float, seeds: int, diverged: Sequence[str] = ()) -> str:
-    """What the table shows, and what it cannot show: also runs that did not come to their end."""
+    """Return the title of the table: the budget, the seeds, and the runs that diverged."""
     more = ", more where it says times" if any(c.times != 1 for c in contestants) else ""
     lost = f"; diverged: {', '.join(diverged)}" if diverged else ""
     if seeds == 1:
@@ -51,12 +51,12 @@ def title_of(contestants: Sequence[Contestant], flops: float, seeds: int, diverg
 
 
 def at(result: Result, name: str, point: int) -> bool:
-    """Whether a result is this contestant's at that point."""
+    """Tell whether a result is of this contestant and point."""
     return result.contestant == name and result.point == point
 
 
 def cells(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> list[list[str]]:
-    """The table, a row for each score."""
+    """Return the table: a row for each score, a column for each contestant."""
     return [
         [score + (" ↓" if score in LOWER_IS_BETTER else " ↑"), *(cell(of_score.get(name)) for name in names)]
         for score, of_score in found.items()
@@ -64,7 +64,7 @@ def cells(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> list[l
 
 
 def cell(s: Standing | None) -> str:
-    """Mean ± spread, and p of the test against the first."""
+    """Format mean ± spread, and p of the test against the first contestant."""
     if s is None:
         return "-"
     spread = "" if s.spread is None else f" ± {s.spread:.4f}"
@@ -72,13 +72,13 @@ def cell(s: Standing | None) -> str:
 
 
 def table_html(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> str:
-    """For the page."""
+    """Return the table as HTML."""
     rows = [f"<tr><td>{'</td><td>'.join(map(escape, row))}</td></tr>" for row in cells(found, names)]
     return f"<table><tr><th></th><th>{'</th><th>'.join(map(escape, names))}</th></tr>{''.join(rows)}</table>"
 
 
 def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dict[str, Figure]:
-    """Every score against FLOPs, and against the sizes in which contestants differ, by file name without its suffix."""
+    """Return plots of every score against FLOPs and against the sizes in which contestants differ, by file stem."""
     drawn: dict[str, Figure] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
         stem = score.replace(" ", "_")
@@ -99,7 +99,7 @@ SIZES: dict[str, Any] = {
 
 
 def curves(results: Sequence[Result], score: str) -> dict[str, Curve]:
-    """Contestant -> FLOPs of each point and the scores of all seeds there."""
+    """Return contestant -> the FLOPs of each point, and the scores of all seeds there."""
     found: dict[str, Curve] = {}
     for name in dict.fromkeys(r.contestant for r in results if score in r.scores):
         of = [r for r in results if r.contestant == name and score in r.scores]
@@ -110,7 +110,7 @@ def curves(results: Sequence[Result], score: str) -> dict[str, Curve]:
 
 
 def at_the_end(results: Sequence[Result], contestants: Sequence[Contestant], score: str, size: Any) -> list[Sized]:
-    """Every contestant that has a size and this score; those alike but for a size are one method."""
+    """Return the contestants that have the size and the score; those that differ only in sizes are one method."""
     end, found = max(r.point for r in results), []
     for c in contestants:
         scores = [r.scores[score] for r in results if at(r, c.name, end) and score in r.scores]
@@ -120,7 +120,7 @@ def at_the_end(results: Sequence[Result], contestants: Sequence[Contestant], sco
 
 
 def method(contestant: Contestant) -> str:
-    """What a contestant is but for the sizes of its networks."""
+    """Return the name of a contestant without the settings of size."""
     sizes = ("generator_width", "generator_depth", "hidden_size", "width", "num_attention_heads", "intermediate_size")
     objective, settings = parted(contestant.name)
     kept = [setting for setting in settings if setting.partition("=")[0] not in sizes]
@@ -128,5 +128,5 @@ def method(contestant: Contestant) -> str:
 
 
 def describe(config: PretrainConfig) -> dict[str, Any]:
-    """A run as summary.json holds it."""
+    """Return the settings of a run for summary.json."""
     return {name: value for name, value in to_dict(config).items() if name not in ("data", "out", "seed")}

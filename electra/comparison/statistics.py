@@ -1,4 +1,4 @@
-"""Mean, spread and a paired test against the first."""
+"""Mean, spread, and a paired test against the first contestant."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import ttest_rel
 
-ROUNDING = 1e-9  # of a score: differences that differ by less are the same
+ROUNDING = 1e-9  # relative to a score: smaller differences count as equal
 
 
 class Standing(NamedTuple):
-    """One contestant in one score, over the seeds."""
+    """One score of one contestant, over the seeds."""
 
     mean: float
     spread: float | None  # standard deviation over seeds; None for one seed
-    difference: float | None  # to the first contestant, of the same seeds; None where they share none
-    p: float | None  # of the paired t test that the difference is none; None where it cannot be made
+    difference: float | None  # from the first contestant, on the same seeds; None if they share none
+    p: float | None  # of the paired t test for no difference; None if it cannot be computed
 
 
 def standing(scores: Mapping[int, float], first: Mapping[int, float]) -> Standing:
-    """Compare a contestant's `scores` by seed with those of the first, over the seeds that both have."""
+    """Compare the `scores` of a contestant by seed with those of the first, over the seeds that both have."""
     values, both = list(scores.values()), sorted(scores.keys() & first.keys())
     mine, theirs = [scores[seed] for seed in both], [first[seed] for seed in both]
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
@@ -31,7 +31,7 @@ def standing(scores: Mapping[int, float], first: Mapping[int, float]) -> Standin
 
 
 def paired_p(scores: Sequence[float], first: Sequence[float]) -> float | None:
-    """The two-sided p of a paired t test; None for a single pair or where all pairs differ by the same."""
+    """Return the two-sided p of a paired t test; None for a single pair or if all differences are equal."""
     differences = np.subtract(scores, first)
     if len(differences) < 2 or np.ptp(differences) <= ROUNDING * np.abs([scores, first]).max():
         return None

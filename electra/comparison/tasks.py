@@ -1,4 +1,4 @@
-"""The tasks a race fine-tunes on: `FOLDER` with a train and a dev file, or `KIND=FOLDER`, as in `mnli=glue/MNLI`."""
+"""Tasks of a comparison: `FOLDER` with a train and a dev file, or `KIND=FOLDER`, as in `mnli=glue/MNLI`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from electra.tasks.recognition import recognise
 
 
 class RaceTask(NamedTuple):
-    """Where a task lies."""
+    """A task and its files."""
 
     written: str
     name: str  # in the table
-    kind: str  # as electra.tasks finds it; auto: as the train file looks
+    kind: str  # as electra.tasks finds it; auto: recognised from the train file
     train: str
     dev: str
-    fingerprint: str  # of the files: changed ones are another task
+    fingerprint: str  # of the files: a task with other files is another task
 
 
 def fingerprint_of(files: Sequence[Path]) -> str:
-    """A hash of files by content."""
+    """Hash the content of files."""
     return hashlib.sha256(" ".join(map(sha256, files)).encode()).hexdigest()[:12]
 
 
 def read_tasks(written: tuple[str, ...]) -> list[RaceTask]:
-    """The tasks, each read once.
+    """Return the tasks, after reading the data of each.
 
     Raises:
-        ValueError: a task without data, with data that cannot be learned from, or two of one name.
+        ValueError: a task has no data or data that cannot be learned from, or two tasks have the same name.
     """
     tasks = [read_task(each) for each in written]
     names = [task.name for task in tasks]
@@ -46,11 +46,11 @@ def read_tasks(written: tuple[str, ...]) -> list[RaceTask]:
 
 
 def read_task(written: str) -> RaceTask:
-    """One task from what was written."""
+    """Parse one task."""
     kind, _, folder = written.rpartition("=")
     if kind:
         find_task(kind)
-    if kind in GLUE:  # the official folder
+    if kind in GLUE:  # the folder of the official data
         require(Path(folder).is_dir(), f"{written}: there is no folder {folder}")
         files = sorted(path for path in Path(folder).iterdir() if path.is_file())
         return RaceTask(written, kind, kind, folder, folder, fingerprint_of(files))
@@ -65,7 +65,7 @@ def read_task(written: str) -> RaceTask:
 
 
 def require_learnable(task: RaceTask) -> None:
-    """Read both files as fine-tuning will: before anything is trained."""
+    """Raise ValueError if fine-tuning cannot use the files: this is found out before pre-training."""
     reader = find_task(recognise(task.train, {}) if task.kind == "auto" else task.kind)(columns={})
     train, dev = reader.read(task.train, "train"), reader.read(task.dev, "dev")
     require_as_many_texts(reader, train, dev)
@@ -73,7 +73,7 @@ def require_learnable(task: RaceTask) -> None:
 
 
 def fine_tune(point: Path, task: RaceTask, run: PretrainConfig) -> dict[str, float]:
-    """The dev score of a saved point fine-tuned on a task, where the run was trained and with its seed."""
+    """Fine-tune a saved point on a task, on the device and with the seed of the run; return the dev score."""
     found = finetune(
         FinetuneConfig(
             model=str(point), task=task.kind, train=task.train, dev=task.dev, seed=run.seed, device=run.device,

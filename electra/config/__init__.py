@@ -1,6 +1,6 @@
-"""Everything a user can set, verb by verb. Standard library only.
+"""Everything a user can configure, one file per verb. Standard library only.
 
-One field is one command-line flag (cli.py); names are those of Hugging Face's `config.json` and of the paper.
+Each field is a command-line flag (cli/flags.py); the names are those of Hugging Face's `config.json` and the paper.
 """
 
 from electra.config.base import refuse_unknown, require, to_dict
@@ -13,6 +13,7 @@ from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
+from electra.config.training import TrainConfig
 from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "PrepareConfig",
     "PretrainConfig",
     "ServeConfig",
+    "TrainConfig",
     "pretrain_config_from_dict",
     "refuse_unknown",
     "require",

@@ -1,16 +1,29 @@
-"""What all configurations have in common: a field with its help, checks, the way to and from JSON."""
+"""What all configurations share: fields with a help text, checks, conversion to JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import asdict, field
+from dataclasses import Field, asdict, field, fields
 from difflib import get_close_matches
+from inspect import get_annotations
 from typing import Any
 
 
 def arg(default: Any, help: str, positional: bool = False) -> Any:
-    """A dataclass field that carries its own help text."""
+    """Return a dataclass field that carries its help text."""
     return field(default=default, metadata={"help": help, "positional": positional})
+
+
+def with_default(base: type[Any], name: str, default: Any) -> Any:
+    """Return the field `name` of `base`, help text included, with another default."""
+    return field(default=default, metadata=base.__dataclass_fields__[name].metadata)
+
+
+def ordered_fields(kind: type[Any]) -> list[Field[Any]]:
+    """Return the fields of a configuration in the order of reading: its own first, then the inherited ones."""
+    by_name = {f.name: f for f in fields(kind)}
+    names = dict.fromkeys(name for owner in kind.__mro__ for name in get_annotations(owner))
+    return [by_name[name] for name in names if name in by_name]
 
 
 def require(condition: bool, message: str) -> None:
@@ -20,32 +33,30 @@ def require(condition: bool, message: str) -> None:
 
 
 def require_positive(config: Any, *names: str) -> None:
-    """Raise ValueError for a field that is not above 0."""
+    """Raise ValueError unless these fields are above 0."""
     for name in names:
         require(getattr(config, name) > 0, f"{name} must be above 0, got {getattr(config, name)}")
 
 
 def require_not_negative(config: Any, *names: str) -> None:
-    """Raise ValueError for a field below 0."""
+    """Raise ValueError if one of these fields is below 0."""
     for name in names:
         require(getattr(config, name) >= 0, f"{name} must not be negative, got {getattr(config, name)}")
 
 
-def require_whole_batches(micro_batch_size: int, train_batch_size: int) -> None:
-    """Raise ValueError where a batch is no whole number of micro-batches; 0 leaves their size open."""
-    require(
-        not micro_batch_size or train_batch_size % micro_batch_size == 0,
-        f"micro_batch_size {micro_batch_size} must divide train_batch_size {train_batch_size}",
-    )
+def require_probability(name: str, value: float | None) -> None:
+    """Raise ValueError unless `value` is in [0, 1], or None."""
+    require(value is None or 0 <= value <= 1, f"{name} is a probability, got {value}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """A configuration as JSON holds it."""
-    return asdict(config)
+    """Return a configuration as a JSON object."""
+    content = asdict(config)
+    return {f.name: content[f.name] for f in ordered_fields(type(config))}
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], where: str) -> None:
-    """Raise ValueError for a name that is not known, with the closest that is."""
+    """Raise ValueError for an unknown name, suggesting the closest known one."""
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, n=1)

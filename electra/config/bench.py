@@ -1,4 +1,4 @@
-"""What `electra bench` measures."""
+"""How a machine is benchmarked."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class BenchConfig:
     """Measure this machine, and a preset's training and inference on it."""
 
     preset: str = arg("small", "tiny, small, small++, base or large")
-    seq_length: int = arg(0, "tokens a row; 0: the preset's")
+    seq_length: int = arg(0, "tokens per row; 0: the preset's")
     micro_batch_size: int = arg(0, "rows of a training step; 0: 32 on a CPU, 128 on a GPU")
-    rounds: int = arg(5, "timed windows; medians are reported")
-    steps: int = arg(3, "training steps in each")
+    rounds: int = arg(5, "timed windows, whose median is reported")
+    steps: int = arg(3, "training steps in each window")
     device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
     precision: Literal["auto", "fp32", "bf16"] = arg("auto", "as for electra pretrain")
     compile: Literal["auto", "on", "off"] = arg("auto", "as for electra pretrain")
     threads: int = arg(0, "CPU threads; 0: torch's choice")
-    price: float = arg(0.0, "what an hour of this machine costs, to estimate a whole pre-training")
+    price: float = arg(0.0, "price of an hour of this machine, to estimate that of a whole pre-training")
     out: str = arg("", "write the figures to this JSON file")
 
     def __post_init__(self) -> None:

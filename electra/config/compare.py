@@ -1,4 +1,4 @@
-"""How pre-training methods race against each other."""
+"""How pre-training methods are compared at equal compute."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ UNITS = {"": ("FLOPs", 1), "tok": ("tokens", 1), "ktok": ("tokens", 1e3), "Mtok"
 
 
 class Budget(NamedTuple):
-    """What every contestant may spend."""
+    """The budget of every contestant."""
 
     amount: float
     unit: str  # FLOPs; or tokens or minutes of the first contestant
 
 
 def read_budget(text: str) -> Budget:
-    """The budget in `text`: 3e15, 20Mtok, 20m."""
+    """Parse a budget: 3e15, 20Mtok, 20m; raise ValueError if it is none."""
     found = re.fullmatch(r"(\d+\.?\d*(?:e\+?\d+)?)\s*([A-Za-z]*)", text.strip())
     if not found or found[2] not in UNITS or not 0 < float(found[1]) < math.inf:
         raise ValueError(f"budget {text!r} is none: write FLOPs as 3e15, tokens as 20Mtok (or ktok, Gtok), time as 20m")
@@ -35,25 +35,23 @@ class CompareConfig:
 
     data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
     out: str = arg("runs/compare", "folder of the race; the same command again continues it")
-    runs: str = arg("", "folder of its runs, which several races may share: each is made once; default: in --out")
-    preset: str = arg("tiny", "what contestants do not say themselves: tiny, small, small++, base or large")
-    settings: tuple[str, ...] = arg((), "FIELD=VALUE of every contestant, over the preset's")
+    runs: str = arg("", "folder of the runs, which several races may share; default: in --out")
+    preset: str = arg("tiny", "defaults of all contestants: tiny, small, small++, base or large")
+    settings: tuple[str, ...] = arg((), "FIELD=VALUE for every contestant, instead of the preset's")
     contestants: tuple[str, ...] = arg(
         (),
-        "OBJECTIVE[:FIELD=VALUE,...] each, the first is what the others are tested against. Fields are those of "
-        "`electra pretrain`; also width=0.5, a network of half the width, and times=4, four times the budget",
+        "OBJECTIVE[:FIELD=VALUE,...] each; the others are tested against the first. Fields are those of "
+        "`electra pretrain`, and width=0.5 (a network of half the width), times=4 (four times the budget)",
     )
-    objectives: str = arg("", "shorthand for contestants with nothing to say: electra,mlm")
-    budget: str = arg("20m", "what each may spend: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
-    seeds: int = arg(1, "runs of each contestant; from 2 on there is a spread and a paired test")
-    points: int = arg(4, "how often on the way each is evaluated")
+    objectives: str = arg("", "shorthand for contestants without fields: electra,mlm")
+    budget: str = arg("20m", "budget of each: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
+    seeds: int = arg(1, "runs of each contestant; with 2 or more there is a spread and a paired test")
+    points: int = arg(4, "evaluations of each run, evenly spaced")
     task: tuple[str, ...] = arg(
-        (), "to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
+        (), "tasks to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
     )
-    task_points: int = arg(0, "how many of the points, the last ones, are fine-tuned on the tasks; 0: all")
-    generator: str = arg(
-        "", "run or masked language model that corrupts the text all are examined on; default: words by frequency"
-    )
+    task_points: int = arg(0, "number of points, the last ones, that are fine-tuned on the tasks; 0: all")
+    generator: str = arg("", "run or masked language model that corrupts the evaluation text; default: unigrams")
     words: str = arg("", "instead of a race, a picture of these words' contextual vectors: sky,sea,river")
     models: tuple[str, ...] = arg((), "with --words: the two models or runs")
     text: tuple[str, ...] = arg((), "with --words: text files in which the words occur")

@@ -1,4 +1,4 @@
-"""How models come in from elsewhere, and go out to where there is no torch."""
+"""How checkpoints are converted, and models exported to runtimes without torch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ConvertConfig:
     )
     out: str = arg("", "folder to write; a generator goes into generator/ in it")
     vocab: str = arg("", "vocab.txt of a TensorFlow checkpoint; default: the one beside it")
-    lowercase: bool = arg(True, "whether a TensorFlow checkpoint's tokeniser lower-cases and strips accents")
+    lowercase: bool = arg(True, "whether the tokeniser of a TensorFlow checkpoint lower-cases and strips accents")
     num_attention_heads: int = arg(
-        0, "heads of a TensorFlow checkpoint's discriminator, which its tensors do not tell; 0: 64 wide, as released"
+        0, "heads of a TensorFlow checkpoint's discriminator, unknown from its tensors; 0: heads of 64, as released"
     )
-    max_length: int = arg(0, "tokens the model was trained to read; 0: all its positions, or what is stated")
+    max_length: int = arg(0, "tokens the model was trained on; 0: as stated in the source, or all its positions")
 
     def __post_init__(self) -> None:
         require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")
@@ -35,10 +35,10 @@ class ExportConfig:
     model: str = arg("", "a run, or a Hugging Face ELECTRA directory, fine-tuned or not", True)
     out: str = arg("", "folder to write")
     to: tuple[Literal["onnx", "openvino"], ...] = arg(("onnx",), "runtimes: onnx, openvino")
-    int8: bool = arg(False, "write int8 files too; each is measured, and refused where it loses too much")
-    text: str = arg("", "held-out text, a line each, that int8 is calibrated on and judged by")
-    task: str = arg("", "labelled held-out examples by whose score a fine-tuned model is judged")
-    tolerance: float = arg(0.005, "how far the AUC or the task's score of an int8 file may fall below torch's")
+    int8: bool = arg(False, "write int8 files too; each is measured, and refused if it loses too much")
+    text: str = arg("", "held-out text, one per line, to calibrate and evaluate int8 on")
+    task: str = arg("", "labelled held-out examples to evaluate a fine-tuned model on")
+    tolerance: float = arg(0.005, "maximum loss of an int8 file against torch, in AUC or the task's score")
     force: bool = arg(False, "keep files that lose more")
 
     def __post_init__(self) -> None:

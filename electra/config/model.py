@@ -1,8 +1,9 @@
-"""The shape of a network."""
+"""Shape of an encoder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from electra.config.base import arg, require
 
@@ -11,18 +12,19 @@ from electra.config.base import arg, require
 class ElectraConfig:
     """The shape of one Transformer encoder."""
 
+    model_type: ClassVar[str] = "electra"  # its backbone's key in electra/models/registry.py
     vocab_size: int = arg(30522, "entries of the vocabulary; taken from the data when pre-training")
     embedding_size: int = arg(128, "width of the word, position and segment vectors")
     hidden_size: int = arg(256, "width of the hidden states")
     num_hidden_layers: int = arg(12, "number of layers")
     num_attention_heads: int = arg(4, "number of attention heads; must divide hidden_size")
-    intermediate_size: int = arg(1024, "width inside the feed-forward part of a layer")
-    max_position_embeddings: int = arg(512, "the longest text the model can read, in tokens")
+    intermediate_size: int = arg(1024, "inner width of the feed-forward sub-layer")
+    max_position_embeddings: int = arg(512, "maximum length of a text, in tokens")
     type_vocab_size: int = arg(2, "number of segments")
-    hidden_dropout_prob: float = arg(0.1, "dropout of embeddings and of what each sub-layer adds")
+    hidden_dropout_prob: float = arg(0.1, "dropout of embeddings and of the output of each sub-layer")
     attention_probs_dropout_prob: float = arg(0.1, "dropout of attention probabilities")
     layer_norm_eps: float = arg(1e-12, "epsilon of every LayerNorm")
-    initializer_range: float = arg(0.02, "standard deviation of the truncated normal that weights start from")
+    initializer_range: float = arg(0.02, "standard deviation of the truncated normal distribution of first weights")
     pad_token_id: int = arg(0, "id of the padding token; taken from the tokeniser when pre-training")
 
     def __post_init__(self) -> None:
@@ -40,7 +42,11 @@ class ElectraConfig:
             )
 
     def generator(self, width: float, depth: float) -> ElectraConfig:
-        """The generator's shape: the same embeddings, a fraction of the width and of the layers (section 3.2)."""
+        """Return the generator's shape: the same embeddings, fractions of the width and the layers (section 3.2).
+
+        Raises:
+            ValueError: the heads do not divide the width.
+        """
         hidden = max(1, round(self.hidden_size * width))
         head_size = self.hidden_size // self.num_attention_heads
         heads = max(1, hidden // head_size)

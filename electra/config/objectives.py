@@ -1,7 +1,7 @@
-"""The pre-training objectives by name, and what the rest of the package must know of each. No torch.
+"""The registry of pre-training objectives and their traits: what the rest of the package must know of each. No torch.
 
-A new objective is a file in objectives/ and an entry here. A class of your own, named `module:Class`, says the same in
-its class attribute `traits`.
+A new objective is a file in objectives/ and an entry here. A class elsewhere, named `module:Class`, states its traits
+in its class attribute `traits`, or inherits those of the objective it extends.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ SHARING = ("embeddings", "none", "all", "gdes")
 
 @dataclass(frozen=True)
 class Traits:
-    """What an objective needs of its configuration, and what it computes: its price follows from that."""
+    """What an objective requires of its configuration, and what it computes: its cost follows from that."""
 
     home: str = ""  # module:Class
-    # none: one network alone; any: a trained generator, a frozen one, or word counts; trained: learns along
+    # none: a single network; any: a trained generator, a frozen one, or unigrams; trained: it learns along
     generator: Literal["none", "any", "trained"] = "any"
-    sharing: tuple[str, ...] = SHARING  # values of `share` it can work with
-    why_not: str = ""  # ... and why not with the others
+    sharing: tuple[str, ...] = SHARING  # values of `share` that it supports
+    why_not: str = ""  # reason why it does not support the others
     full_size_generator: bool = False  # the generator must be as large as the main network
-    needs_probability: bool = False  # of what was sampled: the temperature stays 1, no random samples
+    needs_probability: bool = False  # of each sample: temperature must stay 1, and no sample may be random
     head: Literal["rtd", "mlm", "copy"] = "rtd"  # of the main network; copy: a softmax and an RTD head to choose by
     predicts: Literal["masked", "all"] = "masked"  # tokens for which language-model heads compute a softmax
-    generator_towers: int = 1  # networks that the generator runs
-    generator_alone_first: bool = False  # for `generator_stage` of the training, and frozen after that
-    generator_baseline: bool = False  # one more linear layer on the generator, to estimate its reward
+    generator_towers: int = 1  # encoders that the generator runs
+    generator_alone_first: bool = False  # trained alone for `generator_stage` of the training, then frozen
+    generator_baseline: bool = False  # one more linear layer on the generator, which estimates its reward
     says_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
 
 
@@ -61,11 +61,11 @@ OBJECTIVES: dict[str, Traits] = {
         needs_probability=True,
         predicts="all",
         generator_towers=2,
-        says_probability=False,
+        says_probability=False,  # an energy ranks tokens; their probability depends on the noise too
     ),
 }
 
 
 def traits_of(objective: str) -> Traits:
-    """Return the traits of an objective of ours; those of a `module:Class` are assumed to be the default ones."""
+    """Return the traits of a registered objective; without torch, a `module:Class` is assumed to have the defaults."""
     return OBJECTIVES.get(objective, Traits())

@@ -21,19 +21,19 @@ class PrepareConfig:
     )
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
     lowercase: bool = arg(True, "lower-case and strip accents (a trained WordPiece or Unigram, or a vocab.txt)")
-    seq_length: int = arg(128, "tokens an example holds at most, special tokens included")
+    seq_length: int = arg(128, "maximum length of an example in tokens, including special tokens")
     packing: Literal["two-segment", "paper"] = arg(
         "two-segment",
-        "two-segment: the paper's examples with the remainder carried over; paper: as released, remainder lost",
+        "two-segment: the paper's examples, carrying the remainder over; paper: as released, which drops it",
     )
-    document: Literal["blank-line", "line", "file"] = arg("blank-line", "what ends a document in a text file")
+    document: Literal["blank-line", "line", "file"] = arg("blank-line", "end of a document in a text file")
     text_column: str = arg(
         "text", "column of .jsonl, .csv, .tsv, .parquet and Hugging Face data sets that holds the text"
     )
     encoding: str = arg("utf-8", "encoding of text files")
-    errors: Literal["strict", "replace"] = arg("strict", "what to do with bytes that are not text: stop, or put U+FFFD")
-    heldout: float = arg(0.01, "share of the documents kept apart for evaluation")
-    num_workers: int = arg(0, "processes; 0: one a core. The result is the same for any number")
+    errors: Literal["strict", "replace"] = arg("strict", "bytes that are not text: strict: stop; replace: by U+FFFD")
+    heldout: float = arg(0.01, "share of the documents held out for evaluation")
+    num_workers: int = arg(0, "processes; 0: one per core; the result does not depend on it")
     seed: int = arg(0, "seed of the packing's random choices")
 
     def __post_init__(self) -> None:

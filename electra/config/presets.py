@@ -1,4 +1,4 @@
-"""The models of the paper, complete, and a tiny one."""
+"""Presets: complete configurations of the paper's models, and of a tiny one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from electra.config.pretrain import PretrainConfig
 
 
 def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
+    """Return a configuration with these fields of the model and the run, defaults otherwise."""
     return PretrainConfig(model=ElectraConfig(**model), **run)
 
 
 def fast(paper: PretrainConfig) -> PretrainConfig:
-    """What needs half of the time or little more, at tiny's size, the only one measured (docs/tiny.md).
+    """Return the recipe that takes about half the time at tiny's size, the only one measured (docs/tiny.md).
 
-    Muon, at twice AdamW's rate, which falls in the second half only; a lower one for the generator, so that it does not
-    outrun the discriminator; first weights from the corpus; no dropout, as little text is read twice; some random
-    samples, so that crude errors are not forgotten; short rows for most of it.
+    Muon at twice AdamW's learning rate, which falls in the second half only. A lower rate for the generator, so that it
+    does not outrun the discriminator. First weights from the corpus. No dropout, as little text is read twice. Some
+    random samples, so that obvious errors are not forgotten. Short rows for most of the training.
     """
     model = replace(paper.model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     return replace(
@@ -36,8 +37,8 @@ LARGE = dict(
 TINY = dict(vocab_size=4096, embedding_size=128, hidden_size=128, num_hidden_layers=4, num_attention_heads=4,
             intermediate_size=512, max_position_embeddings=128)  # fmt: skip
 
-# Paper, Table 6; small++ is the released "small" (generator as wide as the discriminator, four million steps);
-# tiny learns in minutes on two cores (docs/tiny.md).
+# Paper, Table 6. small++ is the released "small": a generator as wide as the discriminator, four million steps. tiny
+# learns in minutes on two cores (docs/tiny.md).
 SIZES: dict[str, PretrainConfig] = {
     "tiny": preset(
         TINY,
@@ -58,5 +59,5 @@ SIZES: dict[str, PretrainConfig] = {
 }
 RECIPES: dict[str, Callable[[PretrainConfig], PretrainConfig]] = {"paper": lambda size: size, "fast": fast}
 PRESETS = SIZES | {"tiny": fast(SIZES["tiny"])}
-# Table 6: what `electra prepare` should be told for each preset.
+# Table 6: --seq-length of `electra prepare` for each preset.
 SEQ_LENGTHS = {"tiny": 128, "small": 128, "small++": 128, "base": 512, "large": 512}

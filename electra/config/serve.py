@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require, require_positive
+from electra.config.base import arg, require, require_positive, require_probability
 
 
 @dataclass(frozen=True)
@@ -15,28 +15,30 @@ class ServeConfig:
     host: str = arg("127.0.0.1", "address to listen on; 0.0.0.0 opens the server to the network")
     port: int = arg(8000, "port to listen on; 0 takes a free one")
     name: str = arg("", "the model's name in answers; default: its folder's")
-    threshold: float = arg(-1.0, "mark words at or above this probability; default: the model's own")
-    languages: tuple[str, ...] = arg(("en", "en-US", "en-GB"), "languages that LanguageTool's clients may ask for")
+    threshold: float | None = arg(None, "mark words at or above this probability; default: the model's own")
+    languages: tuple[str, ...] = arg(
+        ("en", "en-US", "en-GB"), "languages that clients of the LanguageTool API may request"
+    )
     api_key_file: str = arg("", "file with the key that clients must send; or set ELECTRA_API_KEY")
-    allow_origins: tuple[str, ...] = arg((), "other sites whose pages may ask, as https://a.example")
+    allow_origins: tuple[str, ...] = arg((), "other sites whose pages may send requests, as https://a.example")
     docs: bool = arg(True, "serve /docs and /openapi.json")
     threads: int = arg(0, "CPU threads; 0: this process's share, a container's quota included")
-    max_batch_tokens: int = arg(2048, "tokens of one forward pass of several texts")
-    max_queue: int = arg(512, "texts that may wait; more are answered 429")
-    deadline: float = arg(5.0, "seconds a text may wait before it is answered 504")
-    max_items: int = arg(32, "texts of one request")
-    max_text_chars: int = arg(20_000, "characters of one text")
-    max_body_bytes: int = arg(2_000_000, "bytes of one request")
-    max_connections: int = arg(2048, "connections held at once")
+    max_batch_tokens: int = arg(2048, "tokens of a batch")
+    max_queue: int = arg(512, "texts that may wait; further ones are refused with 429")
+    deadline: float = arg(5.0, "seconds a text may wait before it is refused with 504")
+    max_items: int = arg(32, "texts per request")
+    max_text_chars: int = arg(20_000, "characters per text")
+    max_body_bytes: int = arg(2_000_000, "bytes per request")
+    max_connections: int = arg(2048, "open connections")
     receive_seconds: float = arg(10.0, "seconds a client may take to send a request")
     idle_seconds: float = arg(5.0, "seconds a connection may stay silent")
-    drain_seconds: float = arg(30.0, "seconds that requests under way get when the server is told to stop")
+    drain_seconds: float = arg(30.0, "seconds that running requests get when the server is told to stop")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "languages", tuple(self.languages))
         object.__setattr__(self, "allow_origins", tuple(self.allow_origins))
         require(0 <= self.port < 65536, f"port must be in [0, 65535], got {self.port}")
-        require(self.threshold <= 1, f"threshold is a probability, got {self.threshold}")
+        require_probability("threshold", self.threshold)
         require(len(self.languages) > 0, "languages must name at least one")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require_positive(

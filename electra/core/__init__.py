@@ -1,1 +1,1 @@
-"""Ground that everything stands on: files, messages, errors, the machine. No torch."""
+"""What every package uses: files, messages, errors, the hardware. No torch."""

@@ -1,10 +1,10 @@
-"""The errors a user can mend, and the exit code a process ends with for each."""
+"""Errors that a user can fix, and their exit codes."""
 
 from __future__ import annotations
 
 
 class WrongInput(ValueError):
-    """An input that a model does not answer. The message repeats nothing of it, so a server may send it."""
+    """An input that a model cannot answer. The message repeats no part of it, so that a server may send it."""
 
     def __init__(self, number: int, needed: str) -> None:
         super().__init__(f"input {number}: give {needed}")
@@ -12,7 +12,7 @@ class WrongInput(ValueError):
 
 
 class Interrupted(RuntimeError):
-    """A signal asked the run to stop, and it has saved its state."""
+    """A run that was stopped by a signal and has saved its state."""
 
 
 STOPPED, NOT_FINITE = 75, 4
@@ -22,5 +22,5 @@ EXIT_CODES: dict[type[Exception], int] = {
 
 
 def exit_code(error: BaseException) -> int | None:
-    """Return the exit code for an error, or None where the error is a bug of ours."""
+    """Return the exit code for an error, or None if the error is a bug."""
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), None)

@@ -1,4 +1,4 @@
-"""What a figure was measured on: hardware, versions, commit, memory."""
+"""The provenance of a measurement: hardware, versions, commit; and peak memory."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Two machines of the same name differ most in these: without bf16 products a CPU trains several times slower, without
-# those of int8 a quantised model runs no faster than it was.
+# Instruction sets decide the speed of a CPU: without bf16 products training is several times slower, and without int8
+# products a quantised model is no faster than the original.
 INT8_PRODUCTS = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", *INT8_PRODUCTS)
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
 
 
 def provenance(*packages: str) -> dict[str, Any]:
-    """All that a published figure must carry; `packages` are named beside the usual ones."""
+    """Return what every published figure must state; `packages` are added to PACKAGES."""
     return {"hardware": hardware(), "versions": versions(*packages), "commit": commit()}
 
 
 def hardware() -> dict[str, Any]:
-    """The machine, in words."""
+    """Describe the machine."""
     models = [line.split(":", 1)[1].strip() for line in cpuinfo() if line.startswith("model name")]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     found = {
@@ -40,20 +40,20 @@ def hardware() -> dict[str, Any]:
 
 
 def instructions() -> list[str]:
-    """Those of INSTRUCTIONS that the processor has; none where the system does not tell."""
+    """Return the INSTRUCTIONS that the processor has; none if the system does not list them."""
     flags = next((line.split() for line in cpuinfo() if line.startswith(("flags", "Features"))), [])
     return [name for name in INSTRUCTIONS if name in flags]
 
 
 @functools.cache
 def cpuinfo() -> list[str]:
-    """The lines in which Linux tells of its processors; elsewhere none."""
+    """Return the lines of /proc/cpuinfo; none on other systems than Linux."""
     file = Path("/proc/cpuinfo")
     return file.read_text().splitlines() if file.exists() else []
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Versions of Python and of those packages that are installed."""
+    """Return the versions of Python and of the installed packages among PACKAGES and `packages`."""
     found = {"python": platform.python_version()}
     for name in (*PACKAGES, *packages):
         try:
@@ -64,7 +64,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit(root: Path = Path(__file__).parents[1]) -> str:
-    """The commit of a source tree, with a + where it was changed since; nothing where there is none to ask."""
+    """Return the commit of a source tree, with a + after changes; an empty string outside of a clone."""
     if not (root / ".git").exists() or not shutil.which("git"):
         return ""
 
@@ -76,7 +76,7 @@ def commit(root: Path = Path(__file__).parents[1]) -> str:
 
 
 def peak_memory() -> float:
-    """The most memory this process ever held, MB."""
+    """Return the peak memory of this process, in MB."""
     if sys.platform == "linux":
         status = Path("/proc/self/status").read_text().splitlines()
         return int(next(line.split()[1] for line in status if line.startswith("VmHWM"))) * 1024 / 1e6

@@ -1,4 +1,4 @@
-"""Pages that need nothing else."""
+"""Self-contained HTML pages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def escape(text: str) -> str:
-    """Make text safe inside a page."""
+    """Escape text for HTML."""
     return html.escape(text)
 
 
 def page(title: str, body: str) -> str:
-    """A self-contained page: no script, nothing from elsewhere."""
+    """Return a page without scripts or external resources."""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title><style>
@@ -36,7 +36,7 @@ td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; h
 
 
 def svg_of(figure: Figure) -> str:
-    """A figure as an element of a page."""
+    """Return a figure as an SVG element."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg")
     svg = buffer.getvalue()

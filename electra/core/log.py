@@ -1,6 +1,6 @@
-"""Messages and progress: the standard logger `electra`, which prints nothing until somebody installs a handler.
+"""Messages and progress: the standard logger `electra`, which prints nothing until a handler is installed.
 
-The command line does (cli/terminal.py); a program of your own may: `logging.basicConfig(level="INFO")`.
+The command line installs one (cli/terminal.py); a program may call `logging.basicConfig(level="INFO")`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ logger.addHandler(logging.NullHandler())
 
 
 def show_progress(fields: Mapping[str, str]) -> None:
-    """Log `name value` pairs as progress, which a terminal shows on one line that renews itself."""
+    """Log `name value` pairs as progress, which a terminal shows on one line that it overwrites."""
     line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
     logger.info(line, extra={"is_progress": True})
 
 
 def duration(seconds: float) -> str:
-    """Format seconds for people: 42s, 3m12s, 5h07m."""
+    """Format seconds: 42s, 3m12s, 5h07m."""
     minutes, rest = divmod(int(seconds), 60)
     if minutes == 0:
         return f"{rest}s"

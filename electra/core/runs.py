@@ -1,4 +1,4 @@
-"""What a run has written."""
+"""Read the metrics of a run: metrics.jsonl has one JSON object a line, of kind "train" or "eval"."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """The lines of a run's metrics.jsonl."""
+    """Return all lines of the metrics.jsonl of a run, in order."""
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def last_evaluation(folder: Path) -> dict[str, float]:
-    """The newest held-out metrics of a run."""
-    lines = read_metrics(folder)
-    found = [line for line in lines if line["kind"] == "eval"]
-    return {k: v for k, v in found[-1].items() if k != "kind"} if found else {}
+    """Return the latest held-out metrics of a run without their kind; empty before the first evaluation."""
+    evaluations = [line for line in read_metrics(folder) if line["kind"] == "eval"]
+    return {name: value for name, value in evaluations[-1].items() if name != "kind"} if evaluations else {}

@@ -1,4 +1,4 @@
-"""Files on disk: written whole or not at all, known by their hash, one writer a folder."""
+"""Files on disk: atomic writes, hashes, and locks that allow one writer a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def write_atomically(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file beside `path` that takes its place when the block ends well, and vanishes when it does not."""
+    """Open a temporary file that replaces `path` when the block ends, and is deleted if the block raises."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with open(partial, mode, encoding=None if "b" in mode else "utf-8") as file:
@@ -50,7 +50,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; ValueError where it is missing or torn."""
+    """Return the content of a JSON file; ValueError if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; ValueError where something else is in it."""
+    """Return the object in a JSON file; ValueError if the content is of another type."""
     content = read_json(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds no JSON object; it was altered")
@@ -68,14 +68,14 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold `folder` against a second writer; the operating system lets go of it when the process dies."""
+    """Lock `folder` against a second writer; the operating system releases the lock when the process dies."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock", blocking=False)
     try:
@@ -91,7 +91,7 @@ def only_writer(folder: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut."""
+    """Flush the directory entries of `folder`, so that they survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -100,7 +100,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raise ValueError where fewer than `needed` bytes are free under `folder`."""
+    """Raise ValueError if fewer than `needed` bytes are free on the disk of `folder`."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ValueError(
@@ -109,7 +109,7 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 def explained(error: OSError, path: Path) -> OSError:
-    """The same error with the path and, for a full disk, what to do."""
+    """Return the error with the path and a remedy, for a full disk or a folder without write permission."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OSError(
             error.errno,

@@ -1,12 +1,13 @@
-"""Measure a machine: its matrix products and memory, and a preset's training and inference beside them.
+"""Measure a machine: its matrix products and memory, and the training and inference of a preset.
 
-M tokens of a micro-batch, K masked ones, D_in and D_out the sides of a matrix.
+M rows of vectors that a matrix multiplies, D_in and D_out its sides.
 """
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,27 +20,27 @@ from electra.config import PRESETS, SEQ_LENGTHS, BenchConfig, ElectraConfig, Pre
 from electra.core.hardware import peak_memory, provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
-from electra.cost.operations import flops_per_token, scheduled_tokens
+from electra.cost.operations import Trained, flops_per_token, networks, scheduled_tokens
 from electra.interface import Batch
-from electra.models.electra.encoder import Encoder, compile_parts, compute_in
-from electra.models.electra.initialisation import initialise_randomly
+from electra.models.encoder import compile_parts, compute_in
 from electra.models.heads import Discriminator
-from electra.objectives import OBJECTIVES
+from electra.models.registry import backbone_of
+from electra.objectives import find_objective
 from electra.objectives.corruption import max_masked
+from electra.pretraining.optimizer import build_optimizer
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.memory import keep_freed_memory
-from electra.training.muon import OPTIMIZERS
 from electra.training.trainer import WARM_UP, Trainer
 
-FIRST_WORD, MASK = 1000, 103  # as in BERT's vocabulary
+FIRST_WORD, MASK = 1000, 103  # ids in BERT's vocabulary
 DIFFERENT_BATCHES = 8
-COPIED = 1 << 28  # bytes; beyond every cache
+COPIED = 1 << 28  # bytes; more than any cache holds
 INFERENCE = ((1, 32), (1, 128), (32, 128))  # rows x tokens
 Matrix = tuple[int, int, int]  # M, D_in, D_out
 
 
 def bench(config: BenchConfig) -> dict[str, Any]:
-    """Measure what this machine does."""
+    """Measure this machine; return the figures."""
     require(config.preset in PRESETS, f"unknown preset {config.preset!r}; choose one of {', '.join(PRESETS)}")
     run, length, rows = as_benchmarked(config)
     device, dtype = choose_device(run.device), choose_dtype(run)
@@ -55,7 +56,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     times += windows(step, half, config.steps, device)
     speed = rows * length / statistics.median(times)
     model_flops = flops_per_token(run, length)["total"]
-    tokens = scheduled_tokens(PRESETS[config.preset], length)  # of the paper's batch, however it is cut here
+    tokens = scheduled_tokens(PRESETS[config.preset], length)  # with the preset's batch, not the one measured here
     figures: dict[str, Any] = {
         "preset": config.preset,
         "precision": str(dtype).removeprefix("torch."),
@@ -81,7 +82,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
-    """The preset's run on one micro-batch a step, its row length and that micro-batch's rows."""
+    """Return the preset's run with one micro-batch a step, the tokens of a row, and the rows of the micro-batch."""
     run, length = PRESETS[config.preset], config.seq_length or SEQ_LENGTHS[config.preset]
     limit = run.model.max_position_embeddings
     require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
@@ -99,21 +100,21 @@ def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
 def training_step(
     config: PretrainConfig, batches: list[Batch], capture: bool = True
 ) -> tuple[Callable[[], None], float]:
-    """The very step `electra pretrain` takes, on each of `batches` in turn; and the seconds its first one took.
+    """Return the step that `electra pretrain` takes, on each of `batches` in turn, and the seconds of the first one.
 
-    Without `capture`, a GPU is given its kernels one by one.
+    Without `capture`, kernels are launched on a GPU one by one.
     """
     device = choose_device(config.device)
-    objective = OBJECTIVES[config.objective](config, MASK)
-    initialise_randomly(objective, config.model.initializer_range)
+    objective = find_objective(config.objective)(config, MASK)
+    backbone_of(config.model).initialise_randomly(objective, config.model.initializer_range)
     objective.to(device)
     compute_in(objective, choose_dtype(config))
     if should_compile(config):
         compile_parts(objective, device)
     loader, rows = InTurn(batches), len(batches[0].input_ids)
-    optimizer = OPTIMIZERS[config.optimizer](objective, config)
+    optimizer = build_optimizer(objective, config)
     captured = capture and should_capture(config, device)
-    trainer = Trainer(objective, optimizer, loader, None, config, Path(), device, rows, captured)
+    trainer = Trainer(objective, optimizer, loader, config, Path(), device, rows, captured=captured)
     start = time.perf_counter()
     trainer.train_step()
     first = time.perf_counter() - start
@@ -123,18 +124,18 @@ def training_step(
 
 
 class InTurn:
-    """Stands where the loader of prepared text does: a few batches, one after the other."""
+    """A source of batches in place of the loader: a few of them, in turn."""
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
 
     def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
-        """One of them."""
+        """Return one batch."""
         return [self.batches[step % len(self.batches)]]
 
 
 def random_rows(vocab_size: int, rows: int, length: int) -> list[Batch]:
-    """A few batches of full rows of random words."""
+    """Draw a few batches of random words, without padding."""
     generator = torch.Generator().manual_seed(0)
     first = min(FIRST_WORD, vocab_size // 2)
     return [
@@ -144,14 +145,14 @@ def random_rows(vocab_size: int, rows: int, length: int) -> list[Batch]:
 
 
 def full_rows(input_ids: torch.Tensor) -> Batch:
-    """A batch without padding, in which all but the first and last token may be masked."""
+    """Return a batch without padding, in which all tokens except the first and the last may be masked."""
     positions = torch.arange(input_ids.shape[1]).expand_as(input_ids)
     maskable = (positions > 0) & (positions < input_ids.shape[1] - 1)
     return Batch(input_ids, torch.ones_like(input_ids), torch.zeros_like(input_ids), positions, maskable)
 
 
 def windows(step: Callable[[], Any], rounds: int, steps: int, device: torch.device) -> list[float]:
-    """Seconds of a step in each of `rounds` windows of `steps`."""
+    """Return the mean seconds of a step in each of `rounds` windows of `steps`."""
     times = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -163,7 +164,7 @@ def windows(step: Callable[[], Any], rounds: int, steps: int, device: torch.devi
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -172,7 +173,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def matrix_seconds(config: PretrainConfig, tokens: int, length: int, device: torch.device, dtype: torch.dtype) -> float:
-    """Seconds of nothing but one training step's matrix products: forward, for the input, for the weights."""
+    """Time the matrix products of a training step alone: forward, and the gradients of inputs and of weights."""
     total = 0.0
     for (m, d_in, d_out), times in matrices(config, tokens, length).items():
         x, w, y = (torch.randn(shape, device=device).to(dtype) for shape in ((m, d_in), (d_in, d_out), (m, d_out)))
@@ -181,57 +182,48 @@ def matrix_seconds(config: PretrainConfig, tokens: int, length: int, device: tor
     return total + attention_seconds(config, tokens, length, device, dtype)
 
 
-def matrices(config: PretrainConfig, tokens: int, length: int) -> dict[Matrix, int]:
-    """Every weight matrix of a step, with how often it is passed."""
-    counts: dict[Matrix, int] = {}
+def matrices(config: PretrainConfig, tokens: int, length: int) -> Counter[Matrix]:
+    """Return the weight matrices of a step, and how often each is multiplied by so many rows.
 
-    def add(m: int, d_in: int, d_out: int, times: int = 1) -> None:
-        if times:
-            counts[m, d_in, d_out] = counts.get((m, d_in, d_out), 0) + times
-
-    e, v = config.model.embedding_size, config.model.vocab_size
-    masked = tokens // length * max_masked(length, config.mask_prob)
-    shapes = networks(config)
-    for shape in shapes:
-        h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
-        add(tokens, h, 3 * h, layers)
-        for d_in, d_out in ((h, h), (h, i), (i, h)):
-            if shape is shapes[-1]:  # its last layer goes on from masked positions only
-                add(masked, d_in, d_out)
-            add(tokens, d_in, d_out, layers - (shape is shapes[-1]))
-        if e != h:
-            add(tokens, e, h)
-    if config.objective != "mlm":
-        add(tokens, config.model.hidden_size, config.model.hidden_size)
-    add(masked, shapes[-1].hidden_size, e)
-    add(masked, e, v)
-    return counts
+    The RTD head's last matrix is left out: it has one column.
+    """
+    counts: Counter[Matrix] = Counter()
+    for network in networks(config):
+        parts, asked = network.parts, rows_asked(network, config, tokens, length)
+        for m in (*parts.projection.matrices, *parts.layers.matrices):
+            counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.asked)
+            counts[asked, m.d_in, m.d_out] += network.towers * m.asked
+        for m in parts.rtd_head.matrices if network.has_rtd_head else ():
+            counts[tokens, m.d_in, m.d_out] += m.d_out > 1
+        for m in parts.mlm_head.matrices if network.has_mlm_head else ():
+            counts[asked, m.d_in, m.d_out] += 1
+    return +counts
 
 
-def networks(config: PretrainConfig) -> list[ElectraConfig]:
-    """The encoders of a step; the last one carries the language model's head."""
-    return [config.model] if config.objective == "mlm" else [config.model, config.generator]
+def rows_asked(network: Trained, config: PretrainConfig, tokens: int, length: int) -> int:
+    """Return how many of the tokens the last layer of a network computes: all, or as many slots as may be masked."""
+    return tokens if network.asked == 1 else tokens // length * max_masked(length, config.mask_prob)
 
 
 def attention_seconds(
     config: PretrainConfig, tokens: int, length: int, device: torch.device, dtype: torch.dtype
 ) -> float:
-    """Seconds of the products of queries with keys and of probabilities with values: two forward, four backward."""
-    total, shapes = 0.0, networks(config)
-    for shape in shapes:
-        last = max_masked(length, config.mask_prob) / length if shape is shapes[-1] else 1.0
-        size = shape.hidden_size // shape.num_attention_heads
-        q = torch.randn(tokens // length * shape.num_attention_heads, length, size, device=device).to(dtype)
-        p = torch.randn(q.shape[0], length, length, device=device).to(dtype)
-        scores, values = (
-            median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, q.transpose(1, 2)), (p, q))
-        )
-        total += (shape.num_hidden_layers - 1 + last) * (2 * scores + 4 * values)
+    """Time the products of queries with keys and of probabilities with values: two forward, four backward."""
+    total = 0.0
+    for network in networks(config):
+        asked = rows_asked(network, config, tokens, length) / tokens
+        for attention in network.parts.attention:
+            size, seen = attention.width // attention.heads, int(attention.attended(length))
+            q = torch.randn(tokens // length * attention.heads, length, size, device=device).to(dtype)
+            p = torch.randn(q.shape[0], length, seen, device=device).to(dtype)
+            k = q[:, :seen]
+            scores, values = (median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, k.mT), (p, k)))
+            total += network.towers * attention.passes(asked) * (2 * scores + 4 * values)
     return total
 
 
 def median_seconds(product: Callable[[], Any], device: torch.device, seconds: float = 0.15) -> float:
-    """The median seconds of a call, over as many as fit into `seconds`, three at least."""
+    """Return the median seconds of a call, over as many calls as fit into `seconds`, at least three."""
     product()
     times: list[float] = []
     while sum(times) < seconds or len(times) < 3:
@@ -240,7 +232,7 @@ def median_seconds(product: Callable[[], Any], device: torch.device, seconds: fl
 
 
 def copy_speed(device: torch.device) -> float:
-    """Bytes a second that a copy reads and writes."""
+    """Return the bytes per second that a copy reads and writes."""
     source = torch.zeros(COPIED, dtype=torch.uint8, device=device)
     target = torch.ones_like(source)
     return 2 * COPIED / median_seconds(lambda: target.copy_(source), device)
@@ -251,8 +243,8 @@ def copy_speed(device: torch.device) -> float:
 
 @torch.inference_mode()
 def inference(shape: ElectraConfig, device: torch.device, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
-    """Milliseconds and tokens a second of the discriminator, at a few shapes."""
-    network = Discriminator(Encoder(shape)).to(device).eval()
+    """Return the latency and the throughput of the discriminator at a few shapes."""
+    network = Discriminator(backbone_of(shape).encoder(shape)).to(device).eval()
     compute_in(network, dtype)
     found = {}
     for rows, length in INFERENCE:

@@ -1,8 +1,8 @@
 """What a pre-training run costs: floating-point operations, parameters, memory, time.
 
-There are two counts of operations. `original_flops` (paper.py) is the paper's, every operation of a forward pass times
-two: compare it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six for each parameter
-of a matrix that a token passes, plus attention: it compares runs, and gives the utilisation of a machine.
+There are two counts of operations. `original_flops` (paper.py) is that of the paper, every operation of a forward pass
+times two: compare it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six operations for
+each weight that multiplies a token, plus attention: it compares runs, and gives the utilisation of a machine.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from electra.core.log import duration
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 from electra.cost.paper import PAPER, PAPER_COUNTED, original_flops
 
-FLOPS_TIMED = 3e11  # of one step, when a CPU's speed is measured: a second or a few
+FLOPS_TIMED = 3e11  # of a step whose speed is measured on a CPU: a few seconds
 
 
 class Cost(NamedTuple):
-    """What pre-training costs, in words: names and values."""
+    """What pre-training costs, as names and values to print."""
 
     preset: str
     seq_length: int
@@ -43,7 +43,7 @@ def flops(config: FlopsConfig) -> Cost:
 def describe(
     config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given"
 ) -> list[tuple[str, str]]:
-    """Return the run's cost, a name and a value each; `source` says where the speed comes from, 0 leaves time out."""
+    """Return the cost of a run as names and values, with its time where a speed and its `source` are given."""
     per_token = flops_per_token(config, seq_length)
     rows = config.micro_batch_size or min(128, config.train_batch_size)
     tokens = scheduled_tokens(config, seq_length)
@@ -66,7 +66,7 @@ def describe(
 
 
 def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
-    """Tokens a second of a few real training steps on this machine, and how they were made; 0 without torch."""
+    """Measure the tokens per second of a few training steps here, and say how; 0 without torch."""
     try:
         from electra.cost.bench import random_rows, training_step, windows
         from electra.training.device import choose_device

@@ -1,151 +1,151 @@
-"""What a training costs: operations, parameters and memory of every objective. No torch.
-
-h hidden size, i feed-forward width, e embedding width, v vocabulary.
-"""
+"""What a training costs: operations, parameters and memory, from its objective and its backbone. No torch."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-from electra.checkpoints.locate import masked_lm_folder
+from electra.checkpoints.locate import masked_lm_folder, stated_backbone
 from electra.config import ElectraConfig, PretrainConfig
-from electra.core.storage import read_json
+from electra.config.objectives import traits_of
+from electra.core.storage import read_object
+from electra.models.matrices import Attention, Parts
+from electra.models.registry import architecture_of
 
-# The main network is a masked language model; all others end in a head that detects.
-PREDICTS = ("mlm", "replace_mlm", "all_tokens_mlm")
+# -- the networks of a step --------------------------------------------------------------------------------------------
 
 
-def flops_per_token(
-    config: PretrainConfig, seq_length: int, mean_attended: float | None = None, done: float = 1.0
-) -> dict[str, float]:
-    """Training operations per token and part, with their total; the mean until `done` of the training.
+class Trained(NamedTuple):
+    """A network of a training step, and how much of it is computed."""
 
-    Six for every matrix parameter the token passes through (two where nothing is learned; a softmax over the vocabulary
-    by the share of the tokens it is made for, as is all but queries, keys and values of the layer below it) and 12 x
-    layers x hidden size x attended length; look-ups are free. Of two_stage with short rows the total is approximate.
-    `mean_attended` is the mean length of the examples that share a row (default: `seq_length`, one example a row).
-    """
-    attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended
-    encoder, generator = config.model, generator_shape(config)
+    part: Literal["encoder", "generator"]
+    shape: ElectraConfig
+    asked: float  # share of the tokens that its last layer and its softmax compute
+    trained: float  # share of a training pass: a third for a forward pass alone
+    towers: int = 1  # encoders of this shape
+    has_rtd_head: bool = False
+    has_mlm_head: bool = True
+
+    @property
+    def parts(self) -> Parts:
+        """Return the sizes of one encoder and of its heads."""
+        return architecture_of(self.shape).parts(self.shape, self.towers)
+
+
+def networks(config: PretrainConfig, done: float = 1.0) -> list[Trained]:
+    """Return the networks of a step, the main one first; shares are averages until `done` of the training."""
+    traits, generator = traits_of(config.objective), generator_shape(config)
     main, proposing = shares_of_training(config, done)
-    towers = 2 if config.objective == "electric" else 1
-    predicts = config.objective in PREDICTS
-    predicted = 1.0 if config.objective == "all_tokens_mlm" else config.mask_prob  # share of the main network's tokens
-    proposed = config.mask_prob if towers == 1 else 1.0
-    parts = {
-        "encoder": main * layers_flops(encoder, attended, predicted if predicts else 1.0),
-        "generator": proposing * towers * layers_flops(generator, attended, proposed) if generator else 0.0,
-        "projections": main * projection_flops(encoder)
-        + (proposing * towers * projection_flops(generator) if generator else 0.0),
-        "rtd_head": 0.0 if config.objective in ("mlm", "replace_mlm") else main * rtd_head_flops(encoder),
-        "mlm_head": (main * mlm_head_flops(encoder, predicted) if predicts else 0.0)
-        + (proposing * mlm_head_flops(generator, proposed, towers) if generator else 0),
-    }
-    return {**parts, "total": sum(parts.values())}
+    predicts = traits.head != "rtd"
+    predicted = 1.0 if traits.predicts == "all" else config.mask_prob
+    found = [Trained("encoder", config.model, predicted if predicts else 1.0, main, 1, traits.head != "mlm", predicts)]
+    if generator:
+        proposed = config.mask_prob if traits.generator_towers == 1 else 1.0  # several see no [MASK]
+        found.append(Trained("generator", generator, proposed, proposing, traits.generator_towers))
+    return found
 
 
 def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float, float]:
-    """How much of a full training pass the main network and the generator take at a token, on average until `done`.
-
-    A forward pass alone is a third of it.
-    """
-    if config.objective == "two_stage":
+    """Return the shares of a full training pass that the main network and the generator take, averaged until `done`."""
+    if traits_of(config.objective).generator_alone_first:
         alone = min(1.0, config.generator_stage / done)
         return 1 - alone, alone + (1 - alone) / 3
     return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
 
 
+def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
+    """Return the generator's shape, from the configuration or from a folder; None where no network generates."""
+    if traits_of(config.objective).generator == "none" or config.generator_kind in ("uniform", "unigram"):
+        return None
+    if config.generator_kind == "mlm":
+        return config.generator
+    folder = masked_lm_folder(Path(config.generator_kind))
+    content = read_object(folder / "config.json")
+    return stated_backbone(content, folder).read_config(content, folder)
+
+
+# -- operations --------------------------------------------------------------------------------------------------------
+
+
+def flops_per_token(
+    config: PretrainConfig, seq_length: int, mean_attended: float | None = None, done: float = 1.0
+) -> dict[str, float]:
+    """Return the training operations per token of each part and in total, averaged until `done` of the training.
+
+    A token costs six operations for every weight of a matrix that multiplies it, two in a network that is not trained,
+    and 12 x hidden size x attended length for every layer; look-ups are free. Heads over the vocabulary and the layer
+    below them, except its queries, keys and values, are computed for some of the tokens only. The total is approximate
+    for two_stage with short rows. `mean_attended` is the mean length of the examples that share a row (default:
+    `seq_length`, one example a row).
+    """
+    attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended
+    found = dict.fromkeys(("encoder", "generator", "projections", "rtd_head", "mlm_head"), 0.0)
+    for network in networks(config, done):
+        parts, asked, encoders = network.parts, network.asked, network.trained * network.towers
+        layers = 6.0 * parts.layers.multiplications(asked) + attention_flops(parts.attention, attended, asked)
+        found[network.part] += encoders * layers
+        found["projections"] += encoders * 6.0 * parts.projection.multiplications()
+        if network.has_rtd_head:
+            found["rtd_head"] += network.trained * 6.0 * parts.rtd_head.multiplications()
+        if network.has_mlm_head:
+            found["mlm_head"] += network.trained * 6.0 * asked * parts.mlm_head.multiplications()
+    return {**found, "total": sum(found.values())}
+
+
+def attention_flops(attention: Sequence[Attention], length: float, asked: float) -> float:
+    """Return the training operations per token of the products between tokens of an example."""
+    return sum(12.0 * a.passes(asked) * a.width * a.attended(length) for a in attention)
+
+
 def row_length(config: PretrainConfig, seq_length: int, done: float = 1.0) -> float:
-    """Tokens of a row, on average until `done`."""
+    """Return the tokens of a row, averaged until `done` of the training."""
     short = min(1.0, config.short_stage / done) if config.short_stage else 0.0
     return short * min(config.short_length, seq_length) + (1 - short) * seq_length
 
 
-def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
-    """The generator's shape: the configuration's, a folder's, or none."""
-    if config.objective == "mlm" or config.generator_kind in ("uniform", "unigram"):
-        return None
-    if config.generator_kind == "mlm":
-        return config.generator
-    content = read_json(masked_lm_folder(Path(config.generator_kind)) / "config.json")
-    content.setdefault("embedding_size", content.get("hidden_size", ElectraConfig.embedding_size))  # BERT has no other
-    return ElectraConfig(**{f.name: content[f.name] for f in fields(ElectraConfig) if f.name in content})
+def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:
+    """Return the tokens that the full schedule reads, in rows without padding."""
+    tokens = config.train_steps * config.train_batch_size * seq_length
+    return min(tokens, config.max_tokens) if config.max_tokens else tokens
 
 
-def layers_flops(shape: ElectraConfig, attended: float, asked: float = 1.0) -> float:
-    """Training operations per token of an encoder's layers, the last one made for an `asked` share of the tokens."""
-    h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
-    passed = layers - 1 + asked  # but for queries, keys and values, which are made for all
-    return 6.0 * (layers * 3 * h * h + passed * (h * h + 2 * h * i)) + 12.0 * passed * h * attended
-
-
-def projection_flops(shape: ElectraConfig) -> float:
-    """Training operations per token between the embeddings and the first layer."""
-    return 6.0 * shape.embedding_size * shape.hidden_size if shape.embedding_size != shape.hidden_size else 0.0
-
-
-def rtd_head_flops(shape: ElectraConfig) -> float:
-    """Training operations per token of the head that detects."""
-    return 6.0 * (shape.hidden_size**2 + shape.hidden_size)
-
-
-def mlm_head_flops(shape: ElectraConfig, share: float, towers: int = 1) -> float:
-    """Training operations per token of the softmax over the vocabulary, made for a `share` of the tokens."""
-    return 6.0 * share * shape.embedding_size * (towers * shape.hidden_size + shape.vocab_size)
+# -- parameters and memory ---------------------------------------------------------------------------------------------
 
 
 def parameter_counts(config: PretrainConfig) -> dict[str, int]:
-    """Parameters of each part and in total; what is shared counts once, and `encoder` includes `embeddings`."""
-    encoder, generator = config.model, generator_shape(config)
-    objective, h, towers = config.objective, encoder.hidden_size, 2 if config.objective == "electric" else 1
-    proposing = 0
-    if generator:
-        proposing = 0 if config.share == "all" else towers * body_parameters(generator)
-        proposing += embedding_parameters(generator) if config.share in ("none", "gdes") else 0
-        proposing += generator.hidden_size + 1 if objective == "adversarial" else 0  # the baseline
+    """Return the parameters of each part and in total; shared ones count once, and `encoder` includes `embeddings`."""
+    main, *generators = networks(config)
     counts = {
-        "embeddings": embedding_parameters(encoder),
-        "encoder": embedding_parameters(encoder) + body_parameters(encoder),
-        "rtd_head": 0 if objective in ("mlm", "replace_mlm") else h * h + h + h + 1,
-        "generator": proposing,
-        "mlm_head": (mlm_head_parameters(encoder) if objective in PREDICTS else 0)
-        + (mlm_head_parameters(generator, towers) if generator else 0),
+        "embeddings": main.parts.embeddings.parameters,
+        "encoder": main.parts.embeddings.parameters + main.parts.body,
+        "rtd_head": main.parts.rtd_head.parameters * main.has_rtd_head,
+        "generator": sum(generator_parameters(config, generator) for generator in generators),
+        "mlm_head": sum(n.parts.mlm_head.parameters for n in (main, *generators) if n.has_mlm_head),
     }
     return {**counts, "total": sum(counts.values()) - counts["embeddings"]}
 
 
-def embedding_parameters(shape: ElectraConfig) -> int:
-    """Parameters of the three tables and their LayerNorm."""
-    return (shape.vocab_size + shape.max_position_embeddings + shape.type_vocab_size + 2) * shape.embedding_size
-
-
-def mlm_head_parameters(shape: ElectraConfig, towers: int = 1) -> int:
-    """Parameters of the head over the vocabulary; its table is the embeddings'."""
-    return towers * shape.hidden_size * shape.embedding_size + 3 * shape.embedding_size + shape.vocab_size
-
-
-def body_parameters(shape: ElectraConfig) -> int:
-    """Parameters of an encoder without its embeddings: the projection, where the widths differ, and the layers."""
-    e, h, i = shape.embedding_size, shape.hidden_size, shape.intermediate_size
-    projection = e * h + h if e != h else 0
-    attention = 4 * (h * h + h) + 2 * h
-    feed_forward = 2 * h * i + i + h + 2 * h
-    return projection + shape.num_hidden_layers * (attention + feed_forward)
+def generator_parameters(config: PretrainConfig, generator: Trained) -> int:
+    """Return the parameters of a generator that the main network does not have, without its head."""
+    body = 0 if config.share == "all" else generator.towers * generator.parts.body
+    tables = generator.parts.embeddings.parameters if config.share in ("none", "gdes") else 0
+    baseline = generator.shape.hidden_size + 1 if traits_of(config.objective).generator_baseline else 0
+    return body + tables + baseline
 
 
 def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str, int]:
-    """Bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
+    """Return the bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
 
-    A layer is taken to keep 9 vectors of the hidden size and 2 of the feed-forward width per token, and no attention
-    matrix; the last one below a language model's head less; the head itself three fp32 copies of its logits. `rows` are
-    those of one micro-batch. Precision "auto" is counted as bf16.
+    `rows` are those of one micro-batch. Logits over the vocabulary are kept in three fp32 copies. Precision "auto" is
+    counted as bf16.
     """
-    parameters, objective = parameter_counts(config)["total"], config.objective
-    predicted = 1.0 if objective in ("all_tokens_mlm", "electric") else config.mask_prob
-    kept = kept_values(config.model, predicted if objective in PREDICTS else 1.0)
-    if objective != "mlm" and config.generator_kind == "mlm":  # a frozen one keeps nothing: it has no backward pass
-        kept += (2 if objective == "electric" else 1) * kept_values(config.generator, predicted)
+    parameters = parameter_counts(config)["total"]
+    predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
+    main, *generators = networks(config)
+    kept = kept_values(main.parts, main.asked)
+    if config.generator_kind == "mlm":  # a frozen generator has no backward pass
+        kept += sum(generator.towers * kept_values(generator.parts, predicted) for generator in generators)
     value_bytes = 4 if config.precision == "fp32" else 2
     logits = predicted * config.model.vocab_size * 3 * 4
     parts = {
@@ -157,16 +157,10 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     return {**parts, "total": sum(parts.values())}
 
 
-def kept_values(shape: ElectraConfig, asked: float) -> float:
-    """Values per token that an encoder's layers keep for the backward pass, the last one for an `asked` share of them.
+def kept_values(parts: Parts, asked: float) -> float:
+    """Estimate the values per token that the layers of an encoder keep for the backward pass.
 
-    Its input, queries, keys and values it keeps for all.
+    They are the input and the output of every matrix and one more vector a layer, but no attention matrix.
     """
-    h, i, layers = shape.hidden_size, shape.intermediate_size, shape.num_hidden_layers
-    return layers * 4.0 * h + (layers - 1 + asked) * (5 * h + 2 * i)
-
-
-def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:
-    """Tokens the full schedule reads, rows taken as full."""
-    tokens = config.train_steps * config.train_batch_size * seq_length
-    return min(tokens, config.max_tokens) if config.max_tokens else tokens
+    matrices = sum(m.passes(asked) * (m.d_in + m.d_out) for m in parts.layers.matrices)
+    return matrices + sum(a.passes(asked) * a.width for a in parts.attention)

@@ -1,4 +1,4 @@
-"""The operations of the paper's models, as its authors counted them."""
+"""The training operations of the paper's models, counted as its authors do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DROPOUT, LAYER_NORM, GELU, SOFTMAX = 4, 5, 8, 5
 
 @dataclass(frozen=True)
 class PaperNetwork:
-    """One network of the paper's Tables 1, 2, 3 and 8, and how long it was trained.
+    """A network of the paper's Tables 1, 2, 3 and 8, and how long it was trained.
 
     Multiply and add are two operations, the backward pass costs what the forward one does, and an embedding look-up is
     a product with a one-hot vector.
@@ -34,13 +34,13 @@ class PaperNetwork:
     cross_attention: bool = False
 
     def training_flops(self) -> float:
-        """Operations of the whole training."""
+        """Return the operations of the whole training."""
         head = self.mlm_head_flops() if self.head == "mlm" else self.rtd_head_flops()
         token = self.layers * self.layer_flops() + self.embedding_flops() + head
         return 2 * self.batch * self.steps * self.s * token
 
     def layer_flops(self) -> int:
-        """Operations of one layer in the forward pass, per token."""
+        """Return the operations of one layer in the forward pass, per token."""
         h, s, i = self.h, self.s, self.i or 4 * self.h
         heads = self.heads or max(h // 64, 1)
         attention = heads * self.head_size or h
@@ -54,7 +54,7 @@ class PaperNetwork:
         return attentions * (queries_keys_values + weights + average + output) + feed_forward
 
     def embedding_flops(self) -> int:
-        """Operations of the input embeddings, per token."""
+        """Return the operations of the input embeddings, per token."""
         e = self.e or self.h
         words = 2 * e * self.v
         positions_and_segments = 2 * e * (self.s + 2) + 2 * e
@@ -62,18 +62,18 @@ class PaperNetwork:
         return words + positions_and_segments + (LAYER_NORM + DROPOUT) * e + projection
 
     def mlm_head_flops(self) -> float:
-        """Operations of the softmax over the vocabulary, averaged over all tokens."""
+        """Return the operations of the softmax over the vocabulary, averaged over all tokens."""
         e = self.e or self.h
         transform = 2 * self.h * e + (1 + GELU + LAYER_NORM) * e
         return self.predicted * (transform + 2 * e * self.v + (SOFTMAX + 2) * self.v)
 
     def rtd_head_flops(self) -> int:
-        """Operations of the original-or-replaced head, per token."""
+        """Return the operations of the original-or-replaced head, per token."""
         return 2 * self.h * self.h + (1 + GELU) * self.h + 2 * self.h
 
 
 def paper_electra(h: int, layers: int, generator_h: int, **training: int) -> tuple[PaperNetwork, ...]:
-    """Discriminator and generator of the paper's ELECTRA, which share their embeddings."""
+    """Return the discriminator and the generator of a model of the paper, which share their embeddings."""
     discriminator = PaperNetwork(h, layers, **{"e": h, **training}, head="rtd")  # type: ignore[arg-type]
     return discriminator, replace(discriminator, h=generator_h, head="mlm")
 
@@ -105,7 +105,7 @@ PAPER_COUNTED = {
 
 
 def original_flops(name: str) -> float:
-    """Training operations of a model of the paper, as its authors counted them."""
+    """Return the training operations of a model of the paper, counted as its authors do."""
     require(
         name in PAPER_COUNTED or name in PAPER,
         f"unknown model {name!r}; the paper counts {', '.join([*PAPER_COUNTED, *PAPER])}",

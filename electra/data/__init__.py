@@ -1,1 +1,1 @@
-"""From raw text to batches."""
+"""From text to batches: documents, chunks, shards, rows."""

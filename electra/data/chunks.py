@@ -1,4 +1,4 @@
-"""One chunk of documents -> its own shards: the unit of work that a process does, and that a restart can skip."""
+"""Turn a chunk of documents into shards: the unit of work of a process, and the unit that a restart can skip."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a chunk becomes shards."""
+    """The settings that decide the shards of a chunk."""
 
     folder: Path
     seq_length: int
@@ -46,7 +46,7 @@ class Recipe:
 
 
 def cut_chunks(documents: Iterable[list[str]]) -> Iterator[Chunk]:
-    """Gather documents; chunks grow with the corpus, so that a large one has hundreds of shards, not ten thousands."""
+    """Gather documents into chunks that grow with the corpus: a large one has hundreds of shards, not ten thousand."""
     index = size = 0
     gathered: list[bytes] = []
     for lines in documents:
@@ -60,7 +60,7 @@ def cut_chunks(documents: Iterable[list[str]]) -> Iterator[Chunk]:
 
 
 def hash_of(documents: list[bytes]) -> str:
-    """The hash of a chunk's text."""
+    """Hash the text of a chunk."""
     digest = hashlib.blake2b(digest_size=16)
     for document in documents:
         digest.update(len(document).to_bytes(8, "little") + document)
@@ -68,12 +68,12 @@ def hash_of(documents: list[bytes]) -> str:
 
 
 def sidecar(folder: Path, index: int) -> Path:
-    """The note that a chunk is done."""
+    """Return the path of the note that a chunk is done."""
     return folder / "chunks" / f"{index:05d}.json"
 
 
 def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
-    """What an earlier run noted of this chunk, if its shards are there and its text is still the same."""
+    """Return the note of an earlier run for this chunk, or None if a shard is missing or the text has changed."""
     path = sidecar(folder, chunk.index)
     if not path.is_file():
         return None
@@ -83,37 +83,46 @@ def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
 
 
 def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any]:
-    """Tokenise, pack and write a chunk; return what its note says."""
+    """Tokenise, pack and write a chunk, then its note; return the note."""
     tokenizer = cache.tokenizer
-    rng = random.Random(f"{recipe.seed} {chunk.index}")
-    packer = Packer(recipe.seq_length, tokenizer.cls_id, tokenizer.sep_id, rng, carry=recipe.packing != "paper")
-    dtype = token_dtype(tokenizer.vocab_size)
-    tokens: dict[str, list[np.ndarray]] = {split: [] for split in SPLITS}
-    lengths: dict[str, list[int]] = {split: [] for split in SPLITS}
-    counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "kept_tokens": 0, "unknown": 0}
-    for document, lines in encoded(chunk.documents, cache):
-        split = "heldout" if is_heldout(document, recipe.heldout) else "train"
-        examples = packer.pack(lines)
-        lengths[split].extend(map(len, examples))
-        tokens[split].append(np.fromiter(chain.from_iterable(examples), dtype))
-        counts["documents"] += 1
-        counts["lines"] += len(lines)
-        counts["bytes"] += len(document)
-        counts["text_tokens"] += sum(map(len, lines))
+    splits, counts = pack_chunk(chunk, cache, recipe)
     note: dict[str, Any] = {"text": chunk.hash, "counts": counts}
+    dtype = token_dtype(tokenizer.vocab_size)
     special = np.array([tokenizer.cls_id, tokenizer.sep_id], dtype)
-    for split in SPLITS:
-        flat = np.concatenate([np.zeros(0, dtype), *tokens[split]])
+    for split, (tokens, lengths) in splits.items():
+        flat = np.concatenate([np.zeros(0, dtype), *tokens])
         counts["kept_tokens"] += len(flat) - int(np.isin(flat, special).sum())
         counts["unknown"] += int((flat == tokenizer.unk_id).sum()) if tokenizer.unk_id is not None else 0
         name = f"{split}-{chunk.index:05d}"
-        note[split] = [write_shard(recipe.folder, name, flat, np.array(lengths[split]))] if lengths[split] else []
+        note[split] = [write_shard(recipe.folder, name, flat, np.array(lengths))] if lengths else []
     write_json(sidecar(recipe.folder, chunk.index), note)
     return note
 
 
+def pack_chunk(
+    chunk: Chunk, cache: WordCache, recipe: Recipe
+) -> tuple[dict[str, tuple[list[np.ndarray], list[int]]], dict[str, int]]:
+    """Return for each split the token ids of each document and the length of each example, then the counts so far."""
+    tokenizer = cache.tokenizer
+    rng = random.Random(f"{recipe.seed} {chunk.index}")
+    packer = Packer(recipe.seq_length, tokenizer.cls_id, tokenizer.sep_id, rng, carry=recipe.packing != "paper")
+    dtype = token_dtype(tokenizer.vocab_size)
+    splits: dict[str, tuple[list[np.ndarray], list[int]]] = {split: ([], []) for split in SPLITS}
+    counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "kept_tokens": 0, "unknown": 0}
+    for document, lines in encoded(chunk.documents, cache):
+        tokens, lengths = splits["heldout" if is_heldout(document, recipe.heldout) else "train"]
+        examples = packer.pack(lines)
+        lengths.extend(map(len, examples))
+        tokens.append(np.fromiter(chain.from_iterable(examples), dtype))
+        counts["documents"] += 1
+        counts["lines"] += len(lines)
+        counts["bytes"] += len(document)
+        counts["text_tokens"] += sum(map(len, lines))
+    return splits, counts
+
+
 def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, list[list[int]]]]:
-    """Documents with the ids of their lines, tokenised a good many at a time."""
+    """Yield documents with the ids of their lines; many are tokenised at once."""
     gathered: list[bytes] = []
     size = 0
     for index, document in enumerate(documents):
@@ -127,30 +136,30 @@ def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, l
 
 
 def is_heldout(document: bytes, share: float) -> bool:
-    """Decide by the text alone, so that neither order nor neighbours matter and doubles stay together."""
+    """Decide by the hash of the text alone: the order of documents has no influence, and duplicates share a split."""
     return int.from_bytes(hashlib.blake2b(document, digest_size=8).digest(), "big") < share * 2**64
 
 
-# -- in a process of its own -------------------------------------------------------------------------------------------
+# -- in a worker process -----------------------------------------------------------------------------------------------
 
 _worker: dict[str, Any] = {}
 
 
 def start_worker(recipe: Recipe) -> None:
-    """Make a new process ready: it loads the tokeniser once, and ends when the process that started it does."""
+    """Initialise a worker process: load the tokeniser once, and end when the parent process does."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _worker.update(recipe=recipe, cache=WordCache(load_tokenizer(recipe.folder)))
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def end_with_parent() -> None:
-    """Wait for the end of the process that started this one, then leave: an orphan would write into a restart."""
+    """Exit as soon as the parent process has ended: an orphan would write into the folder of a restart."""
     parent = parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
 
 
-def work(chunk: Chunk) -> dict[str, Any]:
-    """Write a chunk in a worker."""
+def write_in_worker(chunk: Chunk) -> dict[str, Any]:
+    """Write a chunk with the tokeniser and the recipe of this worker."""
     return write_chunk(chunk, _worker["cache"], _worker["recipe"])

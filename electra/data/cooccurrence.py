@@ -1,6 +1,6 @@
-"""Word vectors from counts: which token stands beside which, before any training.
+"""Word vectors from the counts of neighbouring tokens, before any training.
 
-V vocabulary. Counts are sparse, so a vocabulary of 30,000 takes seconds too.
+V is the size of the vocabulary. Counts are sparse: a vocabulary of 30,000 takes seconds.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags, hstack
 
 Floats = NDArray[np.float64]
-WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour, and its weight
+WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour and its weight
 MAX_TOKENS = 20_000_000  # more text hardly changes the vectors
 
 
 def unigram_probabilities(tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int]) -> Floats:
-    """How often each token occurs, smoothed by half a count; 0 for special tokens: [V]."""
+    """Return the frequency of each token, smoothed by half a count, 0 for special tokens: [V]."""
     counts = np.bincount(tokens, minlength=vocab_size) + 0.5
     counts[list(special_ids)] = 0
     return counts / counts.sum()
@@ -27,7 +27,7 @@ def word_vectors(
     tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int
 ) -> Floats:
     """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], unit scale."""
-    from sklearn.utils.extmath import randomized_svd  # 120 MB of memory that other runs need not hold
+    from sklearn.utils.extmath import randomized_svd  # imported here, as it takes 120 MB
 
     blocks = []
     for distance, weight in WINDOW:
@@ -36,7 +36,8 @@ def word_vectors(
     U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
     vectors = (vectors - vectors.mean(0)) / vectors.std()
-    # Rare tokens have short vectors, frequent ones long: bring them closer, or the first LayerNorm does so blindly.
+    # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would remove
+    # all of the difference.
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     typical = np.sqrt(width)
     return vectors * typical / (lengths + 0.3 * typical)
@@ -45,7 +46,7 @@ def word_vectors(
 def neighbour_counts(
     tokens: NDArray[np.integer], distance: int, vocab_size: int, special_ids: Collection[int]
 ) -> csr_matrix:
-    """How often token j stands `distance` after token i; special tokens are nobody's neighbour: sparse [V, V]."""
+    """Count how often token j follows token i at `distance`, without special tokens: sparse [V, V]."""
     tokens = tokens[:MAX_TOKENS].astype(np.int64)
     left, right = tokens[:-distance], tokens[distance:]
     inside = ~(np.isin(left, list(special_ids)) | np.isin(right, list(special_ids)))
@@ -54,7 +55,7 @@ def neighbour_counts(
 
 
 def positive_pmi(counts: csr_matrix) -> csr_matrix:
-    """max(0, log P(i, j) / P(i) P(j)), the neighbour's distribution flattened to the power 0.75 (Levy et al., 2015)."""
+    """Return max(0, log P(i, j) / P(i) P(j)), P(j) raised to the power of 0.75 (Levy et al., 2015): sparse [V, V]."""
     rows = np.asarray(counts.sum(1)).ravel() + 1
     context = np.asarray(counts.sum(0)).ravel() ** 0.75
     context = context / max(context.sum(), 1e-9)

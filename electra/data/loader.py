@@ -1,7 +1,7 @@
-"""From examples on disk to the batches of a step, as a pure function of (seed, step), and of its stage.
+"""Batches of a step from examples on disk, as a pure function of (seed, step, stage).
 
-No iterator has a history: step 1,000,000 is made as fast as step 0, and a resumed run reads what the uninterrupted
-one would have read, on any number of processes.
+There is no iterator state: step 1,000,000 is built as fast as step 0, and a resumed run reads the same text as an
+uninterrupted one, on any number of processes.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ Ints = NDArray[np.int64]
 
 
 class Rows(NamedTuple):
-    """An epoch's rows: row r holds examples[starts[r] : starts[r + 1]]."""
+    """The rows of an epoch: row r holds examples[starts[r] : starts[r + 1]]."""
 
     examples: Ints
     starts: Ints
-    order: Ints
+    order: Ints  # in which the rows are read
 
 
 class Loader:
-    """Rows of `seq_length` slots, `batch_size` a step.
+    """Reads rows of `seq_length` slots, `batch_size` per step.
 
-    packed: fill a row with several examples where they fit (no example is cut); else one example a row.
+    packed: put several whole examples into a row where they fit; otherwise one example per row.
     short_stage: share of the training, at its start, in which rows are cut into pieces of `short_length` slots.
     """
 
@@ -55,11 +55,12 @@ class Loader:
         self.num_rows = int(self.row_of_slot.max()) + 1
         self.by_row = np.argsort(self.row_of_slot, kind="stable")
         self.starts = np.searchsorted(self.row_of_slot[self.by_row], np.arange(self.num_rows + 1))
-        self.lengths = examples.lengths.astype(np.min_scalar_type(self.seq_length))  # small numbers sort in linear time
+        # Small integers are sorted in linear time.
+        self.lengths = examples.lengths.astype(np.min_scalar_type(self.seq_length))
         self.epochs: dict[int, Rows] = {}
 
     def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
-        """The batches of one optimizer step, `size` rows each, when a share `done` of the training is over."""
+        """Return the micro-batches of an optimizer step, `size` rows each, at a share `done` of the training."""
         first = step * self.batch_size
         rows = [self.row(number) for number in range(first, first + self.batch_size)]
         batches = [self.batch(rows[i : i + size]) for i in range(0, self.batch_size, size)]
@@ -68,14 +69,14 @@ class Loader:
         )
 
     def row(self, number: int) -> list[NDArray[np.integer]]:
-        """The examples of the `number`th row ever read."""
+        """Return the examples of the `number`th row that training reads, counted from the start of the first epoch."""
         epoch, place = divmod(number, self.num_rows)
         rows = self.epoch(epoch)
         row = rows.order[place]
         return [self.examples[int(i)] for i in rows.examples[rows.starts[row] : rows.starts[row + 1]]]
 
     def epoch(self, number: int) -> Rows:
-        """Shuffle one epoch: examples of a length change places, then rows do. The last two epochs are kept."""
+        """Shuffle an epoch: swap examples of equal length, then permute rows. The last two epochs are cached."""
         if number not in self.epochs:
             rng = np.random.default_rng([self.seed, number])
             shuffled = rng.permutation(len(self.examples))
@@ -102,9 +103,9 @@ class Loader:
 
 
 def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
-    """Cut rows into pieces, blind to one another, which attention passes over faster: [B, L] -> [B L / length, length].
+    """Cut rows into pieces for faster attention, which stays within a piece: [B, L] -> [B L / length, length].
 
-    Tokens keep their positions, so those of a whole row are all learned. A last piece that is shorter is padded.
+    Tokens keep their position ids, so that all positions of a row are trained. A shorter last piece is padded.
     """
     missing = -batch.input_ids.shape[1] % length
     ids = F.pad(batch.input_ids, (0, missing), value=pad_id)
@@ -112,17 +113,17 @@ def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
 
 
 def pack(lengths: Ints, seq_length: int) -> Ints:
-    """Assign every example, in order of length, to a row: [examples] -> row of each.
+    """Assign examples, sorted by length, to rows: [examples] -> row of each.
 
-    Best fit by counting: the longest example left opens a row, the longest that still fits closes it in. Rows of one
-    pattern are made at once, so millions of examples take no longer than thousands.
+    Best fit by counting: a row starts with the longest example left, and takes the longest that still fits until none
+    does. All rows with the same lengths are made at once, so the cost hardly grows with the number of examples.
     """
     left = np.bincount(lengths, minlength=seq_length + 1)
     rows_by_length: list[list[Ints]] = [[] for _ in left]
     row = 0
     for longest in range(len(left) - 1, 0, -1):
         while left[longest]:
-            pattern = fill(left, longest, seq_length)
+            pattern = best_fit(left, longest, seq_length)
             times = int(min(left[n] // pattern.count(n) for n in set(pattern)))
             rows = np.arange(row, row + times)
             for n in pattern:
@@ -132,8 +133,8 @@ def pack(lengths: Ints, seq_length: int) -> Ints:
     return np.concatenate([rows for of_length in rows_by_length for rows in of_length])
 
 
-def fill(left: Ints, longest: int, seq_length: int) -> list[int]:
-    """The lengths of one row: `longest`, then each time the longest of what is left that fits."""
+def best_fit(left: Ints, longest: int, seq_length: int) -> list[int]:
+    """Return the lengths in one row: `longest`, then repeatedly the longest of those left that fits."""
     pattern, space = [longest], seq_length - longest
     for n in range(min(longest, space), 0, -1):
         while n <= space and left[n] > pattern.count(n):

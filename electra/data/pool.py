@@ -1,4 +1,4 @@
-"""A pool of processes that write chunks, and whose notes come back in order."""
+"""A pool of processes that write chunks and return their notes in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from electra.data.chunks import Chunk, Recipe, finished, start_worker, work, write_chunk
+from electra.data.chunks import Chunk, Recipe, finished, start_worker, write_chunk, write_in_worker
 from electra.text.tokenizer import Tokenizer
 from electra.text.word_cache import WordCache
 
@@ -18,7 +18,7 @@ WORTH_A_POOL = 4_000_000  # bytes of sources below which starting processes cost
 
 
 def number_of_workers(wanted: int, total_bytes: int | None) -> int:
-    """As many processes as asked for or as there are cores; one where there is little to do."""
+    """Return the number asked for; by default the number of cores, or one for a small corpus."""
     if wanted:
         return wanted
     small = total_bytes is not None and total_bytes < WORTH_A_POOL
@@ -28,7 +28,7 @@ def number_of_workers(wanted: int, total_bytes: int | None) -> int:
 def in_processes(
     chunks: Iterator[Chunk], tokenizer: Tokenizer, recipe: Recipe, workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Write chunks in processes, two more in flight than there are processes; yield their notes in order."""
+    """Write chunks in worker processes and yield their notes in order; two chunks more than workers are in flight."""
     if workers == 1:
         cache = WordCache(tokenizer)
         for chunk in chunks:
@@ -39,22 +39,23 @@ def in_processes(
     waiting: deque[Future[dict[str, Any]]] = deque()
     try:
         for chunk in chunks:
-            waiting.append(done(note) if (note := finished(recipe.folder, chunk)) else pool.submit(work, chunk))
+            note = finished(recipe.folder, chunk)
+            waiting.append(completed(note) if note else pool.submit(write_in_worker, chunk))
             if len(waiting) > workers + 2:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise ValueError(
-            "a process ended by itself: out of memory, most likely (fewer --num-workers need less); or, where this was "
-            'called from a script, the script lacks `if __name__ == "__main__":`'
+            "a worker process died: most likely out of memory (fewer --num-workers need less); or, if this was called "
+            'from a script, the script lacks `if __name__ == "__main__":`'
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def done(note: dict[str, Any]) -> Future[dict[str, Any]]:
-    """A future that is already over."""
+def completed(note: dict[str, Any]) -> Future[dict[str, Any]]:
+    """Return a completed future."""
     future: Future[dict[str, Any]] = Future()
     future.set_result(note)
     return future

@@ -1,17 +1,15 @@
-"""The verb `prepare`: raw text -> a tokeniser and shards, resumable, the same for any number of processes."""
+"""The verb `prepare`: turn text into a tokeniser and shards, resumable, with the same result for any --num-workers."""
 
 from __future__ import annotations
 
 import itertools
 import shutil
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from electra.config import PrepareConfig, to_dict
-from electra.core.log import duration, logger, show_progress
+from electra.core.log import logger
 from electra.core.storage import (
     explained,
     only_writer,
@@ -24,29 +22,30 @@ from electra.core.storage import (
 from electra.data.chunks import SPLITS, Recipe, cut_chunks
 from electra.data.corpus import Corpus
 from electra.data.pool import in_processes, number_of_workers
+from electra.data.report import Progress, report
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
 
 TRAINABLE = ("wordpiece", "bpe", "unigram")
-TRAINING_BYTES = 100_000_000  # of text that a vocabulary is learnt from
-COMPRESSION = 4  # text bytes a compressed byte holds, roughly
-OURS = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
+TRAINING_BYTES = 100_000_000  # of text to train a vocabulary on
+COMPRESSION = 4  # bytes of text in a byte of a compressed file, roughly
+OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
 
 
 def prepare(config: PrepareConfig) -> dict[str, Any]:
     """Prepare text for pre-training; return the manifest.
 
-    The same call again returns at once, or goes on where it was interrupted.
+    A second call returns at once, or continues a preparation that was interrupted.
 
     Raises:
-        ValueError: a source, the tokeniser or the folder is not fit; the message says what to change.
+        ValueError: a source, the tokeniser or the folder cannot be used; the message says what to change.
         OSError: the folder cannot be written, or the disk is full.
     """
     folder = Path(config.out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose another --out")
-    corpus = Corpus(config, stdin=folder / "stdin.partial")  # finds all files before anything is written
+    corpus = Corpus(config, stdin=folder / "stdin.partial")  # a wrong source is found before anything is written
     try:
         with only_writer(folder):
             return prepare_folder(config, corpus, folder)
@@ -55,7 +54,7 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
 
 
 def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[str, Any]:
-    """Do the work in a folder that is held."""
+    """Prepare in a folder that this process has locked."""
     refuse_other_content(config, folder)
     if "-" in config.sources:
         copy_stdin(folder / "stdin.partial")
@@ -75,12 +74,12 @@ def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[
     return manifest
 
 
-# -- what the folder already holds -------------------------------------------------------------------------------------
+# -- an existing folder ------------------------------------------------------------------------------------------------
 
 
 def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
-    """Raise ValueError where a folder holds things that are not ours."""
-    foreign = [path.name for path in folder.iterdir() if path.name not in OURS and path.name[0] != "."]
+    """Raise ValueError if a folder holds files of others."""
+    foreign = [path.name for path in folder.iterdir() if path.name not in OWN_FILES and path.name[0] != "."]
     if foreign and not (folder / "prepare.json").is_file():
         raise ValueError(
             f"{folder} holds other files ({', '.join(sorted(foreign)[:3])}); choose an empty or new folder for --out"
@@ -88,31 +87,31 @@ def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
 
 
 def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError where a folder was prepared in another way, and say in which; what came to nothing may go."""
+    """Raise ValueError naming the differences to an earlier preparation, unless that finished no chunk."""
     path = folder / "prepare.json"
     if not path.is_file():
         return
     before = read_json(path)
-    free = ("out", "num_workers")
-    changed = [name for name in plan if name not in free and before.get(name, plan[name]) != plan[name]]
+    may_differ = ("out", "num_workers")
+    changed = [name for name in plan if name not in may_differ and before.get(name, plan[name]) != plan[name]]
     if not changed:
         return
     if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():
-        logger.info(f"{folder} holds nothing finished of the earlier preparation, which was another; it begins anew")
-        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # the vocabulary was another's too
+        logger.info(f"{folder}: an earlier, different preparation finished nothing; this one begins anew")
+        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # of the earlier preparation, as its vocabulary
         return
     said = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
     raise ValueError(f"{folder} was prepared differently: {said}. Choose another --out, or remove the folder")
 
 
 def short(value: Any) -> str:
-    """A value in a few words."""
+    """Return the representation of a value, shortened to 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def copy_stdin(path: Path) -> None:
-    """Keep standard input in a file, for it is read twice and a pipe flows once."""
+    """Copy standard input to a file: it is read twice, which a pipe does not allow."""
     with write_atomically(path) as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
 
@@ -121,7 +120,7 @@ def copy_stdin(path: Path) -> None:
 
 
 def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokenizer:
-    """The tokeniser an earlier run left here, else a loaded or a newly trained one."""
+    """Return the tokeniser of an earlier run in this folder; otherwise load or train one, and save it."""
     if (folder / "tokenizer_config.json").is_file():  # the last file that `save` writes
         return load_tokenizer(folder)
     if config.tokenizer in TRAINABLE:
@@ -135,7 +134,7 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
 
 
 def training_lines(corpus: Corpus) -> list[str]:
-    """Every nth document's lines, TRAINING_BYTES at most; n such that they come from the whole corpus."""
+    """Return the lines of every nth document, TRAINING_BYTES at most, with n chosen to sample the whole corpus."""
     text_bytes = sum(
         size * (1 if name.endswith((".txt", ".jsonl", ".csv", ".tsv")) else COMPRESSION)
         for name, size in corpus.file_sizes().items()
@@ -156,7 +155,7 @@ def training_lines(corpus: Corpus) -> list[str]:
 
 
 def write_shards(config: PrepareConfig, corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> list[dict[str, Any]]:
-    """Write every chunk that is not done yet; return the notes of all, in order."""
+    """Write every chunk that is not done yet; return the notes of all chunks, in order."""
     (folder / "chunks").mkdir(exist_ok=True)
     require_space(folder, int(0.7 * (corpus.total_bytes or 0)))
     recipe = Recipe(folder, config.seq_length, config.packing, config.heldout, config.seed)
@@ -170,35 +169,16 @@ def write_shards(config: PrepareConfig, corpus: Corpus, tokenizer: Tokenizer, fo
     return notes
 
 
-class Progress:
-    """How far the corpus has been read, and how fast."""
-
-    def __init__(self, corpus: Corpus) -> None:
-        self.corpus = corpus
-        self.start = time.monotonic()
-        self.text_bytes = 0
-
-    def show(self, note: dict[str, Any]) -> None:
-        """Show megabytes of text, their rate, and the time left where the end is known."""
-        self.text_bytes += note["counts"]["bytes"]
-        seconds = max(time.monotonic() - self.start, 1e-3)
-        shown = {"text": f"{self.text_bytes / 1e6:.1f} MB", "": f"{self.text_bytes / 1e6 / seconds:.1f} MB/s"}
-        if (total := self.corpus.total_bytes) and self.corpus.bytes_read:
-            share = self.corpus.bytes_read / total
-            shown |= {"read": f"{share:.0%}", "left": duration(seconds * (1 - share) / share)}
-        show_progress(shown)
-
-
-# -- the end -----------------------------------------------------------------------------------------------------------
+# -- manifest ----------------------------------------------------------------------------------------------------------
 
 
 def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, Any]]) -> dict[str, Any]:
-    """The manifest: the notes of all chunks, added up."""
+    """Return the manifest: the shards and summed counts of all chunks."""
     if not notes:
         raise ValueError(f"no text in {', '.join(config.sources)}: every line is empty")
     shards = {split: [entry for note in notes for entry in note[split]] for split in SPLITS}
     if not shards["train"]:
-        raise ValueError(f"no document is left for training: all fell to heldout={config.heldout:g}; lower it")
+        raise ValueError(f"no document is left for training: all went to heldout={config.heldout:g}; lower it")
     counts = {name: sum(note["counts"][name] for note in notes) for name in notes[0]["counts"]}
     for total in ("examples", "tokens"):
         counts[total] = sum(entry[total] for split in SPLITS for entry in shards[split])
@@ -217,46 +197,12 @@ def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, A
 
 
 def finish(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, then remove what only an interrupted preparation needs."""
+    """Write the manifest, then remove the files that only an interrupted preparation needs."""
     sync_folder(folder)
     write_json(folder / "manifest.json", manifest)
     wanted = {shard_file(folder, entry["name"], kind) for s in SPLITS for entry in manifest[s] for kind in KINDS}
     for path in (*folder.glob("*.npy"), *folder.glob(".*.partial")):
-        if path not in wanted:  # of a text that was there before an interruption
+        if path not in wanted:  # from before an interruption, of text that has changed since
             path.unlink()
     shutil.rmtree(folder / "chunks")
     (folder / "stdin.partial").unlink(missing_ok=True)
-
-
-def report(config: PrepareConfig, manifest: dict[str, Any]) -> None:
-    """Log what came out, and warn of what looks wrong."""
-    counts = manifest["counts"]
-    rows = {name: f"{counts[name]:,}" for name in ("documents", "tokens", "examples")}
-    rows |= {"text kept": f"{manifest['share_kept']:.1%}", "padding": f"{manifest['share_padding']:.1%}"}
-    rows |= {"unknown tokens": f"{manifest['share_unknown']:.1%}"}
-    width = max(map(len, rows.values()))
-    lines = [f"  {name:14}  {value:>{width}}" for name, value in rows.items()]
-    logger.info("\n".join([f"prepared {config.out}", *lines]))
-    for message in warnings(config, manifest):
-        logger.warning(message)
-
-
-def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
-    """What the user should look at, with its likely cause."""
-    if manifest["share_unknown"] > 0.05:
-        yield (
-            f"{manifest['share_unknown']:.0%} of the tokens are unknown: the vocabulary is of another language or "
-            "script. Train one (--tokenizer wordpiece) or take one that fits"
-        )
-    if manifest["share_kept"] < 0.9:
-        yield (
-            f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper throws away what a long line has "
-            "beyond an example. Break lines at sentences, or use --packing two-segment"
-        )
-    if manifest["share_padding"] > 0.4:
-        yield (
-            f"{manifest['share_padding']:.0%} of an example is padding: the documents are short. Packed rows "
-            "(`electra pretrain --packed`, the default) absorb it; a smaller --seq-length does too"
-        )
-    if config.heldout and not manifest["heldout"]:
-        yield "no document was held out: there are too few. Raise --heldout, or mark documents by blank lines"

@@ -1,4 +1,4 @@
-"""A corpus every machine has: the documentation of the Python installation at hand, read without importing it."""
+"""A corpus on every machine: the documentation of the Python installation, read without importing the packages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from electra.data.documents import NOT_TEXT, Document
 MOST_BYTES = 15_000_000
 MOST_BYTES_A_PACKAGE = 2_500_000
 FEWEST_WORDS = 8
-LARGEST_SOURCE = 400_000  # bytes; larger ones are tables or generated, and slow to parse
+LARGEST_SOURCE = 400_000  # bytes; larger files are mostly tables or generated code, and slow to parse
 SKIPPED = {
     "test",
     "tests",
@@ -28,18 +28,18 @@ SKIPPED = {
     "dist-packages",
     "__pycache__",
 }
-# Packages known for long explanations come first; the rest follows by name until MOST_BYTES are full.
+# Packages with long explanations come first; the others follow by name, up to MOST_BYTES in all.
 PREFERRED = ("sympy", "networkx", "numpy", "scipy", "sklearn", "matplotlib", "pandas", "torch", "transformers")
 
 
-@functools.cache  # a vocabulary is learnt from them before they are read again
+@functools.cache  # read twice: for the vocabulary, then for the shards
 def python_docs() -> tuple[Document, ...]:
-    """Some 15 MB of documents, found in ten seconds."""
+    """Return some 15 MB of documents; it takes ten seconds."""
     return tuple(within_limits())
 
 
 def within_limits() -> Iterator[Document]:
-    """The documents of all packages, none twice and no package with more than its share."""
+    """Yield the documents of all packages without duplicates, MOST_BYTES_A_PACKAGE of each package at most."""
     seen: set[int] = set()
     total = 0
     for documents in packages():
@@ -60,7 +60,7 @@ def within_limits() -> Iterator[Document]:
 
 
 def packages() -> Iterator[Iterator[Document]]:
-    """Topics of the language, the standard library, then each installed package."""
+    """Yield the documents of the language reference, of the standard library, then of each installed package."""
     yield language_topics()
     yield documents_under(Path(sysconfig.get_path("stdlib")))
     installed = Path(sysconfig.get_path("purelib"))
@@ -70,17 +70,17 @@ def packages() -> Iterator[Iterator[Document]]:
 
 
 def language_topics() -> Iterator[Document]:
-    """What `help('topics')` shows."""
+    """Yield the topics of `help("topics")`."""
     try:
         from pydoc_data.topics import topics
-    except ImportError:  # some distributions leave it out
+    except ImportError:  # absent from some distributions
         return
     for name in sorted(topics):
         yield from as_document(topics[name])
 
 
 def documents_under(folder: Path) -> Iterator[Document]:
-    """One document for every documented module, class and function below a folder."""
+    """Yield a document for every documented module, class and function below a folder."""
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).parts
         if SKIPPED.isdisjoint(parts) and not parts[-1].startswith("test_") and path.stat().st_size < LARGEST_SOURCE:
@@ -89,13 +89,13 @@ def documents_under(folder: Path) -> Iterator[Document]:
 
 
 def docstrings(path: Path) -> Iterator[str]:
-    """The docstrings of a source file, in order; none where it does not parse."""
+    """Yield the docstrings of a source file in order; none if it does not parse."""
     source = path.read_bytes()
     if b'"""' not in source and b"'''" not in source:
         return
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+            warnings.simplefilter("ignore")  # about invalid escapes in strings
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return
@@ -114,7 +114,7 @@ def docstrings(path: Path) -> Iterator[str]:
 
 
 def as_document(text: str) -> Iterator[Document]:
-    """Join wrapped lines into paragraphs and drop what is not prose; nothing where little is left."""
+    """Join wrapped lines into paragraphs and drop code and tables; yield nothing if few words are left."""
     paragraphs: list[str] = []
     gathered: list[str] = []
     in_example = False
@@ -129,7 +129,7 @@ def as_document(text: str) -> Iterator[Document]:
             gathered = []
         if stripped:
             gathered.append(stripped)
-    while paragraphs and HEADING.fullmatch(paragraphs[-1]):  # over an example that is gone
+    while paragraphs and HEADING.fullmatch(paragraphs[-1]):  # the heading of a dropped example
         paragraphs.pop()
     if sum(len(paragraph.split()) for paragraph in paragraphs) >= FEWEST_WORDS:
         yield paragraphs
@@ -137,4 +137,4 @@ def as_document(text: str) -> Iterator[Document]:
 
 RULE = re.compile(r"[-=~^*+`'\"#. |_]{3,}")  # underlines of headings, borders of tables
 HEADING = re.compile(r"[A-Z]\w*( \w+)?:?")
-ITEM = re.compile(r"([-*+•] |\d+[.)] |:\w+|\.\. |@\w+|[\w*`, ]{1,40} ?: ?\S{0,60}$)")  # what begins a line of its own
+ITEM = re.compile(r"([-*+•] |\d+[.)] |:\w+|\.\. |@\w+|[\w*`, ]{1,40} ?: ?\S{0,60}$)")  # begins a paragraph

@@ -1,12 +1,12 @@
-"""Examples of a task laid out in rows, several a row, for a network to read.
+"""Examples of a task packed into rows, several per row, so that almost nothing is computed for padding.
 
-N examples, B rows, L slots a row, T tokens of the longest example. Rows are as long as the longest example, or 128:
-short texts fill them nearly whole, so that almost nothing is computed for padding.
+N examples, B rows, L slots per row, T tokens of the longest example. L is T, or 128 if T is less
+and there are that many tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -14,11 +14,11 @@ import torch
 
 from electra.interface import Packed
 
-ROW = 128  # slots of a row where no example is longer
+MIN_ROW = 128  # slots of a row, unless all examples together have fewer tokens
 
 
 class Encoded(Protocol):
-    """An example as the network reads it, special tokens included."""
+    """An example as the network reads it, including special tokens."""
 
     @property
     def ids(self) -> Sequence[int]: ...
@@ -31,7 +31,7 @@ B = TypeVar("B")
 
 
 def first_fit(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
-    """The row of each example and where it starts there: longest first, each into the first row that has room."""
+    """Return each example's row and its start there, by first-fit decreasing."""
     used: list[int] = []
     places = [(0, 0)] * len(lengths)
     for number in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
@@ -44,10 +44,10 @@ def first_fit(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
 
 
 def lay_out(examples: Sequence[Encoded], pad_id: int) -> Packed:
-    """Put examples into rows."""
+    """Pack examples into rows; token types, positions and example numbers start anew with each example."""
     lengths = [len(example.ids) for example in examples]
     longest, total = max(lengths), sum(lengths)
-    width = max(longest, min(ROW, total))
+    width = max(longest, min(MIN_ROW, total))
     places = first_fit(lengths, width)
     shape = (1 + max(row for row, _ in places), width)
     ids = np.full(shape, pad_id, np.int64)
@@ -65,37 +65,22 @@ def lay_out(examples: Sequence[Encoded], pad_id: int) -> Packed:
 
 
 class ExampleLoader(Generic[E, B]):
-    """The batches of a step as a pure function of (seed, step); `collate` makes a batch of examples."""
+    """Batches of examples, by `collate`; those of a step are a pure function of (seed, step)."""
 
     def __init__(self, examples: Sequence[E], batch_size: int, seed: int, collate: Callable[[list[E]], B]) -> None:
         self.examples, self.batch_size, self.seed, self.collate = examples, batch_size, seed, collate
         self.orders: dict[int, np.ndarray] = {}
 
     def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[B]:
-        """The batches of one optimizer step, `size` examples each, however much of the training is done."""
+        """Return the micro-batches of an optimizer step, `size` examples each; they do not depend on `done`."""
         first = step * self.batch_size
         chosen = [self.example(number) for number in range(first, first + self.batch_size)]
         return [self.collate(chosen[i : i + size]) for i in range(0, self.batch_size, size)]
 
     def example(self, number: int) -> E:
-        """The `number`th example ever read."""
+        """Return the `number`th example that training reads, counted from the start of the first epoch."""
         epoch, place = divmod(number, len(self.examples))
         if epoch not in self.orders:
             self.orders = {n: order for n, order in self.orders.items() if n == epoch - 1}
             self.orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
         return self.examples[self.orders[epoch][place]]
-
-
-def by_length(examples: Sequence[Encoded], max_tokens: int) -> Iterator[list[int]]:
-    """Numbers of examples in groups of one another's length, each of at most `max_tokens` tokens in all."""
-    group: list[int] = []
-    size = 0
-    for number in sorted(range(len(examples)), key=lambda n: -len(examples[n].ids)):
-        length = len(examples[number].ids)
-        if group and size + length > max_tokens:
-            yield group
-            group, size = [], 0
-        group.append(number)
-        size += length
-    if group:
-        yield group

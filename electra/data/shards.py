@@ -1,4 +1,4 @@
-"""Prepared data on disk: flat arrays of token ids, the length of each example, and a manifest that vouches for them."""
+"""Prepared data on disk: flat arrays of token ids, the length of each example, and a manifest with their hashes."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ AGAIN = "run `electra prepare` again"
 
 
 def token_dtype(vocab_size: int) -> np.dtype[Any]:
-    """The smallest unsigned type that holds every id."""
+    """Return the smallest unsigned type that holds every id."""
     return np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
 
 
 def write_shard(folder: Path, name: str, tokens: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
-    """Write one shard's two files, each whole or not at all; return its entry in the manifest."""
+    """Write the two files of a shard atomically; return its entry in the manifest."""
     hashes = {}
     for kind, array in zip(KINDS, (tokens, lengths.astype(np.uint32)), strict=True):
         path = shard_file(folder, name, kind)
@@ -31,12 +31,12 @@ def write_shard(folder: Path, name: str, tokens: np.ndarray, lengths: np.ndarray
 
 
 def shard_file(folder: Path, name: str, kind: str) -> Path:
-    """Where a shard's tokens or lengths lie."""
+    """Return the path of a shard's tokens or lengths."""
     return folder / f"{name}.{kind}.npy"
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """The manifest of a prepared folder; ValueError where there is none of this format."""
+    """Return the manifest of a prepared folder; ValueError if there is none of this format."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
         lacks = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
@@ -58,7 +58,7 @@ def open_examples(folder: str | Path, split: Literal["train", "heldout"] = "trai
 
 
 class Examples:
-    """The examples of one split, read from memory-mapped shards."""
+    """The examples of one split, in memory-mapped shards."""
 
     def __init__(self, folder: Path, manifest: dict[str, Any], split: str, verify: bool) -> None:
         self.seq_length: int = manifest["seq_length"]
@@ -75,14 +75,14 @@ class Examples:
                 )
         self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
         self.starts = np.concatenate([np.cumsum(shard) - shard for shard in lengths]) if lengths else self.lengths
-        self.first = np.cumsum([0, *(len(shard) for shard in lengths)])  # of each shard, counted over all examples
+        self.first = np.cumsum([0, *map(len, lengths)])  # number of the first example of each shard, then of all
         self.num_tokens = int(self.lengths.sum())
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """The ids of one example, a read-only view of the type they are stored in."""
+        """Return the ids of one example, a read-only view in the stored type."""
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
         shard = int(np.searchsorted(self.first, index, side="right")) - 1
@@ -90,7 +90,7 @@ class Examples:
         return self.tokens[shard][start : start + int(self.lengths[index])]
 
     def first_tokens(self, count: int) -> np.ndarray:
-        """The first ids, `count` at most."""
+        """Return the first ids of the split, `count` at most."""
         first: list[np.ndarray] = []
         for shard in self.tokens:
             first.append(shard[: count - sum(map(len, first))])
@@ -98,7 +98,7 @@ class Examples:
 
 
 def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> np.ndarray:
-    """Memory-map one file of a shard; ValueError naming it where it is not what was written."""
+    """Memory-map one file of a shard; ValueError names a file that is missing or altered."""
     path = shard_file(folder, entry["name"], kind)
     expected = entry["tokens" if kind == "tokens" else "examples"]
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""What counting alone can do: the baselines a network must beat. V vocabulary."""
+"""N-gram baselines, which a network must beat."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Floats = NDArray[np.float64]
 
 
 class Ngrams:
-    """Scores of tokens from counts of the training text: higher is more suspicious."""
+    """Score tokens by counts of the training text: a higher score is more suspicious."""
 
     def __init__(self, tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int]) -> None:
         self.probability = np.maximum(unigram_probabilities(tokens, vocab_size, special_ids), 1e-12)
@@ -21,11 +21,11 @@ class Ngrams:
         self.total = self.counts.sum()
 
     def rarity(self, ids: list[int]) -> Floats:
-        """Minus the logarithm of each token's frequency."""
+        """Return the negative logarithm of the frequency of each token."""
         return -np.log(self.probability[ids])
 
     def strangeness(self, ids: list[int]) -> Floats:
-        """Minus the pointwise mutual information of each token with its left and with its right neighbour."""
+        """Return the negative pointwise mutual information of each token with its neighbours, added up."""
         scores = np.zeros(len(ids))
         pairs = np.asarray(ids)
         seen = np.asarray(self.counts[pairs[:-1], pairs[1:]]).ravel() + 0.1

@@ -1,4 +1,4 @@
-"""Plant wrong words in clean text, to measure how well they are found."""
+"""Plant wrong words in clean text, to measure how well a model finds them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 PLAIN_WORD = re.compile(r"[a-z]+")
-SEGMENT = 30  # words of one text
+SEGMENT = 30  # words of a text
 PLANTED = 2  # wrong words in each
-MIN_COUNT = 5  # a word seen less often is not put in another's place
+MIN_COUNT = 5  # a rarer word never replaces another
 
-# What stands in a word's place: nothing, another word, or the word twice. The last of them is wrong; where nothing
-# stands, the word behind is.
+# Return the words that replace a word: none, another word, or the word twice; None to leave it. The last replacement is
+# marked as wrong; if there is none, the next word is.
 Change = Callable[[str], "list[str] | None"]
 
 CONFUSABLE = tuple(
@@ -32,23 +32,23 @@ CONFUSABLE = tuple(
 
 
 class Planted(NamedTuple):
-    """A text with wrong words, where they are, and what stood there."""
+    """A text with wrong words, a mark for each word, and the original words."""
 
     words: list[str]
     is_wrong: list[bool]
-    originals: tuple[str, ...] = ()  # of each word; "" where none stood
+    originals: tuple[str, ...] = ()  # of each word; "" for an added word
 
     @property
     def text(self) -> str:
-        """The words with a space between."""
+        """Return the words, joined by spaces."""
         return " ".join(self.words)
 
 
 def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> list[Planted]:
-    """Cut documents into `count` segments of 30 words and make two words of each wrong.
+    """Cut documents into segments of 30 words, make two words of each wrong, and return `count` at most.
 
-    kind: random (another real word, drawn as often as it occurs), misspelling (two letters changed places),
-    confusable (their for there), dropped (a word is missing before the wrong one) or doubled (a word comes twice).
+    kind: random (another word, drawn by its frequency), misspelling (two letters are swapped), confusable (their for
+    there), dropped (the word before the wrong one is missing) or doubled (a word is repeated).
     """
     texts = [document.split() for document in documents]
     rng = random.Random(seed)
@@ -71,7 +71,7 @@ def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> 
 
 
 def plant(words: Sequence[str], change: Change, rng: random.Random) -> Planted:
-    """Change two plain words; texts that are mostly numbers and signs are left as they are."""
+    """Change two plain words; a text in which fewer than two thirds of the words are plain stays unchanged."""
     places = [i for i, word in enumerate(words[:-1]) if PLAIN_WORD.fullmatch(word)]
     changed: dict[int, list[str]] = {}
     if len(places) >= 2 * SEGMENT // 3:
@@ -82,11 +82,11 @@ def plant(words: Sequence[str], change: Change, rng: random.Random) -> Planted:
                 changed[place] = there
             if len(changed) == PLANTED:
                 break
-    return laid_out(words, changed)
+    return with_changes(words, changed)
 
 
-def laid_out(words: Sequence[str], changed: dict[int, list[str]]) -> Planted:
-    """The words with what stands in some places."""
+def with_changes(words: Sequence[str], changed: dict[int, list[str]]) -> Planted:
+    """Replace words by their position, and mark the wrong ones."""
     result, is_wrong, originals = list[str](), list[bool](), list[str]()
     for place, word in enumerate(words):
         there = changed.get(place, [word])
@@ -97,7 +97,7 @@ def laid_out(words: Sequence[str], changed: dict[int, list[str]]) -> Planted:
 
 
 def random_word(documents: Iterable[Sequence[str]], rng: random.Random) -> Change:
-    """Another word of the same text, as often as it occurs there."""
+    """Return a change to another word of the documents, drawn by its frequency."""
     counts = Counter(word for words in documents for word in words if PLAIN_WORD.fullmatch(word))
     known = [word for word, n in counts.items() if n >= MIN_COUNT]
     weights = [counts[word] for word in known]
@@ -105,7 +105,7 @@ def random_word(documents: Iterable[Sequence[str]], rng: random.Random) -> Chang
 
 
 def misspelling(rng: random.Random) -> Change:
-    """Two neighbouring letters change places, in words of four letters and more."""
+    """Return a change that swaps two neighbouring letters in words of at least four."""
 
     def swap(word: str) -> list[str] | None:
         if len(word) < 4:
@@ -117,6 +117,6 @@ def misspelling(rng: random.Random) -> Change:
 
 
 def confusable(rng: random.Random) -> Change:
-    """A word that is often taken for this one."""
+    """Return a change to a word that is often confused with the original."""
     others = {word: [w for w in group if w != word] for group in CONFUSABLE for word in group}
     return lambda word: [rng.choice(others[word])] if word in others else None

@@ -10,23 +10,22 @@ from typing import Any
 
 import electra
 from electra.checkpoints.huggingface import load_network
-from electra.checkpoints.locate import model_folder, stated_architecture
+from electra.checkpoints.locate import model_folder, network_kind, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_json, read_object, write_json
 from electra.data.shards import open_examples
 from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
 from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
-from electra.inference.kinds import kind_of
 from electra.inference.load import assemble
 from electra.inference.model import Model
 from electra.inference.sessions import FORMATS, installed, open_session
 from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
+from electra.models.kinds import EXPORTABLE
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
-EXPORTED = ("discriminator", "encoder", "classifier", "tagger", "answerer")  # kinds of network
 EXTRAS = {"onnx": "export", "openvino": "export,openvino"}
 
 
@@ -71,7 +70,7 @@ def require_exportable(folder: Path) -> None:
     """Refuse a network that no runtime's file can hold."""
     content = read_object(folder / "config.json")
     name = stated_architecture(content)
-    require(kind_of(content) in EXPORTED, f"{folder} holds a {name}, which has no exported form")
+    require(network_kind(content) in EXPORTABLE, f"{folder} holds a {name}, which has no exported form")
 
 
 def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[str]:

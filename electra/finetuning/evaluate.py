@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from electra.checkpoints.locate import model_folder
+from electra.checkpoints.locate import is_finetuned, model_folder
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
@@ -18,10 +18,9 @@ from electra.core.storage import read_object, write_atomically, write_json
 from electra.finetuning.material import named_columns
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
-from electra.inference.kinds import kind_of
 from electra.inference.load import load
 from electra.inference.task_model import TaskModel
-from electra.tasks import GLUE, Example, Task, guess_task
+from electra.tasks import GLUE, Example, Task
 from electra.tasks.examples import Predictions, known
 from electra.tasks.glue import Glue
 from electra.training.device import choose_device
@@ -112,7 +111,7 @@ def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
 def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
     """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one."""
     folder = model_folder(Path(config.model))
-    if not guess_task(kind_of(content := read_object(folder / "config.json")), content):
+    if not is_finetuned(folder):
         return finetuned_models(config, out)
     model = load_task_model(folder, config)
     if config.task not in ("auto", model.name):

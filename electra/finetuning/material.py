@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from electra.checkpoints.huggingface import is_masked_lm, load_encoder
-from electra.checkpoints.locate import model_folder
+from electra.checkpoints.huggingface import load_encoder
+from electra.checkpoints.locate import is_masked_lm, model_folder
 from electra.config import FinetuneConfig, require
+from electra.config.objectives import traits_of
 from electra.core.log import logger
 from electra.core.storage import read_json
 from electra.tasks import Example, Features, Task, find_task
@@ -79,9 +80,11 @@ def shown_labels(task: Task) -> str:
 
 
 def warn_if_generator(folder: Path) -> None:
-    """Warn where the wrong half of an ELECTRA was given; a run of `mlm` has no other."""
+    """Warn if the model is the generator of an ELECTRA; a run without a generator has no discriminator either."""
     run = folder.parent / "config.json"
-    if is_masked_lm(folder) and not (run.exists() and read_json(run).get("objective") == "mlm"):
+    if is_masked_lm(folder) and not (
+        run.exists() and traits_of(str(read_json(run).get("objective"))).generator == "none"
+    ):
         logger.warning(
             f"{folder} holds a masked language model. If it is an ELECTRA's generator, fine-tune its discriminator"
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import statistics
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,19 +21,20 @@ from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.material import Material, read_material, warn_if_collapsed
+from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
 from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
-from electra.models.electra.encoder import Encoder, compute_in
-from electra.models.electra.initialisation import initialise_randomly
+from electra.models.encoder import Encoder, compute_in
+from electra.models.registry import backbone_of
 from electra.models.task_heads import Answerer, Classifier, Tagger
-from electra.tasks import Example, Features, Task
+from electra.tasks import Task
 from electra.training.device import choose_device, choose_dtype
 from electra.training.identity import require_same
 from electra.training.memory import keep_freed_memory
-from electra.training.optimizer import build_optimizer, layerwise
+from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
@@ -89,37 +89,30 @@ def one_answer(outputs: Any) -> dict[str, Tensor]:
     return {"commonest": counts.detach().max() / len(outputs)}
 
 
-class Finetuner(Trainer):
-    """The loop, measuring a task's scores on the dev file."""
+class Evaluation:
+    """The scores of a task on the dev file; writes the best weights so far to `best`, if that is a path."""
 
-    material: Material
-    best: Path | None = None  # where the best weights are kept, if they are wanted
+    def __init__(self, material: Material, best: Path | None) -> None:
+        self.material, self.best = material, best
 
-    def measure(self) -> dict[str, float]:
-        """The scores; the weights are kept if they are the best so far."""
+    def __call__(self, trainer: Trainer) -> dict[str, float]:
+        """Return the scores by name; none without a dev file."""
         m = self.material
         if not m.dev:
             return {}
-        assert isinstance(self.module, Learner)
-        network = self.module.network
+        assert isinstance(trainer.module, Learner)
+        network = trainer.module.network
         dtype = network.encoder.compute_dtype
         compute_in(network, torch.float32)  # as the saved model will answer
-        predictions = answers(network, m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
+        predictions = predict_features(TorchSession(network), m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
         compute_in(network, dtype)
         scores = m.task.score(predictions, m.dev_examples)
         metric = m.task.main_metric
-        if self.best and scores[metric] > best_score(self.folder, metric):
-            write_tensors(self.best, {n: p.detach() for n, p in self.module.network.state_dict().items()})
-        if self.done() == 1:
+        if self.best and scores[metric] > best_score(trainer.folder, metric):
+            write_tensors(self.best, {n: p.detach() for n, p in network.state_dict().items()})
+        if trainer.done() == 1:
             warn_if_collapsed(predictions, m.dev_examples)
         return scores
-
-
-def answers(
-    network: nn.Module, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
-) -> list[dict[str, Any]]:
-    """Return the predictions of a network in training for encoded examples."""
-    return predict_features(TorchSession(network), task, features, examples, pad_id)
 
 
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
@@ -199,9 +192,10 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
-    network = material.task.build(Encoder(shape), config.head)
+    backbone = backbone_of(shape)
+    network = material.task.build(backbone.encoder(shape), config.head)
     network.encoder.load_state_dict(pretrained.state_dict())
-    initialise_randomly(network.head, shape.initializer_range)
+    backbone.initialise_randomly(network.head, shape.initializer_range)
     for name, p in network.head.named_parameters():
         if name.endswith("out_proj.weight"):
             nn.init.xavier_uniform_(p)  # as released
@@ -210,7 +204,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
 
 def build_trainer(
     config: FinetuneConfig, material: Material, learner: Learner, folder: Path, device: torch.device
-) -> Finetuner:
+) -> Trainer:
     """The loop with its data and a learning rate for each layer."""
     pad_id, task = material.tokenizer.pad_id, material.task
     loader = ExampleLoader(
@@ -219,13 +213,11 @@ def build_trainer(
         config.seed,
         lambda chosen: TaskBatch(lay_out(chosen, pad_id), task.targets(chosen)),
     )
-    num_layers = len(learner.network.encoder.layers)
-    rates = layerwise(config.layerwise_lr_decay, num_layers, config.faithful == "on")
+    shape = learner.network.encoder.config
+    rates = layerwise(config.layerwise_lr_decay, shape, config.faithful == "on")
     optimizer = build_optimizer(learner, config, rates)
-    trainer = Finetuner(learner, optimizer, loader, None, config, folder, device, config.micro_batch_size)
-    trainer.material = material
-    trainer.best = folder / "best.safetensors" if config.select == "best" else None
-    return trainer
+    evaluation = Evaluation(material, folder / "best.safetensors" if config.select == "best" else None)
+    return Trainer(learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation)
 
 
 def best_score(folder: Path, metric: str) -> float:

@@ -25,7 +25,7 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
     if config.calibrate:
         calibrate(config, model.detect(read_text(config.calibrate), 1.0, 0))
         return
-    threshold = model.threshold if config.threshold < 0 else config.threshold
+    threshold = model.threshold if config.threshold is None else config.threshold
     pages = []
     for name in config.files:
         text = read_text(name)

@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from electra.checkpoints.locate import is_exported, model_folder
+from electra.checkpoints.locate import is_exported, model_folder, network_kind
 from electra.config.base import require
 from electra.config.model import ElectraConfig
 from electra.core.storage import read_json, read_object
 from electra.inference.detector import Detector
 from electra.inference.embedder import Embedder
-from electra.inference.kinds import kind_of
 from electra.inference.sessions import FORMATS, Session, fastest_first, installed, open_session
 from electra.inference.task_model import TaskModel
+from electra.models.kinds import Kind
 from electra.tasks import Task, find_task, guess_task
 from electra.text.tokenizer import load_tokenizer, require_room, stated_length
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from electra.inference.torch_session import TorchSession
 
 UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # the labels that Hugging Face means where config.json names none
-DETECTORS = ("discriminator", "")  # a config.json without a known class is tried as a discriminator
 POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig().vocab_size  # where none are stated
 
 
@@ -60,15 +59,16 @@ def load_in_torch(folder: Path, device: str) -> Detector | TaskModel | Embedder:
         return TorchSession(load_network(place).to(device))
 
     generator = folder / "generator"
-    with_generator = kind_of(read_object(folder / "config.json")) in DETECTORS and (generator / "config.json").exists()
-    return assemble(folder, session(folder), session(generator) if with_generator else None, "torch")
+    has_generator = (generator / "config.json").exists()
+    return assemble(folder, session(folder), session(generator) if has_generator else None, "torch")
 
 
 def load_exported(folder: Path, format: str, threads: int) -> Detector | TaskModel | Embedder:
     """Load an exported folder in a format; auto: the fastest."""
     chosen = choose_format(folder) if format == "auto" else format
     session = open_session(folder, chosen, threads)
-    require(bool(kind_of(read_object(folder / "config.json"))), f"{folder}: config.json names no known architecture")
+    is_known = network_kind(read_object(folder / "config.json")) is not None
+    require(is_known, f"{folder}: config.json names no known architecture")
     return assemble(folder, session, open_generator(folder / "generator", chosen, threads), chosen)
 
 
@@ -98,13 +98,17 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
     content, tokenizer = read_object(folder / "config.json"), load_tokenizer(folder)
     require_room(tokenizer, int(content.get("vocab_size", VOCABULARY)), folder)
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
-    kind = kind_of(content)
-    if kind in DETECTORS:
+    kind = network_kind(content)
+    if kind is None or kind is Kind.DISCRIMINATOR:  # a config.json without a known class is tried as one
         return Detector(session, tokenizer, longest, generator, detection_threshold(content, folder), format)
-    if kind == "encoder":
+    if kind is Kind.HEADLESS:
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)
-    require(bool(name), f"{folder} holds a {kind}; load a discriminator, which marks words, or a fine-tuned model")
+    require(
+        bool(name),
+        f"{folder} holds neither a discriminator, which marks words, nor a fine-tuned model; a masked language model "
+        "alone does neither",
+    )
     return TaskModel(session, stated_task(name, content), name, tokenizer, longest, format)
 
 

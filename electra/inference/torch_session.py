@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
 
 from electra.inference.sessions import Array
 from electra.models.graph import Graph
+from electra.models.heads import Network
 
 
 class TorchSession:
     """Run a network where its weights are; arrays go there and come back."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         self.graph = Graph(network).eval()
         self.outputs = self.graph.outputs
 

@@ -1,7 +1,7 @@
-"""Dropout whose random numbers cost a CPU next to nothing.
+"""Dropout that draws few random numbers.
 
-A CPU's generator takes longer over an attention matrix than the softmax does. So it draws one number for each row and
-one for each column of a tensor, and every element mixes its two: in the compiled layer, and again in the backward pass.
+On a CPU, drawing a number for each entry of an attention matrix takes longer than its softmax. Here each row and each
+column gets a number, and every element mixes its two: in the compiled layer, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch import Tensor
 
 
 class Noise(NamedTuple):
-    """What decides the dropout of a tensor [..., N]."""
+    """Random numbers for the dropout of a tensor [..., N]."""
 
     rows: Tensor  # int32 [..., 1]
     columns: Tensor  # int32 [N]
 
 
 def draw_noise(p: float, *shape: int, device: torch.device) -> Noise | None:
-    """Noise for a tensor of this shape; None where nothing is dropped."""
+    """Draw noise for a tensor of this shape; None where nothing is dropped."""
     if p == 0:
         return None
     rows, columns = (*shape[:-1], 1), shape[-1:]
@@ -37,6 +37,6 @@ def drop(x: Tensor, noise: Noise | None, p: float, training: bool) -> Tensor:
 
 
 def mixed(noise: Noise) -> Tensor:
-    """A uniform int32 for each element, [..., N]; mixed as a hash does, or rows of close numbers would drop alike."""
+    """Return a uniform int32 for each element, [..., N], from a hash: otherwise similar rows would drop the same."""
     x = (noise.rows ^ noise.columns).mul_(0x21F0AAAD)
     return x.bitwise_xor_((x >> 15).bitwise_and_(0x1FFFF)).mul_(0x735A2D97)

@@ -1,22 +1,27 @@
-"""What stands on an encoder: the two networks of ELECTRA, as they are trained and as they are loaded.
+"""The networks of pre-training and their heads.
 
 B rows, L slots, K masked positions, V vocabulary, D hidden size, E embedding size.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from electra.models.electra.embeddings import Embeddings, LayerNorm
-from electra.models.electra.encoder import Encoder, Linear
+from electra.models.encoder import Encoder
+from electra.models.kinds import Kind
+from electra.models.layers import LayerNorm, Linear
+
+ROWS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class RTDHead(nn.Module):
     """Is this token the original? Hidden states [B, L, D] -> logits [B, L], positive where replaced."""
 
-    compile_on = ("cuda",)  # on a CPU the seconds to compile are not made up for
+    compile_on = ("cuda",)  # on a CPU it does not save the seconds that compiling it takes
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -33,64 +38,98 @@ class MLMHead(nn.Module):
 
     compile_on = ("cuda",)
 
-    def __init__(self, hidden_size: int, embeddings: Embeddings) -> None:
+    def __init__(self, hidden_size: int, embeddings: Any) -> None:
         super().__init__()
         vocab_size, embedding_size = embeddings.word.weight.shape
         self.dense = Linear(hidden_size, embedding_size)
         self.norm = LayerNorm(embedding_size, eps=embeddings.norm.eps)
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
-    def forward(self, hidden: Tensor, embeddings: Embeddings) -> Tensor:
+    def forward(self, hidden: Tensor, embeddings: Any) -> Tensor:
         x = self.norm(F.gelu(self.dense(hidden)))
         table, bias = embeddings.word.weight.to(x.dtype), self.bias.to(x.dtype)
         V = len(table)
-        if x.is_cuda and V % 8:  # a matrix whose rows begin at odd places takes twice as long there
+        if x.is_cuda and V % 8:  # there a matrix whose rows are not aligned takes twice as long
             return F.linear(x, F.pad(table, (0, 0, 0, -V % 8)), F.pad(bias, (0, -V % 8)))[:, :V]
         return F.linear(x, table, bias)
 
 
-class Discriminator(nn.Module):
-    """The network that is kept: ids [B, L] -> logits [B, L], positive where a token looks replaced."""
+class Network(nn.Module):
+    """An encoder and its head.
+
+    Runtimes feed it padded rows of one example each, int64 [B, L]: `named_outputs(input_ids, attention_mask,
+    token_type_ids)` returns the tensors that `output_names` names, as Hugging Face does.
+    """
+
+    kind: Kind
+    input_names: tuple[str, ...] = ROWS
+    output_names: tuple[str, ...] = ("logits",)
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = RTDHead(encoder.config.hidden_size)
+
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        """Return the outputs of rows, in the order of `output_names`."""
+        raise NotImplementedError
+
+
+class Discriminator(Network):
+    """The network that is kept: ids [B, L] -> logits [B, L], positive where a token looks replaced."""
+
+    kind = Kind.DISCRIMINATOR
+    output_names = ("logits", "last_hidden_state")
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__(encoder)
+        self.head = encoder.head(self.kind)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         logits: Tensor = self.head(self.encoder(*inputs))
         return logits
 
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        hidden = self.encoder(*rows)
+        return self.head(hidden), hidden
 
-class MaskedLM(nn.Module):
-    """A masked language model; logits are made at the asked positions only: [B, L], [B, K] -> [B * K, V]."""
+
+class MaskedLM(Network):
+    """A masked language model, with logits at the asked positions only: [B, K], [B, L] -> [B * K, V]."""
+
+    kind = Kind.MASKED_LM
+    input_names = (*ROWS, "positions")
 
     def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = MLMHead(encoder.config.hidden_size, encoder.embeddings)
+        super().__init__(encoder)
+        self.head = encoder.head(self.kind)
 
     def forward(self, positions: Tensor, *inputs: Tensor) -> Tensor:
         return self.predict(self.hidden_at(positions, *inputs))
 
     def hidden_at(self, positions: Tensor, *inputs: Tensor) -> Tensor:
-        """Hidden states at the asked positions, [B * K, D]."""
+        """Return hidden states at the asked positions, [B * K, D]."""
         hidden: Tensor = self.encoder(*inputs, at=positions)
         return hidden.flatten(0, 1)
 
     def predict(self, hidden: Tensor) -> Tensor:
-        """Logits of hidden states: [N, D] -> [N, V]."""
+        """Return logits of hidden states: [N, D] -> [N, V]."""
         logits: Tensor = self.head(hidden, self.encoder.embeddings)
         return logits
 
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        *inputs, positions = rows
+        return (self(positions, *inputs),)
 
-class Headless(nn.Module):
-    """An encoder alone, under the name it has in the other networks: ids [B, L] -> hidden states [B, L, D]."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        super().__init__()
-        self.encoder = encoder
+class Headless(Network):
+    """An encoder alone: ids [B, L] -> hidden states [B, L, D]."""
+
+    kind = Kind.HEADLESS
+    output_names = ("last_hidden_state",)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         hidden: Tensor = self.encoder(*inputs)
         return hidden
+
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        return (self(*rows),)

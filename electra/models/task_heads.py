@@ -1,20 +1,25 @@
-"""What stands on an encoder after fine-tuning: a label for a text, a label for each token, an answer in a text.
+"""The networks of fine-tuning and their heads: a label for a text, a label for each token, an answer in a text.
 
-Examples are encoded packed, B rows of L slots; heads see them one a line: N examples, T slots, D hidden size, C labels.
+The encoder reads packed rows, B rows of L slots; heads see one example a line: N examples, T slots, D hidden size, C
+labels.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from electra.config import ElectraConfig
 from electra.interface import Packed
-from electra.models.electra.encoder import Encoder, Linear
+from electra.models.encoder import Encoder
+from electra.models.heads import Network
+from electra.models.kinds import Kind
+from electra.models.layers import Linear
 
-BEAM = 20  # starts for which the joint head looks for an end
+BEAM = 20  # starts for which the joint head predicts an end
 JOINT_SIZE = 512  # width of the joint head's hidden layers, as released
 OUTSIDE = -1000.0  # added to the logit of a token where no answer may start or end
 
@@ -22,10 +27,10 @@ OUTSIDE = -1000.0  # added to the logit of a token where no answer may start or 
 class LinearHead(nn.Module):
     """Dropout and one matrix, as in the original: [N, D] -> [N, C]."""
 
-    def __init__(self, hidden_size: int, num_labels: int, dropout: float) -> None:
+    def __init__(self, config: ElectraConfig, num_labels: int) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.out_proj = Linear(hidden_size, num_labels)
+        self.dropout = config.hidden_dropout_prob
+        self.out_proj = Linear(config.hidden_size, num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.out_proj(F.dropout(x, self.dropout, self.training))
@@ -33,13 +38,13 @@ class LinearHead(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """Hugging Face's ElectraClassificationHead, with a layer more: [N, D] -> [N, C]."""
+    """Two matrices, as Hugging Face's ElectraClassificationHead: [N, D] -> [N, C]."""
 
-    def __init__(self, hidden_size: int, num_labels: int, dropout: float) -> None:
+    def __init__(self, config: ElectraConfig, num_labels: int) -> None:
         super().__init__()
-        self.dropout = dropout
-        self.dense = Linear(hidden_size, hidden_size)
-        self.out_proj = Linear(hidden_size, num_labels)
+        self.dropout = config.hidden_dropout_prob
+        self.dense = Linear(config.hidden_size, config.hidden_size)
+        self.out_proj = Linear(config.hidden_size, num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.dense(F.dropout(x, self.dropout, self.training)))
@@ -48,7 +53,7 @@ class DenseHead(nn.Module):
 
     @torch.no_grad()
     def become(self, linear: LinearHead) -> None:
-        """Take over a linear head's outputs exactly, for gelu(x) - gelu(-x) = x; wants 2 C <= D."""
+        """Compute exactly what a linear head does, as gelu(x) - gelu(-x) = x; needs 2 C <= D."""
         C = linear.out_proj.out_features
         for theirs, mine in zip(linear.out_proj.parameters(), self.dense.parameters(), strict=True):
             mine.zero_()
@@ -58,33 +63,39 @@ class DenseHead(nn.Module):
         self.out_proj.bias.zero_()
 
 
-class Classifier(nn.Module):
+class Classifier(Network):
     """Label whole examples: Packed -> logits [N, C], from the hidden state of [CLS]."""
 
     def __init__(self, encoder: Encoder, num_labels: int, head: Literal["linear", "dense"] = "linear") -> None:
-        super().__init__()
-        self.encoder = encoder
-        kind = {"linear": LinearHead, "dense": DenseHead}[head]
-        self.head = kind(encoder.config.hidden_size, num_labels, encoder.config.hidden_dropout_prob)
+        super().__init__(encoder)
+        self.kind = {"linear": Kind.LINEAR_CLASSIFIER, "dense": Kind.CLASSIFIER}[head]
+        self.head = encoder.head(self.kind, num_labels)
 
     def forward(self, packed: Packed) -> Tensor:
         hidden = self.encoder(*packed[:4])
         logits: Tensor = self.head(hidden.flatten(0, 1)[packed.tokens[:, 0]])
         return logits
 
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        return (self.head(self.encoder(*rows)[:, 0]),)
 
-class Tagger(nn.Module):
-    """Label every token: Packed -> logits [N, T, C]; those at slots where tokens is -1 mean nothing."""
+
+class Tagger(Network):
+    """Label every token: Packed -> logits [N, T, C]; where `tokens` is -1 they mean nothing."""
+
+    kind = Kind.TAGGER
 
     def __init__(self, encoder: Encoder, num_labels: int) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.head = LinearHead(encoder.config.hidden_size, num_labels, encoder.config.hidden_dropout_prob)
+        super().__init__(encoder)
+        self.head = encoder.head(self.kind, num_labels)
 
     def forward(self, packed: Packed) -> Tensor:
         hidden = self.encoder(*packed[:4])
         logits: Tensor = self.head(one_a_line(hidden, packed.tokens))
         return logits
+
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        return (self.head(self.encoder(*rows)),)
 
 
 class Answers(NamedTuple):
@@ -92,31 +103,40 @@ class Answers(NamedTuple):
 
     start: Tensor  # [N, T]
     end: Tensor  # [N, K, T], given each of `starts`; K is 1 where the end does not depend on the start
-    starts: Tensor  # [N, K] the starts the ends are given for
-    unanswerable: Tensor  # [N] above 0 where the text holds no answer; 0 for the linear head, which has no opinion
+    starts: Tensor  # [N, K]
+    unanswerable: Tensor  # [N] above 0 where the text holds no answer; always 0 from the linear head
 
 
-class Answerer(nn.Module):
-    """Find a span of the second text that answers the first: Packed -> Answers.
+class Answerer(Network):
+    """Find the span of the second text that answers the first: Packed -> Answers.
 
-    linear: Hugging Face's ElectraForQuestionAnswering. joint: the original's, whose end is conditioned on the start
-    (the gold `starts` [N] in training, the best ones otherwise), with a head for "no answer".
+    linear: as Hugging Face's ElectraForQuestionAnswering. joint: as in the original, where the end is conditioned on
+    the start (the gold `starts` [N] in training, the best ones otherwise), with a logit for "no answer".
     """
 
+    head: SpanHead | JointSpanHead
+
     def __init__(self, encoder: Encoder, head: Literal["linear", "joint"] = "linear") -> None:
-        super().__init__()
-        self.encoder = encoder
-        kind = {"linear": SpanHead, "joint": JointSpanHead}[head]
-        self.head = kind(encoder.config.hidden_size)
+        super().__init__(encoder)
+        self.kind = {"linear": Kind.ANSWERER, "joint": Kind.JOINT_ANSWERER}[head]
+        self.head = cast(Any, encoder.head(self.kind))
+        self.output_names = self.head.output_names
 
     def forward(self, packed: Packed, starts: Tensor | None = None) -> Answers:
         hidden = one_a_line(self.encoder(*packed[:4]), packed.tokens)
-        answers: Answers = self.head(hidden, may_answer(packed), starts)
+        types = one_a_line(packed.token_type_ids, packed.tokens)
+        answers: Answers = self.head(hidden, may_answer(types, packed.tokens >= 0), starts)
         return answers
+
+    def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
+        _, mask, types = rows
+        return self.head.named(self.head(self.encoder(*rows), may_answer(types, mask > 0), None))
 
 
 class SpanHead(nn.Module):
     """Start and end, each on its own: hidden states [N, T, D] -> Answers."""
+
+    output_names: tuple[str, ...] = ("start_logits", "end_logits")
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -127,9 +147,15 @@ class SpanHead(nn.Module):
         none = torch.zeros_like(start[:, 0])
         return Answers(start, end[:, None], start.argmax(-1, keepdim=True), none)
 
+    def named(self, answers: Answers) -> tuple[Tensor, ...]:
+        """Return the tensors of `output_names`, [N, T] each."""
+        return answers.start, answers.end[:, 0]
+
 
 class JointSpanHead(nn.Module):
     """The original's head (finetune/qa/qa_tasks.py): hidden states [N, T, D] -> Answers."""
+
+    output_names: tuple[str, ...] = ("start_logits", "end_logits", "starts", "unanswerable")
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -148,11 +174,15 @@ class JointSpanHead(nn.Module):
         features = F.gelu(self.answerable_dense(torch.cat([hidden[:, 0], expected], -1)))
         return Answers(start, end, starts, self.answerable(features).squeeze(-1).float())
 
+    def named(self, answers: Answers) -> tuple[Tensor, ...]:
+        """Return the tensors of `output_names`: [N, T], [N, K, T], [N, K], [N]."""
+        return tuple(answers)
+
     def ends(self, hidden: Tensor, starts: Tensor) -> Tensor:
-        """Logits of the end given each start: [N, T, D], [N, K] -> [N, K, T]."""
+        """Return logits of the end given each start: [N, T, D], [N, K] -> [N, K, T]."""
         D = hidden.shape[-1]
         at_start = hidden.gather(1, starts[..., None].expand(-1, -1, D))
-        # A product with the joined vectors is a sum of two products: no [N, K, T, 2 D] is made.
+        # The product with the joined vectors is the sum of two products, which need no tensor [N, K, T, 2 D].
         of_start = F.linear(at_start, self.end_dense.weight[:, :D].to(hidden.dtype))[:, :, None]
         of_token = F.linear(hidden, self.end_dense.weight[:, D:].to(hidden.dtype))[:, None]
         features = F.gelu(of_start + of_token + self.end_dense.bias.to(hidden.dtype))
@@ -161,12 +191,12 @@ class JointSpanHead(nn.Module):
 
 
 def one_a_line(values: Tensor, tokens: Tensor) -> Tensor:
-    """What belongs to each example's tokens: [B, L, ...], [N, T] -> [N, T, ...]; slots without a token hold noise."""
+    """Gather each example's tokens in a line of its own: [B, L, ...], [N, T] -> [N, T, ...]; empty slots hold noise."""
     return values.flatten(0, 1)[tokens.clamp_min(0)]
 
 
-def may_answer(packed: Packed) -> Tensor:
-    """Where an answer may start or end: the second text and [CLS], which stands for none, [N, T]."""
-    allowed = (one_a_line(packed.token_type_ids, packed.tokens) > 0) & (packed.tokens >= 0)
+def may_answer(token_type_ids: Tensor, is_token: Tensor) -> Tensor:
+    """Return where an answer may start or end: in the second text, and at [CLS], which stands for none; [N, T]."""
+    allowed = (token_type_ids > 0) & is_token
     allowed[:, 0] = True
     return allowed

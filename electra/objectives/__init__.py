@@ -1,37 +1,23 @@
-"""The pre-training objectives by name: a new one is a file here and a line in this dictionary.
+"""The pre-training objectives, one file each; config/objectives.py registers them by name.
 
-Or a class anywhere, named `module:Class` (docs/objectives.md).
+A class elsewhere, named `module:Class`, is found too (docs/objectives.md).
 """
+
+from __future__ import annotations
 
 import importlib
 
-from electra.objectives.adversarial import Adversarial
-from electra.objectives.all_tokens_mlm import AllTokensMLM
+from electra.config.objectives import OBJECTIVES, traits_of
 from electra.objectives.base import Objective
-from electra.objectives.electra import Electra
-from electra.objectives.electra_15 import Electra15
-from electra.objectives.electric import Electric
-from electra.objectives.mlm import MLM
-from electra.objectives.replace_mlm import ReplaceMLM
-from electra.objectives.two_stage import TwoStage
-
-OBJECTIVES: dict[str, type[Objective]] = {
-    "electra": Electra,
-    "mlm": MLM,
-    "electra_15": Electra15,
-    "replace_mlm": ReplaceMLM,
-    "all_tokens_mlm": AllTokensMLM,
-    "two_stage": TwoStage,
-    "adversarial": Adversarial,
-    "electric": Electric,
-}
 
 
 def find_objective(name: str) -> type[Objective]:
-    """The class of an objective: a name of ours, or `module:Class`; ValueError where there is none."""
-    if name in OBJECTIVES:
-        return OBJECTIVES[name]
-    module, colon, attribute = name.partition(":")
+    """Return the class of a registered objective or of `module:Class`.
+
+    Raises:
+        ValueError: there is no such objective, module or class.
+    """
+    module, colon, attribute = (traits_of(name).home or name).partition(":")
     if not colon:
         raise ValueError(f"unknown objective {name!r}; there are {', '.join(OBJECTIVES)}, or your own as module:Class")
     try:

@@ -1,23 +1,30 @@
-"""What every pre-training objective is: networks, and a loss from a batch of text."""
+"""The base class of every pre-training objective: networks, and a loss of a batch of text."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 from torch import Tensor
 
 from electra.config import PretrainConfig
+from electra.config.objectives import OBJECTIVES, Traits
 from electra.interface import Batch, Counts, Trainable
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.corruption import Masked, mask_tokens, num_masked
 
+REGISTERED = {traits.home: traits for traits in OBJECTIVES.values()}
+
 
 class Objective(Trainable):
-    """Owns the networks and turns a batch into a loss; subclasses write `forward`.
+    """Own the networks and turn a batch into a loss; subclasses implement `networks` and `forward`."""
 
-    `networks()` says what is saved: the first is the one that survives pre-training.
-    """
+    traits: ClassVar[Traits] = Traits()
 
-    says_probability = True  # the sigmoid of what the kept network says of a token is that it was replaced
+    def __init_subclass__(cls) -> None:
+        """Take the traits of a registered class from the registry; any other class states or inherits its own."""
+        super().__init_subclass__()
+        cls.traits = REGISTERED.get(f"{cls.__module__}:{cls.__qualname__}", cls.traits)
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__()
@@ -25,20 +32,20 @@ class Objective(Trainable):
         self.mask_token_id = mask_token_id
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        """The trained networks by name: discriminator, generator."""
+        """Return the networks to save by name, the one that survives pre-training first."""
         raise NotImplementedError
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder that is kept."""
+        """The encoder that survives pre-training."""
         return next(iter(self.networks().values())).encoder
 
     def count(self, batch: Batch) -> Counts:
-        """What this batch adds to the denominators of the step's losses."""
+        """Return this batch's contribution to the denominators of the step's losses."""
         return Counts((batch.example_ids > 0).sum(), num_masked(batch, self.config.mask_prob).sum())
 
     def mask(self, batch: Batch) -> Masked:
-        """Choose and hide tokens as the configuration says."""
+        """Choose and mask tokens as configured."""
         c = self.config
         return mask_tokens(
             batch,
@@ -52,5 +59,5 @@ class Objective(Trainable):
 
 
 def mean(values: Tensor, where: Tensor) -> Tensor:
-    """The mean of `values` where `where`, 0 if nowhere; of fixed shape, so that it compiles."""
+    """Return the mean of `values` where `where` holds, 0 if nowhere; no shape depends on values, so it compiles."""
     return (values * where).sum() / where.sum().clamp_min(1)

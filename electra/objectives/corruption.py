@@ -1,6 +1,6 @@
-"""From a batch of text to the inputs and labels of the two networks (paper, section 2).
+"""Inputs and labels of generator and discriminator from a batch of text (paper, section 2).
 
-Pure functions on tensors. B rows, L slots, K positions chosen for masking, V vocabulary, N = B * K.
+Functions of tensors, without state. B rows, L slots, K masked positions, V vocabulary, N = B * K.
 """
 
 from __future__ import annotations
@@ -13,47 +13,47 @@ from torch import Tensor, nn
 
 from electra.interface import Batch
 
-BLOCK = 128  # tokens of the vocabulary that sampling sums up first
-OF_THE_BATCH = 1 / 3  # share of the random words that stand elsewhere in the batch
+SAMPLING_BLOCK = 128  # vocabulary entries whose probabilities are summed before one of them is chosen
+SHARE_FROM_BATCH = 1 / 3  # share of random tokens that are drawn from the batch, the rest from the vocabulary
 
 
 class Masked(NamedTuple):
     """The generator's input and labels."""
 
     input_ids: Tensor  # [B, L] with [MASK]
-    positions: Tensor  # [B, K] chosen positions; 0 in unused slots
+    positions: Tensor  # [B, K] masked positions; 0 in unused slots
     labels: Tensor  # [B, K] original ids
-    used: Tensor  # [B, K] False in the slots a short row does not need
+    used: Tensor  # [B, K] False in the slots that a short row leaves empty
 
 
 class Corrupted(NamedTuple):
     """The discriminator's input and labels."""
 
-    input_ids: Tensor  # [B, L] with the generator's samples
+    input_ids: Tensor  # [B, L] with samples at the masked positions
     is_replaced: Tensor  # [B, L] True where the token differs from the original
-    is_selected: Tensor  # [B, L] True where a token was sampled, equal to the original or not
+    is_selected: Tensor  # [B, L] True at masked positions, also where the sample equals the original
 
 
 def max_masked(seq_length: int, mask_prob: float) -> int:
-    """Slots a row has for masked positions: fixed, so that every batch has the same shape."""
+    """Return K, the slots for masked positions in a row, which gives every batch the same shape."""
     return min(seq_length, max(1, int((mask_prob + 0.005) * seq_length)))
 
 
 def num_masked(batch: Batch, mask_prob: float) -> Tensor:
-    """Positions to choose in each row: `mask_prob` of its tokens, at least one where one can be masked, [B]."""
+    """Return the number of tokens to mask in each row, [B]: `mask_prob` of them, at least one if one is maskable."""
     tokens = (batch.example_ids > 0).sum(1)
     wanted = (tokens * mask_prob).round().long().clamp(1, max_masked(batch.input_ids.shape[1], mask_prob))
     return torch.minimum(wanted, batch.maskable.sum(1))
 
 
 def choose_positions(batch: Batch, mask_prob: float, faithful: bool = False) -> tuple[Tensor, Tensor]:
-    """Choose positions uniformly among the maskable: positions and used slots, both [B, K].
+    """Draw positions uniformly from the maskable ones; return positions and used slots, both [B, K].
 
-    Distinct, as the paper says; `faithful` draws with replacement, as the released code does.
+    They are distinct, as in the paper; `faithful` draws with replacement, as the released code does.
     """
     slots = max_masked(batch.input_ids.shape[1], mask_prob)
     if faithful:
-        weights = batch.maskable.float() + 1e-30  # a row with nothing to mask uses no slot, but must not be an error
+        weights = batch.maskable.float() + 1e-30  # multinomial needs a positive sum even in a row with nothing to mask
         positions = torch.multinomial(weights, slots, replacement=True)
     else:
         noise = torch.rand(batch.input_ids.shape, device=batch.input_ids.device)
@@ -63,9 +63,9 @@ def choose_positions(batch: Batch, mask_prob: float, faithful: bool = False) -> 
 
 
 def place(input_ids: Tensor, positions: Tensor, values: Tensor, used: Tensor) -> Tensor:
-    """Write `values` [B, K] at the used `positions` of `input_ids` [B, L].
+    """Return `input_ids` [B, L] with `values` [B, K] at the used `positions`.
 
-    A position written twice gets the mean of the ids, rounded down: the released code does so (`faithful`).
+    Like the released code, give a position that was drawn twice the mean of the ids, rounded down (`faithful`).
     """
     sums = torch.zeros_like(input_ids).scatter_add_(1, positions, values * used)
     times = torch.zeros_like(input_ids).scatter_add_(1, positions, used.long())
@@ -81,9 +81,9 @@ def mask_tokens(
     random_token_prob: float = 0.0,
     vocab_size: int = 1,
 ) -> Masked:
-    """Choose `mask_prob` of each row's tokens; hide `mask_token_prob` of those behind [MASK].
+    """Choose `mask_prob` of each row's tokens, and replace `mask_token_prob` of those by [MASK].
 
-    `random_token_prob` of the chosen become a random token instead: BERT's own masking is 0.8 and 0.1.
+    Another `random_token_prob` of the chosen become a random token: BERT masks with 0.8 and 0.1.
     """
     positions, used = choose_positions(batch, mask_prob, faithful)
     draw = torch.rand(positions.shape, device=positions.device)
@@ -91,32 +91,32 @@ def mask_tokens(
     masks = torch.full_like(labels, mask_token_id)
     if random_token_prob:
         masks = torch.where(draw < mask_token_prob, masks, torch.randint_like(masks, vocab_size))
-    hidden = used & (draw < mask_token_prob + random_token_prob)
-    return Masked(place(batch.input_ids, positions, masks, hidden), positions, labels, used)
+    changed = used & (draw < mask_token_prob + random_token_prob)
+    return Masked(place(batch.input_ids, positions, masks, changed), positions, labels, used)
 
 
-def random_words(masked: Masked, vocab_size: int) -> Tensor:
-    """For each masked position a word hidden elsewhere in the batch or, twice as often, any entry of the vocabulary.
+def random_tokens(masked: Masked, vocab_size: int) -> Tensor:
+    """Draw a token for each masked position, [B, K]: a masked one of the batch or, twice as often, of the vocabulary.
 
-    The first are drawn as often as words occur; most of the second are rare pieces, as in a misspelt word. [B, K].
+    Those of the batch occur with their frequency in text; most of the vocabulary are rare pieces, as in misspelt words.
     """
     used = masked.used.flatten()
-    hidden = masked.labels.flatten()[used.int().argsort(descending=True)]  # those that are used come first
+    hidden = masked.labels.flatten()[used.int().argsort(descending=True)]  # used ones first
     drawn = torch.rand(len(hidden), device=hidden.device) * used.sum()
-    of_the_batch = hidden[drawn.long()].view_as(masked.labels)
-    any_entry = torch.randint_like(of_the_batch, vocab_size)
-    return torch.where(torch.rand(any_entry.shape, device=drawn.device) < OF_THE_BATCH, of_the_batch, any_entry)
+    from_batch = hidden[drawn.long()].view_as(masked.labels)
+    any_entry = torch.randint_like(from_batch, vocab_size)
+    return torch.where(torch.rand(any_entry.shape, device=drawn.device) < SHARE_FROM_BATCH, from_batch, any_entry)
 
 
 def corrupt(batch: Batch, masked: Masked, samples: Tensor) -> Corrupted:
-    """Put the generator's `samples` [B, K] in place; a sample equal to the original counts as original."""
+    """Put `samples` [B, K] at the masked positions; a sample equal to the original counts as original."""
     input_ids = place(batch.input_ids, masked.positions, samples, masked.used)
     is_selected = torch.zeros_like(batch.input_ids).scatter_add_(1, masked.positions, masked.used.long()) > 0
     return Corrupted(input_ids, input_ids != batch.input_ids, is_selected)
 
 
 class Cloze(nn.Module):
-    """How well logits [N, V] foretell labels [N]: negative log-likelihood and whether the best guess is right, [N]."""
+    """Negative log-likelihood of labels [N] under logits [N, V], and whether the argmax is right; both [N]."""
 
     compile_on = ("cpu", "cuda")
 
@@ -127,20 +127,20 @@ class Cloze(nn.Module):
 
 
 class BlockMasses(nn.Module):
-    """The unnormalised probability of each block of the vocabulary: [N, V] -> [N, V / BLOCK]."""
+    """Return the unnormalised probability of each block of the vocabulary: [N, V] -> [N, V / SAMPLING_BLOCK]."""
 
     compile_on = ("cpu", "cuda")
 
     def forward(self, logits: Tensor, highest: Tensor, temperature: Tensor | float) -> Tensor:
         masses = ((logits.float() - highest) / temperature).exp()
-        return F.pad(masses, (0, -masses.shape[1] % BLOCK)).unflatten(1, (-1, BLOCK)).sum(-1)
+        return F.pad(masses, (0, -masses.shape[1] % SAMPLING_BLOCK)).unflatten(1, (-1, SAMPLING_BLOCK)).sum(-1)
 
 
 class Sampler(nn.Module):
     """Draw ids from softmax(logits / temperature): [N, V] -> [N].
 
-    Inverts the cumulative distribution in two steps, block and token within it: exact, and one uniform number a row
-    where Gumbel noise takes V. The sums are fp32, as noise in half precision is no noise (reference: docs/speed.md).
+    Inverts the cumulative distribution in two steps, block and token within it. This is exact, and needs one uniform
+    number per row where Gumbel noise needs V. Sums are fp32, as half precision distorts samples (docs/speed.md).
     """
 
     def __init__(self) -> None:
@@ -155,8 +155,8 @@ class Sampler(nn.Module):
         target = torch.rand(N, 1, device=logits.device) * cumulative[:, -1:]
         block = (cumulative <= target).sum(-1, keepdim=True).clamp_max(cumulative.shape[1] - 1)
         before = F.pad(cumulative, (1, 0)).gather(1, block)
-        ids = block * BLOCK + torch.arange(BLOCK, device=logits.device)
+        ids = block * SAMPLING_BLOCK + torch.arange(SAMPLING_BLOCK, device=logits.device)
         chosen = logits.gather(1, ids.clamp_max(V - 1)).float()
         masses = ((chosen - highest) / temperature).exp() * (ids < V)
-        within = (masses.cumsum(-1) <= target - before).sum(-1).clamp_max(BLOCK - 1)
-        return (block.squeeze(1) * BLOCK + within).clamp_max(V - 1)
+        within = (masses.cumsum(-1) <= target - before).sum(-1).clamp_max(SAMPLING_BLOCK - 1)
+        return (block.squeeze(1) * SAMPLING_BLOCK + within).clamp_max(V - 1)

@@ -1,4 +1,4 @@
-"""Replaced token detection (paper, section 2): a generator fills in masked tokens, the discriminator says which.
+"""Replaced token detection (paper, section 2): the discriminator tells a generator's samples from original tokens.
 
 B rows, L slots, K masked positions, V vocabulary.
 """
@@ -19,7 +19,7 @@ from electra.objectives.replacement import Replacement
 
 
 class Electra(Replacement):
-    """Train both networks jointly: loss = MLM + lambda * RTD."""
+    """Train generator and discriminator jointly: loss = L_MLM + lambda L_Disc."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
@@ -32,42 +32,42 @@ class Electra(Replacement):
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)
-        filled = self.fill_in(batch)
-        gen_loss, gen_metrics = self.cloze_loss(filled, counts)
-        gen_loss = self.settle(self.config.gen_weight * gen_loss)
-        disc_losses, disc_metrics = self.discriminate(batch, filled.corrupted, counts)
-        disc_loss = (disc_losses * self.weights(batch, filled.corrupted, counts)).sum()
+        generated = self.generate(batch)
+        gen_loss, gen_metrics = self.generator_loss(generated, counts)
+        gen_loss = self.backpropagate_early(self.config.gen_weight * gen_loss)
+        disc_losses, disc_metrics = self.discriminate(batch, generated.corrupted, counts)
+        disc_loss = (disc_losses * self.weights(batch, generated.corrupted, counts)).sum()
         loss = gen_loss + self.config.disc_weight * disc_loss
         return Output(loss, gen_metrics | disc_metrics)
 
     def discriminate(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:
-        """The discriminator's loss at every token, [B, L], and how well it detects where the loss counts."""
+        """Return the discriminator's loss at every token, [B, L], and its metrics over the tokens with a weight."""
         logits = self.discriminator(corrupted.input_ids, *batch[1:4])
         losses = F.binary_cross_entropy_with_logits(logits, corrupted.is_replaced.float(), reduction="none")
         counted = self.weights(batch, corrupted, counts) > 0
         return losses, detection_metrics(logits.detach(), losses.detach(), corrupted.is_replaced, counted)
 
     def weights(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> Tensor:
-        """What each token's loss counts, [B, L], adding up to 1 over the step: every token the same."""
+        """Return the weight of each token's loss, [B, L], equal for all tokens; over a step they add up to 1."""
         return (batch.example_ids > 0) / counts.tokens
 
 
 @torch.no_grad()
 def detection_metrics(logits: Tensor, losses: Tensor, is_replaced: Tensor, counted: Tensor) -> dict[str, Tensor]:
-    """How well replaced tokens are told from others, [B, L] each; a logit above 0 says replaced."""
-    says = logits > 0
+    """Return metrics of detection over the `counted` tokens, from tensors [B, L]; a logit above 0 means replaced."""
+    flagged = logits > 0
     return {
         "disc_loss": mean(losses, counted),
-        "disc_accuracy": mean(says == is_replaced, counted),
-        "disc_recall": mean(says, is_replaced & counted),
-        "disc_precision": mean(is_replaced, says & counted),
+        "disc_accuracy": mean(flagged == is_replaced, counted),
+        "disc_recall": mean(flagged, is_replaced & counted),
+        "disc_precision": mean(is_replaced, flagged & counted),
         "disc_auc": area_under_curve(logits, is_replaced, counted),
         "replaced": mean(is_replaced, counted),
     }
 
 
 def area_under_curve(scores: Tensor, positive: Tensor, counted: Tensor) -> Tensor:
-    """The probability that a replaced token scores above another; padding is left out, 0.5 where there is none."""
+    """Return the probability that a positive token scores above a negative one; 0.5 if one kind is missing."""
     order = scores.flatten().argsort()
     positive, negative = (positive & counted).flatten()[order], (~positive & counted).flatten()[order]
     below = negative.double().cumsum(0)  # fp32 cannot count the pairs

@@ -1,4 +1,4 @@
-"""ELECTRA 15 % (paper, section 3.5): as ELECTRA, but the discriminator learns from the masked positions only."""
+"""ELECTRA 15 % (paper, section 3.5): ELECTRA whose discriminator loss covers the masked positions only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from electra.objectives.electra import Electra
 
 
 class Electra15(Electra):
-    """How much of the gain comes from learning at every token."""
+    """Ablation: how much does ELECTRA gain from learning at every token?"""
 
     def weights(self, batch: Batch, corrupted: Corrupted, counts: Counts) -> Tensor:
         return corrupted.is_selected / counts.masked.clamp_min(1)

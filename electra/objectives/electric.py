@@ -1,7 +1,7 @@
 """Electric (Clark et al., 2020b): an energy of every token in its context, learned by noise-contrastive estimation.
 
-B rows, L slots, V vocabulary. The noise q comes from a two-tower cloze model that sees no [MASK]; its softmax is over
-the vocabulary at every token: B * L * V logits are held at once.
+B rows, L slots, V vocabulary. The noise distribution q is that of a two-tower cloze model, which reads no [MASK]. As it
+has a softmax at every token, B * L * V logits are in memory at once.
 """
 
 from __future__ import annotations
@@ -22,9 +22,7 @@ from electra.objectives.replacement import Replacement
 
 
 class Electric(Replacement):
-    """The discriminator's output is an energy: p(x_t | rest) is proportional to exp(-energy)."""
-
-    says_probability = False  # an energy ranks tokens; what is likely depends on the noise too
+    """Train the discriminator's output as an energy: p(x_t | rest) is proportional to exp(-energy)."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
@@ -33,25 +31,25 @@ class Electric(Replacement):
         self.generator = TwoTower(config.generator, embeddings)
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        return {"discriminator": self.discriminator}  # no other program knows two towers
+        return {"discriminator": self.discriminator}  # no other library can load two towers
 
     def count(self, batch: Batch) -> Counts:
-        """Both losses are taken wherever a token could have been masked, not only where one was."""
+        """Return the denominators: both losses cover all maskable tokens, not only the masked ones."""
         return super().count(batch)._replace(masked=batch.maskable.sum())
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)
-        masked = self.mask(batch)  # first, as everywhere: a step's draws are then the same for all objectives
+        masked = self.mask(batch)  # first, so that every objective gets the same random masks
         logits = self.generator(*batch[:4])  # [B * L, V]
         gen_losses, hits = self.cloze(logits, batch.input_ids.flatten())
 
         rows = torch.arange(len(batch.input_ids), device=logits.device)[:, None] * batch.input_ids.shape[1]
-        corrupted = self.fill(batch, masked, logits[(rows + masked.positions).flatten()]).corrupted
+        corrupted = self.replace(batch, masked, logits[(rows + masked.positions).flatten()]).corrupted
         log_q = noise_log_probability(logits.detach(), gen_losses.detach(), batch.input_ids, corrupted.input_ids)
 
         energy = self.discriminator(corrupted.input_ids, *batch[1:4])
-        log_odds = energy + log_q + math.log(self.config.mask_prob / (1 - self.config.mask_prob))  # that it is noise
-        is_noise = corrupted.is_selected  # a sample equal to the original is noise all the same
+        log_odds = energy + log_q + math.log(self.config.mask_prob / (1 - self.config.mask_prob))  # of being noise
+        is_noise = corrupted.is_selected  # also where a sample equals the original
         disc_losses = F.binary_cross_entropy_with_logits(log_odds, is_noise.float(), reduction="none")
 
         c, where = self.config, batch.maskable
@@ -61,12 +59,12 @@ class Electric(Replacement):
         return Output(sums / counts.masked.clamp_min(1), metrics | found)
 
     def score(self, batch: Batch) -> Tensor:
-        """The pseudo-log-likelihood of each row up to a constant for each token, [B] (section 3.2)."""
+        """Return each row's pseudo-log-likelihood, up to a constant per token, [B] (section 3.2)."""
         energy: Tensor = self.discriminator(*batch[:4])
         return -(energy * batch.maskable).sum(1)
 
 
 def noise_log_probability(logits: Tensor, losses: Tensor, original: Tensor, tokens: Tensor) -> Tensor:
-    """log q of `tokens` [B, L] from logits [B * L, V] and the losses -log q of the `original` tokens."""
+    """Return log q of `tokens` [B, L], given logits [B * L, V] and the losses -log q of the `original` tokens."""
     of_original, of_tokens = (logits.gather(1, ids.reshape(-1, 1)).squeeze(1).float() for ids in (original, tokens))
     return (of_tokens - of_original - losses).view_as(tokens)

@@ -1,4 +1,4 @@
-"""What proposes replacements, and what it shares with the network that judges them (paper, section 3.2).
+"""Generators of replacements, and the weights they share with the main network (paper, section 3.2).
 
 B rows, L slots, K masked positions, V vocabulary, D hidden size.
 """
@@ -9,32 +9,35 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig, PretrainConfig
-from electra.models.electra.embeddings import DisentangledEmbeddings, Embeddings
-from electra.models.electra.encoder import Encoder
-from electra.models.heads import MaskedLM, MLMHead
+from electra.models.encoder import Encoder
+from electra.models.heads import MaskedLM
+from electra.models.kinds import Kind
+from electra.models.registry import backbone_of
 
 
-def build_encoder(config: PretrainConfig) -> tuple[Encoder, Embeddings | None]:
-    """The main network's encoder, and the embeddings the generator is to use; None: its own."""
+def build_encoder(config: PretrainConfig) -> tuple[Encoder, nn.Module | None]:
+    """Build the main network's encoder; also return the embeddings for the generator, or None: it has its own."""
+    backbone = backbone_of(config.model)
     if config.share == "gdes":
-        base = Embeddings(config.model)
-        return Encoder(config.model, DisentangledEmbeddings(config.model, base)), base
-    encoder = Encoder(config.model)
+        base = backbone.embeddings(config.model)
+        return backbone.encoder(config.model, backbone.disentangled(config.model, base)), base
+    encoder = backbone.encoder(config.model)
     return encoder, encoder.embeddings if config.share == "embeddings" else None
 
 
-def build_generator(config: PretrainConfig, encoder: Encoder, embeddings: Embeddings | None) -> nn.Module:
-    """The generator for a main network of `build_encoder`: positions [B, K] and inputs [B, L] -> logits [B * K, V].
+def build_generator(config: PretrainConfig, encoder: Encoder, embeddings: nn.Module | None) -> nn.Module:
+    """Build a generator beside `build_encoder`'s encoder: positions [B, K] and inputs [B, L] -> logits [B * K, V].
 
-    What the configuration does not train starts uniform; whoever reads files fills it in.
+    A generator that is not trained is uniform at first; pre-training replaces it.
     """
-    if config.generator_kind != "mlm":
+    if not config.trains_generator:
         return Unigram(config.model.vocab_size)
-    return MaskedLM(encoder if config.share == "all" else Encoder(config.generator, embeddings))
+    backbone = backbone_of(config.generator)
+    return MaskedLM(encoder if config.share == "all" else backbone.encoder(config.generator, embeddings))
 
 
 class Unigram(nn.Module):
-    """No network: the same `log_probabilities` [V] everywhere, uniform until they are set."""
+    """A generator without a network: the same `log_probabilities` [V] at every position, uniform by default."""
 
     log_probabilities: Tensor
 
@@ -46,31 +49,19 @@ class Unigram(nn.Module):
         return self.log_probabilities.expand(positions.numel(), -1)
 
 
-class Tower(Encoder):
-    """An encoder that reads one way: a token sees itself and those before it, or, backwards, those after it."""
-
-    def __init__(self, config: ElectraConfig, embeddings: Embeddings, backwards: bool) -> None:
-        super().__init__(config, embeddings)
-        self.backwards = backwards
-
-    def attention_bias(self, example_ids: Tensor) -> Tensor:
-        bias = super().attention_bias(example_ids)
-        ahead = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
-        return bias.masked_fill(ahead.T if self.backwards else ahead, -10000.0)
-
-
 class TwoTower(nn.Module):
-    """Foretell every token from all others, with no [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
+    """Predict every token from all others, without [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
 
-    Token t is foretold from what one tower has read up to t - 1 and the other from t + 1 on. The first and the last
-    token of an example see what they must not; they are special tokens, which are never masked.
+    One tower has read the tokens up to t - 1, the other those from t + 1 on; both predict token t. The first and the
+    last token of an example see a neighbouring example, but they are special tokens, which are never masked.
     """
 
-    def __init__(self, config: ElectraConfig, embeddings: Embeddings | None = None) -> None:
+    def __init__(self, config: ElectraConfig, embeddings: nn.Module | None = None) -> None:
         super().__init__()
-        embeddings = embeddings or Embeddings(config)
-        self.forwards, self.backwards = Tower(config, embeddings, False), Tower(config, embeddings, True)
-        self.head = MLMHead(2 * config.hidden_size, embeddings)
+        backbone = backbone_of(config)
+        embeddings = embeddings or backbone.embeddings(config)
+        self.forwards, self.backwards = (backbone.tower(config, embeddings, after) for after in (False, True))
+        self.head = self.forwards.head(Kind.MASKED_LM, count=2)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         before, after = self.forwards(*inputs).roll(1, dims=1), self.backwards(*inputs).roll(-1, dims=1)

@@ -1,21 +1,21 @@
-"""BERT's masked language modelling: the full-size network predicts the tokens behind [MASK]."""
+"""BERT's masked language modelling: the full-size network predicts masked tokens."""
 
 from __future__ import annotations
 
 from electra.config import PretrainConfig
 from electra.interface import Batch, Counts, Output
-from electra.models.electra.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
+from electra.models.registry import backbone_of
 from electra.objectives.base import Objective, mean
 from electra.objectives.corruption import Cloze
 
 
 class MLM(Objective):
-    """The baseline of the paper: one network, one loss."""
+    """The paper's baseline: one network, one loss."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
-        self.generator = MaskedLM(Encoder(config.model))
+        self.generator = MaskedLM(backbone_of(config.model).encoder(config.model))
         self.cloze = Cloze()
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:

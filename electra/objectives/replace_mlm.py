@@ -1,4 +1,4 @@
-"""Replace MLM (paper, section 3.5): masked language modelling that reads a generator's samples, never [MASK]."""
+"""Replace MLM (paper, section 3.5): masked language modelling in which samples of a generator replace [MASK]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from electra.objectives.replacement import Replacement
 
 
 class ReplaceMLM(Replacement):
-    """How much of the gain comes from not seeing [MASK]."""
+    """Ablation: how much does ELECTRA gain from never seeing [MASK]?"""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
@@ -24,13 +24,13 @@ class ReplaceMLM(Replacement):
 
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         counts = counts or self.count(batch)
-        filled = self.fill_in(batch)
-        gen_loss, gen_metrics = self.cloze_loss(filled, counts)
-        gen_loss = self.settle(self.config.gen_weight * gen_loss)
+        generated = self.generate(batch)
+        gen_loss, gen_metrics = self.generator_loss(generated, counts)
+        gen_loss = self.backpropagate_early(self.config.gen_weight * gen_loss)
 
-        logits = self.predictor(filled.masked.positions, filled.corrupted.input_ids, *batch[1:4])
-        losses, hits = self.cloze(logits, filled.masked.labels.flatten())
-        used = filled.masked.used.flatten()
+        logits = self.predictor(generated.masked.positions, generated.corrupted.input_ids, *batch[1:4])
+        losses, hits = self.cloze(logits, generated.masked.labels.flatten())
+        used = generated.masked.used.flatten()
         mlm_loss = (losses * used).sum() / counts.masked.clamp_min(1)
 
         metrics = {"mlm_loss": mean(losses.detach(), used), "mlm_accuracy": mean(hits, used)}

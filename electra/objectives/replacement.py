@@ -1,4 +1,4 @@
-"""What the objectives with a generator have in common: it fills in masked tokens, and the main network reads them.
+"""Objectives with a generator: masked tokens are replaced by its samples, which the main network reads (section 2).
 
 B rows, L slots, K masked positions, V vocabulary.
 """
@@ -15,11 +15,11 @@ from electra.config import PretrainConfig
 from electra.interface import Batch, Counts
 from electra.models.heads import MaskedLM
 from electra.objectives.base import Objective, mean
-from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, random_words
+from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, corrupt, random_tokens
 
 
-class Filled(NamedTuple):
-    """A batch after the generator."""
+class Generated(NamedTuple):
+    """The generator's input, predictions and samples, and the text they give."""
 
     masked: Masked
     logits: Tensor  # [B * K, V]
@@ -28,7 +28,7 @@ class Filled(NamedTuple):
 
 
 class Replacement(Objective):
-    """Owns the generator; a subclass sets it, and owns the network that reads the samples."""
+    """Owns the generator, which a subclass sets; the subclass also owns the network that reads the samples."""
 
     generator: nn.Module
     temperature: Tensor
@@ -37,47 +37,50 @@ class Replacement(Objective):
         super().__init__(config, mask_token_id)
         self.cloze = Cloze()
         self.sample = Sampler()
-        # A tensor, as a compiled part would be compiled anew for each new number.
+        # A tensor: for a new Python number, a compiled part would be compiled again.
         self.register_buffer("temperature", torch.tensor(config.temperature), persistent=False)
 
     def begin_step(self, step: int, done: float) -> None:
-        """Let the temperature fall (Dong et al., 2023, Fast-ELECTRA)."""
+        """Lower the temperature (Dong et al., 2023, Fast-ELECTRA)."""
         c = self.config
         if c.temperature_start:
             excess = (c.temperature_start - c.temperature) * math.exp(-done / c.temperature_decay)
             self.temperature.fill_(c.temperature + excess)
 
     def train(self, mode: bool = True) -> Self:
-        """A frozen generator has no dropout."""
+        """Set the mode; a frozen generator stays in evaluation mode, without dropout."""
         super().train(mode)
         if not any(p.requires_grad for p in self.generator.parameters()):
             self.generator.eval()
         return self
 
     def trained_generator(self) -> dict[str, MaskedLM]:
-        """The generator by its name, where it is a network that can be saved."""
+        """Return the generator by its name if it is a network that can be saved."""
         return {"generator": self.generator} if isinstance(self.generator, MaskedLM) else {}
 
-    def fill_in(self, batch: Batch) -> Filled:
-        """Mask, let the generator guess, and put its samples in place."""
+    def generate(self, batch: Batch) -> Generated:
+        """Mask tokens, let the generator predict them, and replace them by samples of its predictions."""
         masked = self.mask(batch)
         logits = self.generator(masked.positions, masked.input_ids, *batch[1:4])
-        return self.fill(batch, masked, logits, self.config.random_sample_prob)
+        return self.replace(batch, masked, logits, self.config.random_sample_prob)
 
-    def fill(self, batch: Batch, masked: Masked, logits: Tensor, random_sample_prob: float = 0.0) -> Filled:
-        """Sample from logits [B * K, V], with no gradient; in training `random_sample_prob` of them are any word."""
+    def replace(self, batch: Batch, masked: Masked, logits: Tensor, random_sample_prob: float = 0.0) -> Generated:
+        """Replace masked tokens by samples from logits [B * K, V], without gradient.
+
+        In training, `random_sample_prob` of the samples become a random token.
+        """
         samples = self.sample(logits.detach(), self.temperature).view_as(masked.labels)
         if random_sample_prob and self.training:
             is_random = torch.rand(samples.shape, device=samples.device) < random_sample_prob
-            samples = torch.where(is_random, random_words(masked, self.config.model.vocab_size), samples)
-        return Filled(masked, logits, samples, corrupt(batch, masked, samples))
+            samples = torch.where(is_random, random_tokens(masked, self.config.model.vocab_size), samples)
+        return Generated(masked, logits, samples, corrupt(batch, masked, samples))
 
-    def cloze_loss(self, filled: Filled, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:
-        """The generator's loss at the masked positions, and how well it guesses."""
-        labels, used = filled.masked.labels, filled.masked.used.flatten()
-        sampled = {"sampled_accuracy": mean((filled.samples == labels).flatten(), used)}
+    def generator_loss(self, generated: Generated, counts: Counts) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the masked language modelling loss and metrics; a generator without weights has no loss."""
+        labels, used = generated.masked.labels, generated.masked.used.flatten()
+        sampled = {"sampled_accuracy": mean((generated.samples == labels).flatten(), used)}
         if not isinstance(self.generator, MaskedLM):
-            return filled.logits.new_zeros(()), sampled
-        losses, hits = self.cloze(filled.logits, labels.flatten())
-        guessed = {"gen_loss": mean(losses.detach(), used), "gen_accuracy": mean(hits, used)}
-        return (losses * used).sum() / counts.masked.clamp_min(1), guessed | sampled
+            return generated.logits.new_zeros(()), sampled
+        losses, hits = self.cloze(generated.logits, labels.flatten())
+        predicted = {"gen_loss": mean(losses.detach(), used), "gen_accuracy": mean(hits, used)}
+        return (losses * used).sum() / counts.masked.clamp_min(1), predicted | sampled

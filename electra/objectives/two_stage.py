@@ -1,4 +1,4 @@
-"""Two-stage training (paper, section 3.2): the generator alone; then the discriminator, started from its weights."""
+"""Two-stage training (paper, section 3.2): the generator alone; then the discriminator, initialised from it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from electra.objectives.electra import Electra
 
 
 class TwoStage(Electra):
-    """Stage 1 trains the generator, stage 2 the discriminator against the frozen generator."""
+    """Train the generator in stage 1, and the discriminator against the frozen generator in stage 2."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)
         self.stage = 1
-        # A weight, so that a checkpoint holds it: a run resumed in stage 2 must not copy again.
+        # A parameter, so that it is part of a checkpoint: a run resumed in stage 2 must not copy again.
         self.copied = nn.Parameter(torch.zeros(()), requires_grad=False)
 
     @torch.no_grad()
     def begin_step(self, step: int, done: float) -> None:
+        """Begin stage 2 when it is time: freeze the generator and copy its encoder."""
         super().begin_step(step, done)
         if self.stage == 1 and done >= self.config.generator_stage:
             assert isinstance(self.generator, MaskedLM)
@@ -32,7 +33,7 @@ class TwoStage(Electra):
                 self.copied.fill_(1)
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        """In stage 1 the generator alone: the discriminator will start from its weights."""
+        """Return the generator alone in stage 1, as the discriminator will start from its weights."""
         kept = super().networks()
         if not self.copied:
             del kept["discriminator"]
@@ -41,4 +42,4 @@ class TwoStage(Electra):
     def forward(self, batch: Batch, counts: Counts | None = None) -> Output:
         if self.stage == 2:
             return super().forward(batch, counts)
-        return Output(*self.cloze_loss(self.fill_in(batch), counts or self.count(batch)))
+        return Output(*self.generator_loss(self.generate(batch), counts or self.count(batch)))

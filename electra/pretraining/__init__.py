@@ -1,1 +1,1 @@
-"""What the verb pretrain is made of: what a run starts from, and its first weights."""
+"""Pre-training: starting point, first weights, optimizer, evaluation and report of a run."""

@@ -1,4 +1,4 @@
-"""The networks of an objective with their first weights: drawn, counted from the corpus, or taken over."""
+"""First weights of an objective's networks: random, from corpus counts, or from another model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from electra.config import PretrainConfig, require
+from electra.config.pretrain import TRAINED, UNIFORM
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities, word_vectors
 from electra.data.shards import Examples
-from electra.models.electra.initialisation import POSITION_DIMENSIONS, initialise_from_corpus, initialise_randomly
+from electra.models.registry import backbone_of
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.objectives.generators import Unigram
@@ -24,31 +25,33 @@ from electra.training.seed import seed_all
 
 
 def build_objective(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, goes_on: bool = False
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, resumed: bool = False
 ) -> Objective:
-    """The networks with their first weights, any where a run `goes_on` from its checkpoint.
+    """Build the objective and initialise its networks; a `resumed` run, whose checkpoint has them, saves the effort.
 
-    The encoder that is kept starts alike under every objective.
+    The kept encoder starts with the same weights under every objective.
     """
     objective = find_objective(config.objective)(config, tokenizer.mask_id)
-    initialise = initialiser(replace(config, init="random") if goes_on else config, train, tokenizer)
-    for part in (objective, objective.encoder):  # whatever else is trained, the same draws for the encoder
+    initialise = initialiser(replace(config, init="random") if resumed else config, train, tokenizer)
+    for part in (objective, objective.encoder):  # the encoder gets the same draws, whatever other networks there are
         seed_all(config.seed)
         initialise(part)
-    if isinstance(objective, Replacement) and config.generator_kind not in ("mlm", "uniform"):
-        fill_in_generator(objective, config, train, tokenizer)
+    if isinstance(objective, Replacement) and config.generator_kind not in (TRAINED, UNIFORM):
+        set_fixed_generator(objective, config, train, tokenizer)
     if start:
         take_over(objective.networks(), start)
     return objective
 
 
 def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Callable[[nn.Module], None]:
-    """What gives a network its first weights."""
+    """Return the function that initialises a network."""
+    backbone = backbone_of(config.model)
     if config.init != "corpus":
-        return lambda module: initialise_randomly(module, config.model.initializer_range)
+        return lambda module: backbone.initialise_randomly(module, config.model.initializer_range)
     tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
-    width = min(config.model.embedding_size - POSITION_DIMENSIONS, V - 1)
-    require(width > 0, f"init='corpus' needs an embedding_size above {POSITION_DIMENSIONS}")
+    room = backbone.vector_width(config.model)
+    width = min(room, V - 1)
+    require(width > 0, f"init='corpus' needs an embedding_size above {config.model.embedding_size - room}")
     vectors, unigram = (
         torch.from_numpy(counts.astype(np.float32))
         for counts in (
@@ -56,13 +59,13 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
             unigram_probabilities(tokens, V, special),
         )
     )
-    return lambda module: initialise_from_corpus(module, vectors, unigram)
+    return lambda module: backbone.initialise_from_corpus(module, vectors, unigram)
 
 
-def fill_in_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
-    """Give the objective a generator that is not trained: counts of the corpus, or a network from a folder."""
-    if config.generator_kind != "unigram":
-        objective.generator = load_frozen_generator(Path(config.generator_kind), tokenizer, train.seq_length)
+def set_fixed_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
+    """Give the objective a generator that is not trained: the corpus's unigrams, or a network from a folder."""
+    if config.generator_folder:
+        objective.generator = load_frozen_generator(Path(config.generator_folder), tokenizer, train.seq_length)
         return
     unigram = unigram_probabilities(train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids)
     assert isinstance(objective.generator, Unigram)

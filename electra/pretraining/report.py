@@ -1,4 +1,4 @@
-"""report.html of a run: its curves and example texts on one page that needs nothing else."""
+"""report.html of a run: curves and example texts on one self-contained page."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EXAMPLES = 12
 
 
 def write_report(run: Path, path: Path, *parts: str) -> None:
-    """Write the page: `parts`, which are HTML, then the curves of `run`."""
+    """Write a page with `parts`, pieces of HTML, followed by the curves of `run`."""
     lines = read_metrics(run)
     with write_atomically(path, "w") as file:
         file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
 
 
 def examples_html(model: Detector, config: PretrainConfig) -> str:
-    """Held-out text with the generator's replacements outlined, tokens shaded by the probability of being replaced."""
+    """Return held-out text with replacements outlined, and tokens shaded by the probability of being replaced."""
     parts = ["<h2>Held-out text with the generator's replacements (outlined)</h2>"]
     assert model.generator is not None
     rows, labels = replaced_examples(model.generator, model.tokenizer, config, EXAMPLES)
@@ -43,7 +43,7 @@ def examples_html(model: Detector, config: PretrainConfig) -> str:
 
 
 def tokens_in_text(model: Detector, ids: list[int], probabilities: list[float]) -> list[Word]:
-    """Each token with its place in the decoded text, whatever kind of tokeniser it is."""
+    """Return each token with its position in the decoded text, for any kind of tokeniser."""
     words, end = [], 0
     for number, p in enumerate(probabilities, 1):
         text = model.tokenizer.backend.decode(ids[:number], skip_special_tokens=False)
@@ -54,14 +54,14 @@ def tokens_in_text(model: Detector, ids: list[int], probabilities: list[float]) 
 
 
 def curves(lines: list[dict[str, Any]]) -> list[str]:
-    """One picture for each group of metrics: training as a line, held-out text as points."""
+    """Return a picture for each group of metrics: training as a line, held-out text as points."""
     return [
         picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()
     ]
 
 
 def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
-    """Metrics against steps as SVG."""
+    """Return the curves of metrics over steps as SVG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 2.8 * max(1, len(names) if title == "losses" else 1)), layout="constrained")

@@ -1,4 +1,4 @@
-"""What pre-training starts from: a run, a Hugging Face pair, or a generator that stays as it is."""
+"""Models that pre-training starts from: a run, a pair of Hugging Face directories, a frozen generator."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from electra.checkpoints.huggingface import is_masked_lm, load_encoder, load_network
-from electra.checkpoints.locate import masked_lm_folder, model_folder
+from electra.checkpoints.huggingface import load_encoder, load_network
+from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder
 from electra.config import ElectraConfig, PretrainConfig, require
 from electra.core.log import logger
-from electra.models.electra.encoder import Encoder
+from electra.models.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 
 
 class Start(NamedTuple):
-    """The networks that were found."""
+    """The networks of the models that were named."""
 
     path: str
     discriminator: Discriminator | None
     generator: MaskedLM | None
-    encoder: Encoder  # the one that is kept
+    encoder: Encoder  # of the network that pre-training keeps
 
 
 def load_start(init: str) -> Start:
-    """Read `PATH` or `DISCRIMINATOR,GENERATOR`; a generator in PATH/generator comes along.
+    """Load `PATH`, with the generator in PATH/generator if there is one, or `DISCRIMINATOR,GENERATOR`.
 
     Raises:
-        ValueError: there is no model, or not the one that was asked for.
+        ValueError: there is no model, or a discriminator where a generator belongs.
     """
     path, _, beside = init.partition(",")
     folder = model_folder(Path(path))
@@ -54,16 +54,20 @@ def load_start(init: str) -> Start:
 
 
 def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
-    """Take the sizes of the weights; dropout stays as configured. The vocabulary must be the prepared data's."""
+    """Return the configuration with the sizes of the weights; dropout stays as configured.
+
+    Raises:
+        ValueError: the vocabulary is not that of the prepared text, or the generator does not fit the discriminator.
+    """
     for path in start.path.split(","):
         require_same_vocabulary(load_tokenizer(model_folder(Path(path))), path, tokenizer)
     model = replace(with_sizes(config.model, start.encoder.config), pad_token_id=tokenizer.pad_id)
-    if not start.generator or not start.discriminator or config.objective in ("mlm", "replace_mlm", "all_tokens_mlm"):
+    if not start.generator or not start.discriminator or config.traits.head != "rtd":
         return replace(config, model=model)
     width = start.generator.encoder.config.hidden_size / model.hidden_size
     depth = start.generator.encoder.config.num_hidden_layers / model.num_hidden_layers
-    if (width, depth) != (1, 1) and (config.share == "all" or config.objective == "two_stage"):
-        return replace(config, model=model)  # a generator of full size is wanted, and starts at random
+    if (width, depth) != (1, 1) and config.needs_full_size_generator:
+        return replace(config, model=model)  # a generator of full size, which starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
     wanted = replace(with_sizes(fitting.generator, start.generator.encoder.config), pad_token_id=tokenizer.pad_id)
     require(
@@ -74,7 +78,7 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
 
 
 def require_same_vocabulary(theirs: Tokenizer, path: str | Path, of_text: Tokenizer) -> None:
-    """Refuse a model that reads other tokens than the text was prepared with."""
+    """Raise ValueError if the text was prepared with another vocabulary than the model's."""
     model, text = (t.backend.get_vocab(with_added_tokens=True) for t in (theirs, of_text))
     differing = sorted(token for token in model.keys() | text.keys() if model.get(token) != text.get(token))
     require(
@@ -85,7 +89,7 @@ def require_same_vocabulary(theirs: Tokenizer, path: str | Path, of_text: Tokeni
 
 
 def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> MaskedLM:
-    """A trained masked language model that is not trained on; ValueError where it does not fit the text."""
+    """Load a masked language model and freeze it; raise ValueError if it does not fit the text."""
     folder = masked_lm_folder(path)
     network = load_network(folder)
     require(isinstance(network, MaskedLM), f"{folder} holds a discriminator, not a masked language model")
@@ -97,7 +101,7 @@ def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> 
 
 
 def with_sizes(config: ElectraConfig, sizes: ElectraConfig) -> ElectraConfig:
-    """`sizes` with what is no size, and so no property of the weights, from `config`."""
+    """Return `sizes` with the fields that do not describe the weights (dropout, initialisation) from `config`."""
     return replace(
         sizes,
         hidden_dropout_prob=config.hidden_dropout_prob,
@@ -107,7 +111,7 @@ def with_sizes(config: ElectraConfig, sizes: ElectraConfig) -> ElectraConfig:
 
 
 def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) -> None:
-    """Fill the networks, the kept one last: what both share is its own."""
+    """Load the weights into the networks, the kept one last: shared weights end up as its own."""
     names = list(networks)
     for name in reversed(names):
         network, found = networks[name], start.discriminator if name == "discriminator" else start.generator
@@ -124,6 +128,6 @@ def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) ->
 
 
 def fits(found: Discriminator | MaskedLM, network: Discriminator | MaskedLM) -> bool:
-    """Whether weights are of the same kind and shape."""
+    """Return whether two networks have the same class and shapes."""
     shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (found, network)]
     return type(found) is type(network) and shapes[0] == shapes[1]

@@ -1,1 +1,1 @@
-"""A model behind HTTP: batches, limits, LanguageTool's form, the page."""
+"""Serve a model over HTTP: dynamic batching, limits, LanguageTool's API, and a page."""

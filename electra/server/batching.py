@@ -1,4 +1,4 @@
-"""Texts of many requests in common forward passes: a bounded queue, one thread that owns the model, deadlines."""
+"""Dynamic batching: a bounded queue, deadlines, and one thread that runs texts of many requests in one forward pass."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from electra.server.rounds import Rounds, settle
+from electra.server.pacing import PacedCalls, resolve
 
-HANG_SECONDS = 60.0  # a pass that takes longer is taken for hung
-LOAD = 0.5  # share of the deadline that the queue may need: what is let in is answered in time
+HANG_SECONDS = 60.0  # a forward pass that takes longer counts as hung
+MAX_WAIT_SHARE = 0.5  # admit a text only if its expected wait is below this share of the deadline
 
 
 class Engine(Protocol):
-    """A model as the server sees it: `answer` is called by one thread only."""
+    """A model as the server sees it; only one thread calls `answer`."""
 
     name: str
-    kinds: tuple[str, ...]  # of questions: detect, predict, embed
+    kinds: tuple[str, ...]  # of requests: detect, predict, embed
     threshold: float
 
     def tokens(self, kind: str, item: Any) -> int:
-        """What an item costs."""
+        """Count the tokens that the model reads for an item."""
         ...
 
     def answer(self, kind: str, items: list[Any]) -> list[Any]:
-        """One answer an item."""
+        """Return one answer per item."""
         ...
 
 
 class Overloaded(Exception):
-    """The queue is full; `seconds` later there may be room."""
+    """The queue is full; retry after `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("the queue is full")
@@ -40,23 +40,23 @@ class Overloaded(Exception):
 
 
 class Expired(Exception):
-    """The deadline passed before a forward pass had room."""
+    """The deadline passed before the item reached the model."""
 
 
 @dataclass(eq=False)
 class Job:
-    """One item that waits for its answer."""
+    """One queued item."""
 
     kind: str
     item: Any
-    size: int  # characters: known before the tokens are
+    size: int  # characters, known without running the tokenizer
     expires: float
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     tokens: int = 0
 
 
 class Batcher:
-    """The queue and the thread. All public methods belong to the event loop's thread."""
+    """The queue and the model thread. Call the public methods from the event loop's thread only."""
 
     def __init__(
         self, engine: Engine, max_tokens: int, max_jobs: int, deadline: float,
@@ -64,22 +64,22 @@ class Batcher:
     ) -> None:  # fmt: skip
         self.engine, self.max_tokens, self.max_jobs, self.deadline = engine, max_tokens, max_jobs, deadline
         self.observe = observe
-        self.queue: dict[Job, None] = {}  # in order of arrival; a dictionary, for what is cancelled leaves its middle
+        self.queue: dict[Job, None] = {}  # first in, first out; a dictionary removes cancelled jobs in constant time
         self.waiting_size = self.running_size = 0
-        self.rate = 0.0  # characters a second, of late
+        self.rate = 0.0  # characters per second, moving average
         self.busy_since = 0.0
         self.stopping = False
-        self.rounds = Rounds()
+        self.paced = PacedCalls()
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def start(self) -> None:
-        """Start the thread that owns the model."""
+        """Start the model thread."""
         self.loop = asyncio.get_running_loop()
         self.thread.start()
 
     async def stop(self) -> None:
-        """Answer what waits, then end the thread."""
+        """Drain the queue, then end the thread."""
         with self.changed:
             self.stopping = True
             self.changed.notify()
@@ -87,25 +87,26 @@ class Batcher:
 
     @property
     def healthy(self) -> bool:
-        """Whether the thread lives and is not stuck in a pass."""
+        """Whether the thread is alive and its forward pass does not hang."""
         since = self.busy_since
         return self.thread.is_alive() and not (since and time.monotonic() - since > HANG_SECONDS)
 
     @property
-    def wait(self) -> float:
-        """The seconds a text that comes now is likely to wait."""
+    def expected_wait(self) -> float:
+        """Seconds that a text arriving now is expected to wait."""
         return (self.waiting_size + self.running_size) / self.rate if self.rate else 0.0
 
     def admit(self, count: int = 1) -> None:
-        """Raise Overloaded where `count` more items have no room, or would wait too long."""
-        if self.queue and (len(self.queue) + count > self.max_jobs or self.wait > LOAD * self.deadline):
-            raise Overloaded(max(1.0, self.wait))
+        """Raise Overloaded if the queue has no room for `count` more items, or they would wait too long."""
+        wait = self.expected_wait
+        if self.queue and (len(self.queue) + count > self.max_jobs or wait > MAX_WAIT_SHARE * self.deadline):
+            raise Overloaded(max(1.0, wait))
 
-    async def ask(self, kind: str, items: Sequence[Any], sizes: Sequence[int]) -> list[Any]:
-        """The answers to all items; a caller that is cancelled takes them out of the queue.
+    async def submit(self, kind: str, items: Sequence[Any], sizes: Sequence[int]) -> list[Any]:
+        """Queue items and return their answers; cancelling the caller removes them from the queue.
 
         Raises:
-            Overloaded: there is no room for all of them.
+            Overloaded: the queue has no room for all items.
             Expired: the deadline passed first.
         """
         self.admit(len(items))
@@ -121,74 +122,80 @@ class Batcher:
             self._remove(jobs)
 
     def _remove(self, jobs: Sequence[Job]) -> list[Job]:
-        """Take jobs out of the queue; those that were still in it."""
+        """Remove jobs from the queue and return those that were still in it."""
         with self.changed:
             found = [job for job in jobs if self.queue.pop(job, self) is None]
             self.waiting_size -= sum(job.size for job in found)
             return found
 
-    # -- the model's thread --------------------------------------------------------------------------------------------
+    # -- the model thread ----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (batch := self._take()) is not None:
+        while (batch := self._next_batch()) is not None:
             if batch:
-                self._answer(batch)
+                self._run_batch(batch)
 
-    def _take(self) -> list[Job] | None:
-        """The next batch: items of one kind, in order, as many as fit; None when all is done."""
+    def _next_batch(self) -> list[Job] | None:
+        """Wait for jobs and take a batch from the queue; return None when stopping and the queue is empty."""
         with self.changed:
             self.changed.wait_for(lambda: bool(self.queue) or self.stopping)
             waiting = list(self.queue)
-        if not waiting:
-            return None
+        return self._remove(self._fill(self._drop_expired(waiting))) if waiting else None
+
+    def _drop_expired(self, waiting: list[Job]) -> list[Job]:
+        """Fail the expired jobs and return the others."""
         now = time.monotonic()
-        late = self._remove([job for job in waiting if job.expires < now])
-        self._deliver(late, [Expired()] * len(late))
+        expired = self._remove([job for job in waiting if job.expires < now])
+        self._deliver(expired, [Expired()] * len(expired))
+        return [job for job in waiting if job.expires >= now]
+
+    def _fill(self, waiting: list[Job]) -> list[Job]:
+        """Choose jobs of the oldest one's kind, in order, until the next would exceed `max_tokens`."""
         batch: list[Job] = []
         total = 0
         for job in waiting:
-            if job.expires < now or (batch and job.kind != batch[0].kind):
+            if job.kind != waiting[0].kind:
                 continue
-            job.tokens = job.tokens or self._tokens(job)
+            job.tokens = job.tokens or self._count_tokens(job)
             if batch and total + job.tokens > self.max_tokens:
                 break
             batch.append(job)
             total += job.tokens
-        return self._remove(batch)
+        return batch
 
-    def _tokens(self, job: Job) -> int:
-        """What a job costs; one that cannot be counted fails later, with its own error."""
+    def _count_tokens(self, job: Job) -> int:
+        """Count a job's tokens; 1 if that fails, since the forward pass then reports the error."""
         try:
             return self.engine.tokens(job.kind, job.item)
         except Exception:
             return 1
 
-    def _answer(self, batch: list[Job]) -> None:
-        """One forward pass, and what it tells about speed."""
+    def _run_batch(self, batch: list[Job]) -> None:
+        """Run one forward pass, deliver its answers and update the measured rate."""
         self.busy_since = start = time.monotonic()
         self.running_size = size = sum(job.size for job in batch)
-        answers = self._try(batch[0].kind, [job.item for job in batch])
+        answers = self._answer(batch[0].kind, [job.item for job in batch])
         rate = (size + 1) / (time.monotonic() - start)
         self.rate = 0.8 * self.rate + 0.2 * rate if self.rate else rate
         self.busy_since, self.running_size = 0.0, 0
         self.observe(len(batch), sum(job.tokens for job in batch))
         self._deliver(batch, answers)
 
-    def _try(self, kind: str, items: list[Any]) -> list[Any]:
-        """The answers; where the batch fails each item is asked alone, so that only the bad one gets its error."""
+    def _answer(self, kind: str, items: list[Any]) -> list[Any]:
+        """Return answers; if the batch fails, run each item alone, so that only a bad one gets its error."""
         try:
             return self.engine.answer(kind, items)
         except Exception as error:
             if len(items) == 1:
                 return [error]
-            return [self._try(kind, [item])[0] for item in items]
+            return [self._answer(kind, [item])[0] for item in items]
 
     def _deliver(self, jobs: list[Job], answers: list[Any]) -> None:
         """Hand answers and errors to the event loop."""
 
         def deliver() -> None:
             for job, answer in zip(jobs, answers, strict=True):
-                self.rounds.call(settle, job.answer, answer)
+                self.paced.add(resolve, job.answer, answer)
 
         if jobs and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(deliver)

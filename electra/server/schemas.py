@@ -1,4 +1,4 @@
-"""What requests hold and answers look like; /docs is made of it."""
+"""Schemas of requests and responses, from which /docs is generated."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 
-def whole(text: str) -> str:
-    """Refuse half a surrogate pair, which no encoding can hold."""
+def reject_lone_surrogate(text: str) -> str:
+    """Return a text; raise ValueError on a lone surrogate, which no encoding can represent."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -17,22 +17,22 @@ def whole(text: str) -> str:
 
 
 def as_list(value: Any) -> Any:
-    """One text is a list of one."""
+    """Wrap a single text in a list."""
     return [value] if isinstance(value, str) else value
 
 
 STRING = {"type": "string"}
-Text = Annotated[str, AfterValidator(whole)]
+Text = Annotated[str, AfterValidator(reject_lone_surrogate)]
 Texts = Annotated[
     list[Text],
     BeforeValidator(as_list),
-    Field(min_length=1, description="one text, or several"),
+    Field(min_length=1, description="one text or several"),
     WithJsonSchema({"anyOf": [STRING, {"type": "array", "items": STRING, "minItems": 1}]}),
 ]
 Inputs = Annotated[
     list[Text | Annotated[list[Text], Field(min_length=1)]],
     BeforeValidator(as_list),
-    Field(min_length=1, description="texts; for pairs or tagging a list of two texts or of words each"),
+    Field(min_length=1, description="texts; pairs and tagging take a list of two texts or of words for each"),
     WithJsonSchema(
         {"anyOf": [STRING, {"type": "array", "minItems": 1,
                             "items": {"anyOf": [STRING, {"type": "array", "items": STRING, "minItems": 1}]}}]}
@@ -41,7 +41,7 @@ Inputs = Annotated[
 
 
 class Strict(BaseModel):
-    """A body without unknown fields."""
+    """A body that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class DetectRequest(Strict):
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = Field(
         None, description="mark words at or above this probability; default: the model's own"
     )
-    suggestions: int = Field(3, ge=0, le=10, description="words proposed for each marked one")
+    suggestions: int = Field(3, ge=0, le=10, description="words proposed for each marked word")
 
 
 class PredictRequest(Strict):
@@ -69,7 +69,7 @@ class EmbedRequest(Strict):
 
 
 class OpenAIRequest(BaseModel):
-    """Texts to turn into vectors, in the OpenAI form; what else it may hold is ignored."""
+    """Texts to turn into vectors, in the OpenAI form; other fields are ignored."""
 
     input: Texts
     model: str | None = None
@@ -77,14 +77,14 @@ class OpenAIRequest(BaseModel):
 
 
 class Word(BaseModel):
-    """A word and what the model thinks of it."""
+    """A word and the model's judgement."""
 
     text: str
     start: int = Field(description="offset in the text as sent, in code points")
     end: int
     replaced: float = Field(description="probability that it is wrong")
     marked: bool
-    exempt: bool = Field(description="a number, a sign, code or a rare name: never marked")
+    exempt: bool = Field(description="a number, a sign, code or a rare name, which is never marked")
     suggestions: list[str]
 
 

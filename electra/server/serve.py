@@ -1,4 +1,4 @@
-"""Serve: a model over HTTP, in batches, with a page."""
+"""Serve: load a model and listen until told to stop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
 def serve(config: ServeConfig) -> None:
-    """Load a model and serve it until SIGTERM or Ctrl-C; requests under way are answered first."""
+    """Load a model and serve it until SIGTERM or Ctrl-C; pending requests are answered before it exits."""
     require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
     key = read_key(config)
     if config.host not in ("127.0.0.1", "localhost", "::1") and not key:
@@ -34,20 +34,20 @@ def serve(config: ServeConfig) -> None:
     except ImportError as error:
         raise ValueError(f"serving needs pip install 'electra[serve]' ({error.name} is missing)") from None
     threads = config.threads or cpu_share()
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the libraries that read it
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the import of libraries that read it
     from electra.inference.load import load
 
     engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
-    # The model's thread else keeps the lock for 5 ms at a time, and a request that need only be refused waits for it.
+    # Otherwise the model thread may hold the GIL for 5 ms and delay even a refusal.
     sys.setswitchinterval(0.0005)
-    gc.freeze()  # else a look through all that importing left stops every answer for a tenth of a second
+    gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s
     with listen(config) as listener:
         logger.info(f"serving {engine.name} at {address(listener)}")
         create_server(create_app(engine, config, key), config).run(sockets=[listener])
 
 
 def read_key(config: ServeConfig) -> str:
-    """The key that clients must send; it is in a file or in the environment, where no list of processes shows it."""
+    """Return the key that clients must send, from a file or the environment: a flag would show in the process list."""
     if not config.api_key_file:
         return os.environ.get("ELECTRA_API_KEY", "").strip()
     try:
@@ -59,17 +59,17 @@ def read_key(config: ServeConfig) -> str:
 
 
 def cpu_share() -> int:
-    """The CPUs this process may use, whole ones: a container's quota is less than what the machine has."""
+    """Return the number of CPUs this process may use, rounded; a container's quota may allow fewer than it sees."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = CPU_MAX.read_text().split()
         return max(1, min(allowed, round(int(quota) / int(period))))
-    except (OSError, ValueError):  # no such limit
+    except (OSError, ValueError):  # no quota
         return allowed
 
 
 def folder_name(model: str) -> str:
-    """What a model is called: its folder's name, the run's for a run's model/."""
+    """Name a model after its folder, or after the run whose model/ it is."""
     path = Path(model).resolve()
     return path.parent.name if path.name == "model" else path.name
 
@@ -78,7 +78,7 @@ def folder_name(model: str) -> str:
 
 
 def listen(config: ServeConfig) -> socket.socket:
-    """A socket that listens, before anything is said to be served."""
+    """Return a listening socket, so that a taken port fails before the server announces itself."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=2048)
@@ -87,20 +87,20 @@ def listen(config: ServeConfig) -> socket.socket:
 
 
 def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
-    """A server that cuts slow clients off and, at a signal, answers what it has and ends well."""
+    """Return a server that disconnects slow clients and, at a signal, answers pending requests and exits with 0."""
     import uvicorn
 
-    from electra.server.connections import PatientProtocol
+    from electra.server.protocol import TimeoutProtocol
 
-    class Protocol(PatientProtocol):
+    class Protocol(TimeoutProtocol):
         idle_seconds, receive_seconds = config.idle_seconds, config.receive_seconds
         answer_seconds = 2 * config.deadline + config.drain_seconds
         max_connections = config.max_connections
-        refusal = app.state.turnstile
+        shed = app.state.shed
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            """Stop taking requests; a second signal stops all. Unlike uvicorn's, this leaves the exit code at 0."""
+            """Stop accepting requests; a second signal stops at once. Unlike uvicorn's, this keeps the exit code 0."""
             app.state.service.ready = False
             self.force_exit = self.should_exit
             self.should_exit = True
@@ -113,6 +113,6 @@ def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
 
 
 def address(listener: socket.socket) -> str:
-    """What to type into a browser."""
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from electra.models.kinds import Kind
 from electra.tasks.base import Task
 from electra.tasks.classification import Classification
 from electra.tasks.examples import Example, Features
@@ -46,7 +47,7 @@ def find_task(name: str) -> type[Task]:
     return found
 
 
-def guess_task(kind: str, content: Mapping[str, Any]) -> str:
+def guess_task(kind: Kind, content: Mapping[str, Any]) -> str:
     """Return the name of the task that a network of a kind answers, by the problem type of its config.json.
 
     '' where no task builds such a network.

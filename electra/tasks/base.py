@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electra.core.log import logger
+from electra.models.kinds import Kind
 from electra.tasks.columns import Columns, find_column
 from electra.tasks.examples import (
     IGNORED,
@@ -29,7 +30,8 @@ from electra.tasks.examples import (
     sorted_labels,
     text_of,
 )
-from electra.text.labelled import Record, read_records
+from electra.text.records import Record
+from electra.text.splits import read_records
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import TEXT_OR_PAIR, Wanted, join
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from electra.interface import Packed
-    from electra.models.electra.encoder import Encoder
+    from electra.models.encoder import Encoder
     from electra.models.task_heads import Answerer, Classifier, Tagger
 
     Network = Classifier | Tagger | Answerer
@@ -56,7 +58,7 @@ class Task:
     main_metric: ClassVar[str] = "accuracy"
     is_percentage: ClassVar[bool] = False  # whether scores are percentages already, not shares of 1
     heads: ClassVar[tuple[str, ...]] = ("linear", "dense")
-    networks: ClassVar[tuple[str, ...]] = ("classifier",)  # kinds of network `build` makes (inference/kinds.py)
+    networks: ClassVar[tuple[Kind, ...]] = (Kind.CLASSIFIER, Kind.LINEAR_CLASSIFIER)  # that answer it
     problem_type: ClassVar[str | None] = None  # Hugging Face's word in config.json, where it has one
     length: ClassVar[int] = 128  # tokens of a text at most, unless the user says otherwise
     epochs: ClassVar[float] = 3.0  # passes over the training data (paper, Table 7)

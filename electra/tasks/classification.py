@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 from electra.tasks.base import Array, Task
 from electra.tasks.baselines import tfidf_predictions
 from electra.tasks.examples import Draws, Example, Prediction, Predictions, known, mean_of_draws
-from electra.text.labelled import Record
 from electra.text.labels import one_label
+from electra.text.records import Record
 
 
 class Classification(Task):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electra.tasks.columns import Columns
-from electra.text.labelled import Record
+from electra.text.records import Record
 
 IGNORED = -100  # the target of a slot, or of an example, that has none
 Draws = NDArray[np.int32]

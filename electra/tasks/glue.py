@@ -13,8 +13,9 @@ from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
 from electra.tasks.examples import Example, require_some_label
 from electra.tasks.regression import Regression
-from electra.text.labelled import Record, has_split, named_rows, read_lines, read_records
+from electra.text.records import Record, named_rows, read_lines
 from electra.text.sources import file_format
+from electra.text.splits import has_split, read_records
 
 COLA_HEADER = ["source", "label", "original", "sentence"]  # CoLA's train.tsv and dev.tsv have none
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
 from electra.tasks.examples import Example, Features, Prediction, known, require_labels, sorted_labels
-from electra.text.labelled import Record, json_list
 from electra.text.labels import several_labels
+from electra.text.records import Record, json_list
 
 if TYPE_CHECKING:
     from torch import Tensor

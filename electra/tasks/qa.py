@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from electra.core.log import logger
+from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
 from electra.tasks.baselines import no_answer, overlapping
 from electra.tasks.columns import Columns
@@ -23,10 +24,11 @@ from electra.tasks.examples import (
     require_labels,
 )
 from electra.tasks.squad_metric import best, f1, score_question, squad_scores
-from electra.text.labelled import Record, load_json, split_file
 from electra.text.labels import log_softmax
+from electra.text.records import Record, load_json
 from electra.text.sources import file_format
 from electra.text.spans import Guess, best_answer, best_spans
+from electra.text.splits import split_file
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import QUESTION_AND_CONTEXT, Span, Wanted, question_windows
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from electra.interface import Packed
-    from electra.models.electra.encoder import Encoder
+    from electra.models.encoder import Encoder
     from electra.tasks.base import Network
 
 ANSWERABLE_WEIGHT = 0.5
@@ -49,7 +51,7 @@ class QuestionAnswering(Task):
     is_percentage: ClassVar[bool] = True  # as in the official script
     wanted: ClassVar[Wanted | None] = QUESTION_AND_CONTEXT
     heads: ClassVar[tuple[str, ...]] = ("linear", "joint")
-    networks: ClassVar[tuple[str, ...]] = ("answerer", "joint answerer")
+    networks: ClassVar[tuple[Kind, ...]] = (Kind.ANSWERER, Kind.JOINT_ANSWERER)
     length: ClassVar[int] = 512
     epochs: ClassVar[float] = 2.0
     text_names: ClassVar[tuple[str, ...]] = ("question", "query", "text")

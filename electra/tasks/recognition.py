@@ -10,8 +10,9 @@ from typing import Any
 from electra.tasks.classification import Classification
 from electra.tasks.multi_label import SEPARATORS
 from electra.tasks.regression import Regression
-from electra.text.labelled import load_json, read_records, split_file
+from electra.text.records import load_json
 from electra.text.sources import file_format
+from electra.text.splits import read_records, split_file
 
 ROWS = 200  # rows to look at
 NUMBERS = ("score", "rating", "value")  # columns whose numbers are scores even where all are whole

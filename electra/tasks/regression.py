@@ -11,12 +11,12 @@ import numpy as np
 
 from electra.tasks.base import Array, Task
 from electra.tasks.examples import Example, Features, Prediction, known, require_labels
-from electra.text.labelled import Record
+from electra.text.records import Record
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from electra.models.electra.encoder import Encoder
+    from electra.models.encoder import Encoder
     from electra.tasks.base import Network
 
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from electra.core.log import logger
+from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
 from electra.tasks.examples import IGNORED, Draws, Example, Features, Prediction, Predictions, grouped, known
-from electra.text.labelled import Record, json_list
 from electra.text.labels import Tag, word_tags
+from electra.text.records import Record, json_list
 from electra.text.tags import begun, entities, spans_are_tagged
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import Wanted, word_windows
@@ -21,7 +22,7 @@ from electra.text.windows import Wanted, word_windows
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from electra.models.electra.encoder import Encoder
+    from electra.models.encoder import Encoder
     from electra.tasks.base import Network
 
 
@@ -31,7 +32,7 @@ class Tagging(Task):
     main_metric: ClassVar[str] = "f1"
     wanted: ClassVar[Wanted | None] = None
     heads: ClassVar[tuple[str, ...]] = ("linear",)
-    networks: ClassVar[tuple[str, ...]] = ("tagger",)
+    networks: ClassVar[tuple[Kind, ...]] = (Kind.TAGGER,)
     length: ClassVar[int] = 256
     splits_words: ClassVar[bool] = True
     text_names: ClassVar[tuple[str, ...]] = ("tokens", "words", "text", "sentence")

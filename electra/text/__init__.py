@@ -1,1 +1,1 @@
-"""Text and labelled data, read and tokenised. No torch."""
+"""Read text and labelled data, and tokenise them. No torch."""

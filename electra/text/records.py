@@ -1,88 +1,255 @@
-"""Rows of JSON lines, tables, Parquet files and data sets: what each holds by column, with its number from 1 on."""
+"""Records from files, one reader a format: JSON lines and lists, CSV, TSV, Parquet, CoNLL, the `datasets` library."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
-Row = tuple[int, dict[str, Any]]
+from electra.text.sources import decoded, file_format, open_bytes
+
+CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
+LARGEST_FIELD = 1 << 30  # characters of a table's cell
 
 
-def json_rows(lines: Iterable[str], path: Path) -> Iterator[Row]:
-    """One object a line; blank lines are passed over."""
-    for number, line in enumerate(lines, 1):
+class Record(NamedTuple):
+    """A row and its position: the file or data set, and its number from 1 on."""
+
+    where: str
+    fields: dict[str, Any]
+
+
+class Opened(NamedTuple):
+    """An open file and how to read it."""
+
+    path: Path
+    stream: Any  # of decompressed bytes
+    encoding: str = "utf-8"
+    errors: str = "strict"  # of decoding, as in `open`
+    column: str = ""  # required of a table or Parquet file, and the only one read of the latter
+    torn: Callable[[str], None] | None = None  # called with each row of the wrong width, which is then skipped
+
+    def text(self) -> IO[str]:
+        """Decode the file; its line ends are kept."""
+        return decoded(self.stream, self.encoding, self.errors, newline="")
+
+
+def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+    """Yield the records of a file in UTF-8, plain or compressed; `torn` is called with each row that it may skip."""
+    kind = file_format(path)
+    if kind not in READERS:
+        raise ValueError(f"{path}: cannot read {kind or 'this'}; convert it to one of {', '.join(READERS)}")
+    with open_bytes(path) as (_, stream):
+        try:
+            yield from READERS[kind](Opened(path, stream, torn=torn))
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, error) from None
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, plain or compressed; ValueError if it is not UTF-8."""
+    with open_bytes(path) as (_, stream):
+        try:
+            yield from decoded(stream, newline="")
+        except UnicodeDecodeError as error:
+            raise not_utf8(path, error) from None
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError) -> ValueError:
+    """Return the error for a file in another encoding."""
+    return ValueError(f"{path} is not UTF-8 ({error}); save it as UTF-8")
+
+
+# -- JSON --------------------------------------------------------------------------------------------------------------
+
+
+def json_lines(file: Opened) -> Iterator[Record]:
+    """Yield one object a line, numbered by line; blank lines are skipped."""
+    for number, line in enumerate(file.text(), 1):
         if not line.strip():
             continue
+        where = f"{file.path}, row {number}"
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or too deep a nest
-            raise ValueError(f"{path}: line {number} is not JSON ({error}); each line is one object") from None
+        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or too deep a nesting
+            raise ValueError(f"{where} is not JSON ({error}); each line is one object") from None
         if not isinstance(row, dict):
-            raise ValueError(f"{path}: line {number} is not an object with named columns")
-        yield number, row
+            raise ValueError(f"{where} is not an object with named columns")
+        yield Record(where, row)
 
 
-def table_rows(file: IO[str], path: Path, delimiter: str, column: str) -> Iterator[Row]:
-    """Rows under the names of the first line, whatever their width; `column` must be among them."""
-    csv.field_size_limit(1 << 30)
-    reader = csv.DictReader(file, delimiter=delimiter)
+def json_objects(file: Opened) -> Iterator[Record]:
+    """Yield the objects of a list, or of the list under `data`."""
+    content = parse_json(file.text().read(), file.path)
+    rows = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{file.path} holds no list of objects; write one object a line and name the file .jsonl")
+    for number, row in enumerate(rows, 1):
+        yield Record(f"{file.path}, row {number}", row)
+
+
+def load_json(path: Path) -> Any:
+    """Return the content of a JSON file, plain or compressed."""
+    return parse_json("".join(read_lines(path)), path)
+
+
+def parse_json(text: str, path: Path) -> Any:
+    """Return the content of a JSON text; ValueError names the file it is from."""
     try:
-        require_column(column, list(reader.fieldnames or []), str(path))
-        for row in reader:
-            yield reader.line_num, row
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+
+
+def json_list(cell: str) -> list[str] | None:
+    """Return the items of a JSON list in a cell as strings, or None for any other content."""
+    try:
+        content = json.loads(cell) if cell.startswith("[") else None
+    except (ValueError, RecursionError):
+        return None
+    return [str(item) for item in content] if isinstance(content, list) else None
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def table_rows(file: Opened) -> Iterator[Record]:
+    """Yield the rows under a header. In .tsv a quotation mark is a character like any other, as in GLUE's files."""
+    csv.field_size_limit(LARGEST_FIELD)
+    is_tsv, text = file_format(file.path) == ".tsv", file.text()
+    rows = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tsv else csv.reader(text, strict=True)
+    try:
+        yield from named_rows(file.path, rows, file.torn, file.column)
     except csv.Error as error:
-        raise ValueError(f"{path}: line {reader.line_num}: {error}") from None
+        raise ValueError(
+            f"{file.path}, row {rows.line_num}: {error}; a quotation mark is open or not doubled"
+        ) from None
 
 
-def parquet_rows(stream: Any, path: Path, column: str = "") -> Iterator[Row]:
-    """Rows of a Parquet file, or one column of them; a thousand at a time are in memory."""
+def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None, column: str = "") -> Iterator[Record]:
+    """Yield rows under the names of the first.
+
+    A row of another width is an error, or is passed to `torn` and skipped. `column`, if any, must be in the header.
+    """
+    header = next(rows, None)
+    if header is None:
+        raise ValueError(f"{path} is empty")
+    if column:
+        require_column(column, header, str(path))
+    for row in rows:
+        where = f"{path}, row {rows.line_num}"
+        if row and len(row) != len(header):
+            message = f"{where} has {len(row)} columns, the header {len(header)}; mend the separators or quotes"
+            if torn is None:
+                raise ValueError(message)
+            torn(message)
+        elif row:
+            yield Record(where, dict(zip(header, row, strict=True)))
+
+
+def require_column(column: str, found: Iterable[str], where: str) -> None:
+    """Raise ValueError unless a column exists."""
+    names = list(found)
+    if column not in names:
+        near = get_close_matches(column, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{where} has no column {column!r} but {', '.join(map(repr, names))}{hint} (--text-column)")
+
+
+# -- Parquet, CoNLL ----------------------------------------------------------------------------------------------------
+
+
+def parquet_rows(file: Opened) -> Iterator[Record]:
+    """Yield the rows of a Parquet file, a thousand at a time in memory."""
     try:
         import pyarrow.lib
         import pyarrow.parquet
     except ImportError:
-        raise ValueError(f"reading {path} needs the pyarrow library: pip install electra[data]") from None
+        raise ValueError(f"reading {file.path} needs the pyarrow library: pip install electra[data]") from None
+    if not file.stream.seekable():
+        raise ValueError(f"{file.path}: Parquet is compressed inside; decompress the file first")
     try:
-        file = pyarrow.parquet.ParquetFile(stream)
-        if column:
-            require_column(column, file.schema_arrow.names, str(path))
-        batches = file.iter_batches(batch_size=1024, columns=[column] if column else None)
-        yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
+        content = pyarrow.parquet.ParquetFile(file.stream)
+        if file.column:
+            require_column(file.column, content.schema_arrow.names, str(file.path))
+        batches = content.iter_batches(batch_size=1024, columns=[file.column] if file.column else None)
+        for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), 1):
+            yield Record(f"{file.path}, row {number}", row)
     except pyarrow.lib.ArrowException as error:
-        raise ValueError(f"{path} is damaged or no Parquet file ({error})") from None
+        raise ValueError(f"{file.path} is damaged or no Parquet file ({error})") from None
 
 
-def data_set_rows(source: str) -> Iterator[Row]:
-    """Rows of `hf:NAME`, `hf:NAME:CONFIG:SPLIT` or `hf:FOLDER`, streamed."""
+def conll_sentences(file: Opened) -> Iterator[Record]:
+    """Yield sentences from lines of `word ... tag`, a blank line between two; of CoNLL-U, the universal tags."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    start = 1
+    universal = file_format(file.path) == ".conllu"
+    for number, line in enumerate(chain(file.text(), [""]), 1):
+        columns = line.rstrip("\r\n").split("\t") if universal else line.split()
+        if not line.strip() or columns[0] == "-DOCSTART-":
+            if tokens:
+                yield Record(f"{file.path}, row {start}", {"tokens": tokens, "tags": tags})
+            tokens, tags, start = [], [], number + 1
+        elif not (universal and (line[0] == "#" or not columns[0].isdecimal())):
+            if len(columns) < (4 if universal else 2):
+                raise ValueError(
+                    f"{file.path}, row {number}: no tag beside {columns[0]!r}; a line is a word and its tag"
+                )
+            tokens.append(columns[1] if universal else columns[0])
+            tags.append(columns[3] if universal else columns[-1])
+
+
+READERS: dict[str, Callable[[Opened], Iterator[Record]]] = {
+    ".jsonl": json_lines,
+    ".csv": table_rows,
+    ".tsv": table_rows,
+    ".parquet": parquet_rows,
+    ".json": json_objects,
+    **dict.fromkeys(CONLL, conll_sentences),
+}
+
+
+# -- the datasets library ----------------------------------------------------------------------------------------------
+
+
+def load_data_set(name: str, streaming: bool = False) -> Any:
+    """Load NAME[:CONFIG[:SPLIT]] or a folder with the `datasets` library: one split, or a dictionary of them."""
     try:
         import datasets
     except ImportError:
-        raise ValueError(f"reading {source} needs the datasets library: pip install electra[data]") from None
-    name = source.removeprefix("hf:")
-    if Path(name).is_dir() and any((Path(name) / f).is_file() for f in ("state.json", "dataset_dict.json")):
-        data: Any = datasets.load_from_disk(name)
-    else:
-        name, config, split, *_ = [*name.split(":"), "", ""]
-        data = datasets.load_dataset(name, config or None, split=split or None, streaming=True)
-    if isinstance(data, dict):  # a data set of several splits
-        data = data["train" if "train" in data else next(iter(data))]
-    yield from enumerate(data, 1)
+        raise ValueError(f"reading {name} needs the datasets library: pip install electra[data]") from None
+    try:
+        if any((Path(name) / file).is_file() for file in ("dataset_dict.json", "state.json")):
+            return datasets.load_from_disk(name)
+        place, config, split, *_ = [name, "", ""] if Path(name).exists() else [*name.split(":"), "", ""]
+        return datasets.load_dataset(place, config or None, split=split or None, streaming=streaming)
+    except Exception as error:  # the library raises many kinds
+        raise ValueError(f"{name}: the datasets library cannot load it ({error})") from None
 
 
-def column_of(rows: Iterable[Row], column: str, where: str) -> Iterator[tuple[int, Any]]:
-    """What one column holds; ValueError names the first row that lacks it."""
-    for number, row in rows:
-        if column not in row:
-            require_column(column, list(row), f"{where} {number}")
-        yield number, row[column]
+def data_set_rows(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]:
+    """Yield the rows of a loaded split with class names instead of numbers; a class of -1 is an unknown label."""
+    features = getattr(rows, "features", None) or {}
+    classes = {key: feature for key, feature in features.items() if class_names(feature) is not None}
+    for number, row in enumerate(rows, 1):
+        named = {key: class_name(row[key], feature) for key, feature in classes.items()}
+        yield Record(f"{name}, row {number}", row | named)
 
 
-def require_column(column: str, found: list[str], where: str) -> None:
-    """Raise ValueError unless a column exists."""
-    if column not in found:
-        near = get_close_matches(column, found, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{where} has no column {column!r} but {', '.join(map(repr, found))}{hint} (--text-column)")
+def class_names(feature: Any) -> Any:
+    """Return the feature that names a column's classes, be they in lists, or None."""
+    inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
+    return next((each for each in (feature, inner) if hasattr(each, "int2str")), None)
+
+
+def class_name(value: Any, feature: Any) -> Any:
+    """Return the name of a class, or the names of a list of classes."""
+    names = class_names(feature)
+    if isinstance(value, list):
+        return names.int2str(value)
+    return None if value is None or value < 0 else names.int2str(value)

@@ -1,8 +1,9 @@
-"""Which files a source means, and how they are opened: plain or compressed, with faults that name the file."""
+"""Find the files of a source, open them, plain or compressed, and decode them; errors name the file."""
 
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import glob
 import gzip
@@ -20,7 +21,7 @@ FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def find_files(source: str) -> list[Path]:
-    """The files a path, folder or glob means, sorted; ValueError where there are none."""
+    """Return the files of a path, folder or glob, sorted; ValueError if there are none."""
     path = Path(source).expanduser()
     if path.is_file():
         return [path]
@@ -38,14 +39,14 @@ def find_files(source: str) -> list[Path]:
 
 
 def nearest_name(path: Path) -> str:
-    """A hint at the file the user may have meant."""
+    """Return a hint at the file with the most similar name, or an empty string."""
     folder = path.parent
     near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1) if folder.is_dir() else []
     return f"; did you mean {folder / near[0]}?" if near else ""
 
 
 def file_format(path: Path) -> str:
-    """The suffix that says what is inside, whatever it is compressed with; a Parquet file is found by name too."""
+    """Return the suffix that names the format, without that of the compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -55,13 +56,13 @@ def file_format(path: Path) -> str:
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
-    """Open a file: the bytes on disk (for its position) and the stream of decompressed bytes."""
+    """Open a file; yield the file on disk (for its position) and the stream of decompressed bytes."""
     with naming_damage(path), open(path, "rb") as raw:
         yield raw, decompressed(raw, path.suffix.lower())
 
 
 def decompressed(raw: IO[bytes], suffix: str) -> Any:
-    """The decompressed stream of an open file."""
+    """Return the decompressed stream of an open file."""
     if suffix == ".gz":
         return gzip.GzipFile(fileobj=raw)
     if suffix == ".xz":
@@ -75,19 +76,19 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 @contextlib.contextmanager
 def naming_damage(path: Path) -> Iterator[None]:
-    """Turn the many ways in which a compressed file can be damaged into one that names it."""
+    """Turn the various errors of a damaged compressed file into a ValueError that names it."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}); fetch or compress it again") from None
     except OSError as error:
-        if error.errno is None:  # what bz2 says of damage
+        if error.errno is None:  # raised by bz2 for a damaged file
             raise ValueError(f"{path} is damaged ({error}); fetch or compress it again") from None
         raise
 
 
 class ZstdReader(io.RawIOBase):
-    """Decompress Zstandard frames, and notice when the last one is cut short (the library's reader does not)."""
+    """Decompress Zstandard frames; a truncated last frame is an error, unlike in the reader of the library."""
 
     def __init__(self, raw: IO[bytes]) -> None:
         try:
@@ -102,11 +103,11 @@ class ZstdReader(io.RawIOBase):
         self.ready = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that this is an input."""
+        """Return True: this is an input."""
         return True
 
     def readinto(self, target: Any) -> int:
-        """Fill `target` as far as data is at hand; 0 at the end."""
+        """Fill `target` with the data at hand; return the number of bytes, 0 at the end."""
         while not self.ready:
             data = self.unread or self.raw.read(1 << 14)
             if not data:
@@ -120,7 +121,7 @@ class ZstdReader(io.RawIOBase):
         return size
 
     def decompress(self, data: bytes) -> bytes:
-        """Feed compressed bytes to the current frame, starting one where there is none."""
+        """Decompress bytes with the current frame, or with a new one."""
         self.frame = self.frame or self.start_frame()
         try:
             result: bytes = self.frame.decompress(data)
@@ -131,12 +132,59 @@ class ZstdReader(io.RawIOBase):
         return result
 
 
+# -- decoding ----------------------------------------------------------------------------------------------------------
+
+
+def decoded(stream: Any, encoding: str = "utf-8", errors: str = "strict", newline: str | None = None) -> IO[str]:
+    """Decode a stream of bytes; in UTF-8 a byte order mark is dropped."""
+    return io.TextIOWrapper(stream, with_signature(encoding), errors, newline)
+
+
+def with_signature(encoding: str) -> str:
+    """Return utf-8-sig for UTF-8: it drops a byte order mark and is UTF-8 otherwise."""
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
 def read_text(name: str) -> str:
-    """A file's text, or standard input's; ValueError where it is not UTF-8."""
+    """Return the text of a file, plain or compressed, or of standard input for "-"; ValueError if it is not UTF-8."""
     try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        return raw.decode("utf-8-sig" if raw.startswith(b"\xef\xbb\xbf") else "utf-8")
+        if name == "-":
+            return sys.stdin.buffer.read().decode("utf-8-sig")
+        with open_bytes(Path(name)) as (_, stream):
+            return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{name} is not UTF-8 at byte {error.start}; convert it first") from None
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"{name}: no such file") from None
+
+
+def undecodable(path: Path, encoding: str) -> str:
+    """Describe the first bytes of a file that are not in its encoding, with their position and what to do."""
+    decoder = codecs.getincrementaldecoder(with_signature(encoding))()
+    offset = 0
+    with open_bytes(path) as (_, stream):
+        while True:
+            data = stream.read(1 << 16)
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(data, final=not data)
+            except UnicodeDecodeError as error:
+                at = offset - pending + error.start
+                return (
+                    f"{path}: byte {at} is not {encoding} ({error.reason}). Name the file's "
+                    "--encoding (latin-1, cp1252, gb18030 ...), or say --errors replace to put U+FFFD there"
+                )
+            if not data:
+                return f"{path} is not {encoding}; name its --encoding, or say --errors replace"
+            offset += len(data)
+
+
+def zero_byte(path: Path) -> int:
+    """Return the position of the first zero byte of a file."""
+    offset = 0
+    with open_bytes(path) as (_, stream):
+        while data := stream.read(1 << 16):
+            if b"\0" in data:
+                return offset + int(data.index(b"\0"))
+            offset += len(data)
+    return offset

@@ -1,6 +1,6 @@
-"""The answer in a context, from the scores of where it starts and ends in each of its windows. No torch.
+"""Find the answer in a context from the scores of its start and end in each window. No torch.
 
-T slots of a window, K slots asked for an end.
+T is the number of slots of a window, K the number of slots that an end is predicted for.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ Floats = NDArray[np.floating[Any]]
 
 
 class Guess(NamedTuple):
-    """A window's best spans and its score for "no answer"."""
+    """The best spans of a window and its score for "no answer"."""
 
     spans: list[tuple[float, int, int]]  # score, first and last + 1 character
     null: float
-    is_difference: bool  # `null` is to be compared with the best span's score rather than with the threshold itself
+    is_difference: bool  # compare `null` minus the score of the best span with the threshold, not `null`
 
 
 def best_spans(
     start: Floats, end: Floats, row_of_start: dict[int, int] | None, places: Sequence[Any]
 ) -> list[tuple[float, int, int]]:
-    """The best spans of a window as (score, first character, last + 1): start [T], end [K, T]."""
+    """Return the best spans of a window as (score, first character, last + 1): start [T], end [K, T]."""
     own = [s for s, place in enumerate(places) if place is not None and place[2]]
     likely = sorted((s for s in own if row_of_start is None or s in row_of_start), key=lambda s: -float(start[s]))
     found = []
@@ -39,7 +39,7 @@ def best_spans(
 
 
 def best_answer(context: str, guesses: Sequence[Guess], limit: float) -> dict[str, Any]:
-    """The best span over a context's windows with the n best; no answer where its null score is above `limit`."""
+    """Return the best span of all windows and the n best; no answer if the null score is above `limit`."""
     best = sorted((span for guess in guesses for span in guess.spans), reverse=True)[:N_BEST]
     null = min(guess.null for guess in guesses)
     if guesses[0].is_difference and best:
@@ -55,6 +55,6 @@ def best_answer(context: str, guesses: Sequence[Guess], limit: float) -> dict[st
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """A span without the blanks at its edges, which some vocabularies count to a token."""
+    """Strip white space from a span: in some vocabularies it is a part of the token."""
     piece = text[start:end]
     return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

@@ -1,4 +1,4 @@
-"""Tags of words that say where entities begin and go on: BIO, BIOES, IOB1."""
+"""Tags of words that mark the beginning and inside of entities: BIO, BIOES, IOB1."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def spans_are_tagged(labels: Iterable[str]) -> bool:
-    """Whether the tags say where entities begin and continue."""
+    """Tell whether the tags mark entities in one of these schemes."""
     entity = [label for label in labels if label != "O"]
     return bool(entity) and all(label[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") for label in entity)
 
 
 def begun(tags: Sequence[str]) -> tuple[str, ...]:
-    """Tags in which every entity begins with B- (or is S-), BILOU turned into BIOES, IOB1 into BIO."""
+    """Return the tags with a B- or S- at the beginning of every entity: IOB1 becomes BIO, BILOU becomes BIOES."""
     if not spans_are_tagged(tags):
         return tuple(tags)
     result: list[str] = []
@@ -26,7 +26,7 @@ def begun(tags: Sequence[str]) -> tuple[str, ...]:
 
 
 def entities(tags: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
-    """The entities that tags spell, read as conlleval does: type, first word, last word + 1, text."""
+    """Return the entities (type, first word, last word + 1, text) that conlleval finds in the tags."""
     found: list[tuple[str, int, int]] = []
     for number, tag in enumerate(tags):
         place, kind = tag[:1], tag[2:]

@@ -1,4 +1,4 @@
-"""A tokeniser of the `tokenizers` library that knows its special tokens: loaded, and saved for Hugging Face."""
+"""Tokenisers of the `tokenizers` library with known special tokens: load them, and save them for Hugging Face."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "mask_token": ("[MASK]", "<mask>", "<MASK>", "<|mask|>"),
     "unk_token": ("[UNK]", "<unk>", "<UNK>", "<|unk|>"),
 }
-LONGEST_WORD = 200  # characters, as the released code; the library's default of 100 makes longer words [UNK]
-BATCH_CHARACTERS = 1 << 20  # encodings weigh some hundred bytes a token: only so many live at a time
+LONGEST_WORD = 200  # characters, as in the released code; longer words become [UNK]
+BATCH_CHARACTERS = 1 << 20  # of one batch: encodings take some hundred bytes a token
 
 
 class Tokenizer:
@@ -51,7 +51,7 @@ class Tokenizer:
         self.hash: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 
     def encode_lines(self, lines: list[str]) -> list[list[int]]:
-        """The ids of each line, without special tokens: a "[MASK]" in the text is read as text."""
+        """Return the ids of each line, without special tokens; a "[MASK]" in the text is text."""
         self.backend.encode_special_tokens = True
         ids: list[list[int]] = []
         for batch in batches(lines):
@@ -59,7 +59,7 @@ class Tokenizer:
         return ids
 
     def encode(self, text: str) -> tokenizers.Encoding:
-        """Ids, offsets and word numbers of a text, without [CLS] and [SEP]; a "[MASK]" in it is the mask token."""
+        """Return ids, offsets and word numbers, without [CLS] and [SEP]; a "[MASK]" in the text is the mask token."""
         self.backend.encode_special_tokens = False
         return self.backend.encode(text, add_special_tokens=False)
 
@@ -75,7 +75,7 @@ class Tokenizer:
         write_json(folder / "tokenizer_config.json", self.huggingface_config(model_max_length))
 
     def huggingface_config(self, model_max_length: int) -> dict[str, Any]:
-        """The content of `tokenizer_config.json`."""
+        """Return the content of `tokenizer_config.json`."""
         normalizer = json.loads(self.backend.to_str())["normalizer"] or {}
         return {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -88,7 +88,7 @@ class Tokenizer:
 
 
 def batches(lines: list[str], characters: int = BATCH_CHARACTERS) -> Iterator[list[str]]:
-    """Cut a list of lines where so many characters are full."""
+    """Cut a list of lines into batches, each ending with the line that reaches `characters`."""
     start = size = 0
     for index, line in enumerate(lines):
         size += len(line)
@@ -100,7 +100,7 @@ def batches(lines: list[str], characters: int = BATCH_CHARACTERS) -> Iterator[li
 
 
 def in_order(vocabulary: dict[str, int]) -> list[str]:
-    """The tokens, sorted by id."""
+    """Return the tokens, sorted by id."""
     return sorted(vocabulary, key=lambda token: vocabulary[token])
 
 
@@ -108,7 +108,7 @@ def in_order(vocabulary: dict[str, int]) -> list[str]:
 
 
 def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
-    """The tokeniser of a tokenizer.json, a BERT vocab.txt, or a folder (model, run, prepared data) that holds one."""
+    """Load a tokenizer.json, a BERT vocab.txt, or either from a folder: of a model, a run or prepared data."""
     file = find_tokenizer_file(Path(path).expanduser())
     beside = roles_beside(file)
     if file.suffix == ".json":
@@ -119,7 +119,7 @@ def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
 
 
 def require_room(tokenizer: Tokenizer, vocab_size: int, folder: Path) -> None:
-    """Refuse a model that lacks vectors for some of the tokeniser's entries."""
+    """Raise ValueError if a model has fewer embeddings than the tokeniser has entries."""
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model {vocab_size}; they do not belong "
@@ -128,7 +128,7 @@ def require_room(tokenizer: Tokenizer, vocab_size: int, folder: Path) -> None:
 
 
 def find_tokenizer_file(path: Path) -> Path:
-    """The file a path means; ValueError where there is none."""
+    """Return the tokeniser file at a path or in a folder; ValueError if there is none."""
     if path.is_file():
         return path
     names = ("tokenizer.json", "vocab.txt")
@@ -153,7 +153,7 @@ def read_backend(file: Path) -> tokenizers.Tokenizer:
 
 
 def read_vocabulary(file: Path) -> dict[str, int]:
-    """Read a vocab.txt: one token a line, its id the line's number."""
+    """Read a vocab.txt: one token a line, in the order of ids."""
     try:
         tokens = file.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -167,7 +167,7 @@ def read_vocabulary(file: Path) -> dict[str, int]:
 
 
 def roles_beside(file: Path) -> dict[str, Any]:
-    """What the configuration files beside a tokeniser say, as far as there are any."""
+    """Return the settings in the configuration files beside a tokeniser, if any."""
     said: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if file.with_name(name).is_file():
@@ -176,7 +176,7 @@ def roles_beside(file: Path) -> dict[str, Any]:
 
 
 def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path) -> dict[str, str]:
-    """Which token plays which role: as the files say, else the first known spelling in the vocabulary."""
+    """Return the token of each role: the one in the settings, or the first known spelling in the vocabulary."""
     roles = {}
     for role, spellings in SPELLINGS.items():
         said = beside.get(role)
@@ -194,7 +194,7 @@ def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path
 
 
 def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.Tokenizer:
-    """BERT's tokeniser around a vocabulary."""
+    """Build the tokeniser of BERT from a vocabulary."""
     unknown = next((token for token in SPELLINGS["unk_token"] if token in vocabulary), None)
     if unknown is None:
         raise ValueError(f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it")
@@ -209,7 +209,7 @@ def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.To
 
 
 def stated_length(folder: Path) -> int:
-    """The length the model was trained at: positions beyond it exist but have learned nothing."""
+    """Return the length, in tokens, that the model was trained with: later positions are untrained."""
     path = folder / "tokenizer_config.json"
     length = read_object(path).get("model_max_length", 512) if path.exists() else 512
     if isinstance(length, bool) or not isinstance(length, int | float) or not length >= 3:

@@ -1,4 +1,4 @@
-"""Learning a vocabulary from text: WordPiece, byte-level BPE or Unigram, the same from the same lines."""
+"""Train a vocabulary: WordPiece, byte-level BPE or Unigram; the same lines give the same one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def train_tokenizer(kind: str, lines: Iterable[str], vocab_size: int, lowercase: bool) -> Tokenizer:
-    """Learn a vocabulary from lines of text; `kind` is wordpiece, bpe or unigram."""
+    """Train a tokeniser on lines of text; `kind` is wordpiece, bpe or unigram."""
     trainings = {"wordpiece": train_wordpiece, "bpe": train_bpe, "unigram": train_unigram}
     if kind not in trainings:
         raise ValueError(f"cannot train a tokenizer of kind {kind!r}; choose from {', '.join(trainings)}")
@@ -26,9 +26,9 @@ def train_tokenizer(kind: str, lines: Iterable[str], vocab_size: int, lowercase:
 
 
 def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
-    """Learn BERT's kind of vocabulary; the same lines give the same one."""
-    # The library numbers the "##x" of single characters in the order of a hash table, which differs from run to run
-    # and decides ties between merges. Handing the alphabet over as leading tokens fixes the order.
+    """Train a WordPiece vocabulary for the tokeniser of BERT."""
+    # The library numbers the "##x" of single characters in the order of a hash table, which differs between runs and
+    # decides ties between merges. Passing the alphabet as special tokens fixes the order.
     backend = bert_wordpiece({token: index for index, token in enumerate(ORDER)}, lowercase)
     alphabet, inner = wordpiece_alphabet(backend, lines, vocab_size)
     trainer = trainers.WordPieceTrainer(
@@ -43,7 +43,7 @@ def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> token
 
 
 def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
-    """The commonest characters after normalisation, half a vocabulary at most, and those that stand inside words."""
+    """Return the most frequent normalised characters, half a vocabulary at most, and those that occur inside words."""
     raw: Counter[str] = Counter()
     for line in lines:
         raw.update(line)
@@ -52,14 +52,14 @@ def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_si
         for part in backend.normalizer.normalize_str(character):
             counts[part] += count
     ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))[: vocab_size // 2]
-    # Punctuation and Chinese characters always stand alone: no "##," or "##中" is ever used.
+    # Punctuation and Chinese characters are words of their own: "##," and "##中" never occur.
     inner = [c for c in ranked if len(backend.pre_tokenizer.pre_tokenize_str(f"a{c}a")) == 1]
     room = vocab_size - len(ORDER) - len(ranked)
     return sorted(ranked), sorted(inner[: max(0, room)])
 
 
 def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
-    """Learn a byte-level BPE: every text has a spelling, so there is no unknown token. Case is always kept."""
+    """Train a byte-level BPE, which needs no unknown token. It keeps the case whatever `lowercase` is."""
     fewest = len(ORDER) - 1 + len(pre_tokenizers.ByteLevel.alphabet())
     if vocab_size < fewest:
         raise ValueError(
@@ -79,7 +79,7 @@ def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.
 
 
 def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
-    """Learn a Unigram model over words that carry their leading space."""
+    """Train a Unigram model on words with their leading space."""
     backend = tokenizers.Tokenizer(models.Unigram())
     steps: list[normalizers.Normalizer] = [normalizers.NFKC()]
     if lowercase:
@@ -98,12 +98,12 @@ def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokeniz
 
 
 def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    """Round a Unigram model's scores, for the library does not read all digits back as it wrote them.
+    """Round the scores of a Unigram model: the library does not read back all the digits that it writes.
 
-    Entries of one score come in another order from run to run; here in the alphabet's, behind the special tokens.
+    Sort entries of the same score by their spelling, for their order differs between runs. Special tokens stay first.
     """
     content = json.loads(backend.to_str())
     entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
-    special, learnt = entries[: len(ORDER)], entries[len(ORDER) :]
-    content["model"]["vocab"] = special + sorted(learnt, key=lambda entry: (-entry[1], entry[0]))
+    special, trained = entries[: len(ORDER)], entries[len(ORDER) :]
+    content["model"]["vocab"] = special + sorted(trained, key=lambda entry: (-entry[1], entry[0]))
     return tokenizers.Tokenizer.from_str(json.dumps(content))

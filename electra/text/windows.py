@@ -1,7 +1,7 @@
-"""What a network is shown of texts: pairs cut to a row, sentences in parts, contexts in windows that overlap. No torch.
+"""Turn texts into rows that a network can read: truncated pairs, split sentences, overlapping windows of contexts.
 
-A row's `places` say what its slots hold: a word's number at its first piece, else -1; or a span of characters, else
-None.
+A row's `places` have an entry for each slot. For words it is the number of the word at its first piece, and otherwise
+-1; for questions it is a span of characters in the context, and otherwise None.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from electra.text.tokenizer import Tokenizer
 
 ROWS = 32  # rows of one forward pass
 MAX_QUESTION = 64  # tokens of a question
-STRIDE = 128  # tokens between the starts of two windows
+STRIDE = 128  # tokens between the starts of neighbouring windows
 Span = tuple[int, int]
 
 
 class Window(NamedTuple):
-    """A row, special tokens included, and what it holds of its text: the words or tokens from `first` to `end`."""
+    """A row with its special tokens; it holds the words or tokens of a text from `first` to `end` (exclusive)."""
 
     ids: list[int]
     token_type_ids: list[int]
@@ -29,9 +29,9 @@ class Window(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What an input must be."""
+    """How many texts an input must have."""
 
-    counts: tuple[int, ...]  # of texts
+    counts: tuple[int, ...]
     said: str
 
 
@@ -40,21 +40,16 @@ QUESTION_AND_CONTEXT = Wanted((2,), "a question and a context")
 
 
 def require_texts(inputs: Sequence[str | Sequence[str]], wanted: Wanted) -> None:
-    """Raise WrongInput at the first input of another number of texts."""
+    """Raise WrongInput for the first input with another number of texts."""
     for number, each in enumerate(inputs, 1):
         if (1 if isinstance(each, str) else len(each)) not in wanted.counts:
             raise WrongInput(number, wanted.said)
 
 
-def batched(rows: list[list[int]]) -> list[list[list[int]]]:
-    """Groups of at most ROWS rows."""
-    return [rows[i : i + ROWS] for i in range(0, len(rows), ROWS)]
-
-
 def join(
     tokenizer: Tokenizer, first: list[int], second: list[int] | None, max_length: int
 ) -> tuple[list[int], list[int]]:
-    """[CLS] first [SEP] (second [SEP]), the longer one cut at its end, at a tie the second: ids and token types."""
+    """Return ids and types of [CLS] first [SEP] (second [SEP]); the longer is truncated, at a tie the second."""
     if second is None:
         ids = [tokenizer.cls_id, *first[: max_length - 2], tokenizer.sep_id]
         return ids, [0] * len(ids)
@@ -71,8 +66,8 @@ def join(
 
 
 def word_windows(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]], longest: int) -> Iterator[list[Window]]:
-    """Each sentence's rows of at most `longest` ids, every word in one; a word without pieces is one unknown token."""
-    # The blank before a word is what byte-level and Unigram vocabularies begin a word with; WordPiece drops it.
+    """Yield the rows of each sentence, at most `longest` ids each; a word without pieces becomes the unknown token."""
+    # In byte-level and Unigram vocabularies a word begins with a space; WordPiece drops it.
     distinct = list(dict.fromkeys(" " * (n > 0) + w for words in sentences for n, w in enumerate(words)))
     pieces = dict(zip(distinct, tokenizer.encode_lines(distinct), strict=True))
     unknown = [tokenizer.mask_id if tokenizer.unk_id is None else tokenizer.unk_id]
@@ -80,12 +75,12 @@ def word_windows(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]], longe
         words = [(pieces[" " * (n > 0) + w] or unknown)[: longest - 2] for n, w in enumerate(sentence)]
         yield [
             word_window(tokenizer, words, first, end)
-            for first, end in parts([len(word) for word in words], longest - 2)
+            for first, end in word_runs([len(word) for word in words], longest - 2)
         ]
 
 
-def parts(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """Cut words of these sizes into runs of at most `room` pieces: first and last + 1 of each."""
+def word_runs(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
+    """Cut words with `sizes` pieces into runs of at most `room` pieces; yield the first and last + 1 word of each."""
     first = used = 0
     for number, size in enumerate(sizes):
         if used + size > room and number > first:
@@ -96,7 +91,7 @@ def parts(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
 
 
 def word_window(tokenizer: Tokenizer, words: list[list[int]], first: int, end: int) -> Window:
-    """The row of the words from `first` to `end`."""
+    """Return the row of the words from `first` to `end` (exclusive)."""
     ids, places = [tokenizer.cls_id], [-1]
     for number in range(first, end):
         ids += words[number]
@@ -109,7 +104,7 @@ def word_window(tokenizer: Tokenizer, words: list[list[int]], first: int, end: i
 
 
 class Context(NamedTuple):
-    """A context's tokens and where each stands in it."""
+    """The tokens of a context and their spans of characters."""
 
     text: str
     ids: list[int]
@@ -119,37 +114,37 @@ class Context(NamedTuple):
 def question_windows(
     tokenizer: Tokenizer, pairs: Sequence[Sequence[str]], longest: int
 ) -> Iterator[tuple[Context, list[Window]]]:
-    """For each (question, context): the context's tokens, and rows of at most `longest` ids that show all of them."""
+    """Yield for each (question, context) the tokens of the context, and its rows of at most `longest` ids."""
     if longest < 8:
         raise ValueError(f"max_length {longest} leaves no room for a context; set it to 128 or more")
     questions = tokenizer.encode_lines([pair[0] for pair in pairs])
     context = Context("", [], [])
     for (_, text), question in zip(pairs, questions, strict=True):
-        if text != context.text:  # the questions of a paragraph follow each other
+        if text != context.text:  # questions on the same paragraph are usually adjacent
             encoding = tokenizer.encode(text)
             context = Context(text, encoding.ids, encoding.offsets)
         question = question[: min(MAX_QUESTION, longest // 2)]
         head = [tokenizer.cls_id, *question, tokenizer.sep_id]
-        found = windows(len(context.ids), longest - len(head) - 1)
+        found = context_windows(len(context.ids), longest - len(head) - 1)
         yield context, [question_window(tokenizer, head, context, *each) for each in found]
 
 
 def question_window(tokenizer: Tokenizer, head: list[int], context: Context, first: int, end: int, own: Span) -> Window:
-    """The row of a context's tokens from `first` to `end`; places end with whether the token is read here."""
+    """Return the row of the tokens from `first` to `end`; a place also tells whether the token is in `own`."""
     ids = [*head, *context.ids[first:end], tokenizer.sep_id]
     types = [0] * len(head) + [1] * (end - first + 1)
     spans = [(*span, own[0] <= n < own[1]) for n, span in enumerate(context.offsets[first:end], first)]
     return Window(ids, types, [*[None] * len(head), *spans, None], first, end)
 
 
-def windows(length: int, room: int) -> Iterator[tuple[int, int, Span]]:
-    """Windows over a context of `length` tokens, (first, end), and the tokens that have most context there."""
+def context_windows(length: int, room: int) -> Iterator[tuple[int, int, Span]]:
+    """Yield (first, end, own) of windows of `room` tokens; `own` are the tokens with the most context here."""
     stride = min(STRIDE, max(1, room // 2))
     firsts = [0]
     while firsts[-1] + room < length:
         firsts.append(firsts[-1] + stride)
     ends = [min(first + room, length) for first in firsts]
-    # A token of two windows is best read where the nearer edge is farther: they change hands in the middle.
+    # Tokens in the overlap of two windows belong to the window whose edge is farther: the border is in the middle.
     borders = [(later + end) // 2 for later, end in zip(firsts[1:], ends[:-1], strict=True)]
     for first, end, low, high in zip(firsts, ends, [0, *borders], [*borders, length], strict=True):
         yield first, end, (low, high)

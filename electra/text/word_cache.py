@@ -1,4 +1,4 @@
-"""The ids of words, remembered: a corpus is mostly made of words that were there before."""
+"""A cache of the ids of words: most words of a corpus have occurred before."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tokenizers import models, normalizers, pre_tokenizers
 
 from electra.text.tokenizer import Tokenizer, batches
 
-LINE = 1 << 13  # characters of new words that are encoded together
-LONGEST = 32  # characters of a word that is remembered
-MOST = 1 << 19  # words, some 200 MB; then it begins anew
+LINE = 1 << 13  # characters of new words to encode at once
+LONGEST = 32  # characters of a word that is worth caching
+MOST = 1 << 19  # words, some 200 MB; then the cache is emptied
 
 
 class WordCache:
-    """Encodes lines as its tokeniser does, but each new word once (docs/speed.md)."""
+    """Encode lines as the tokeniser does, but each new word only once (docs/speed.md)."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -24,7 +24,7 @@ class WordCache:
         self.known: dict[str, list[int]] = {}
 
     def encode_lines(self, lines: list[str]) -> list[list[int]]:
-        """The ids of each line, without special tokens."""
+        """Return the ids of each line, without special tokens."""
         if not self.fits:
             return self.tokenizer.encode_lines(lines)
         rows = [line.split(" ") for line in lines]
@@ -35,7 +35,7 @@ class WordCache:
         return ids
 
     def encode_words(self, words: list[str]) -> Iterator[list[int]]:
-        """The ids of each word, encoded many in a line: a line for each would take longer than the word."""
+        """Yield the ids of each word; many are encoded as one line, for a line costs more than a word."""
         backend = self.tokenizer.backend
         backend.encode_special_tokens = True
         for some in batches(words, LINE):
@@ -45,7 +45,7 @@ class WordCache:
             yield from (ids[start:end] for start, end in pairwise([0, *ends]))
 
     def forget(self, new: list[str]) -> None:
-        """Drop what is not worth its memory."""
+        """Empty a full cache; drop new words that are too long to come back often."""
         if len(self.known) > MOST:
             self.known.clear()
         for word in new:
@@ -54,10 +54,10 @@ class WordCache:
 
 
 def words_stand_alone(tokenizer: Tokenizer) -> bool:
-    """Whether a word between spaces has the ids it has alone: so it is in BERT's tokeniser.
+    """Tell whether a word between spaces has the same ids as alone, which holds for the tokeniser of BERT.
 
-    Its normaliser looks at characters, its pre-tokeniser cuts at spaces, its model sees a word at a time. Added tokens
-    may hold spaces, unless they are special ones, which text is not searched for.
+    Its normaliser works on characters, its pre-tokeniser cuts at spaces, its model sees one word at a time. Added
+    tokens may contain spaces, except special ones: text is not searched for those.
     """
     backend = tokenizer.backend
     return (

@@ -1,4 +1,4 @@
-"""Which words of a text may be marked as wrong, and how a suggestion is written in their place."""
+"""Decide which words may be marked as wrong, and how a suggestion is written."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 import string
 from difflib import SequenceMatcher
 
-CHUNK = re.compile(r"[!-~]+")  # what stands between spaces, in ASCII: other scripts may have no spaces
+CHUNK = re.compile(r"[!-~]+")  # between spaces, in ASCII: other scripts may have no spaces
 CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
 SENTENCE_END = ".!?:…。！？\n\r"
 OPENING = " \t\"'“‘«([*-–—"
-ALIKE = 0.75  # share of letters in common, in order, from which on one word may be meant by another
-LOOK_BACK = 20  # characters between a word and the end of the sentence before
+ALIKE = 0.75  # share of letters in common, in order, above which one word may be a misspelling of another
+LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
 
 def code_spans(text: str) -> list[tuple[int, int]]:
-    """Where numbers, addresses, paths and names of programs stand: runs of signs that no dictionary holds."""
+    """Return the spans of numbers, addresses, paths and identifiers, which are in no dictionary."""
     return [
         chunk.span() for chunk in CHUNK.finditer(text) if CODE.search(chunk.group().strip(string.punctuation))
     ]  # fmt: skip
 
 
 def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
-    """For each word (start, end, whether the vocabulary holds it): is it a number, a sign, code, or a rare name?"""
+    """Tell for each word (start, end, whether the vocabulary has it) if it is a number, a sign, code or a rare name."""
     spans, result, n = code_spans(text), [], 0
     for start, end, known in words:
         while n < len(spans) and spans[n][1] <= start:
@@ -34,20 +34,20 @@ def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
 
 
 def is_name(text: str, start: int) -> bool:
-    """Whether the word at `start` has a capital letter though no sentence begins there."""
+    """Tell whether the word at `start` has a capital letter within a sentence."""
     before = text[max(0, start - LOOK_BACK) : start].rstrip(OPENING)
     return text[start].isupper() and bool(before) and before[-1] not in SENTENCE_END
 
 
 def fit_case(suggestion: str, word: str) -> str:
-    """The suggestion in the capitals of the word it stands in for: the, Teh -> The."""
+    """Return the suggestion with the capitals of the word it replaces: for Teh, the becomes The."""
     if word.isupper() and len(word) > 1:
         return suggestion.upper()
     return suggestion[:1].upper() + suggestion[1:] if word[:1].isupper() else suggestion
 
 
 def likeliest_meant(words: list[str], instead_of: str) -> list[str]:
-    """The words in their order, but first those written much like the one they stand in for, the most alike first."""
+    """Sort words by their similarity to the spelling of `instead_of`; those that are not alike keep their order."""
     matcher = SequenceMatcher(None, "", instead_of.lower(), autojunk=False)
 
     def alike(word: str) -> float:

@@ -1,7 +1,7 @@
-"""Checkpoints: weights, optimizer and position, in safetensors and JSON, complete or not there at all.
+"""Checkpoints: weights, optimizer state and position, in safetensors and JSON, written whole or not at all.
 
-A checkpoint is written beside its place, synced, and renamed; its manifest holds the hash of every file, so that one
-that was torn or altered is recognised and passed over.
+A checkpoint is written to a temporary folder, synced and renamed. Its manifest holds the hash of every file, so that a
+truncated or altered one is detected and skipped.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from electra.core.storage import (
 def save_checkpoint(
     folder: Path, step: int, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any], keep: int
 ) -> Path:
-    """Write `folder/step-00001000` and delete all but the newest `keep` up to it."""
+    """Write `folder/step-00001000` and delete all but the newest `keep` checkpoints up to it."""
     final = folder / f"step-{step:08d}"
     partial = folder / f".{final.name}.partial"
     weights = {name: p.detach() for name, p in module.named_parameters()}
     size = 3 * sum(p.numel() * p.element_size() for p in weights.values())
-    for left in folder.glob(".step-*.partial"):  # by a process that was killed
+    for left in folder.glob(".step-*.partial"):  # left by a killed process
         shutil.rmtree(left, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
@@ -55,13 +55,14 @@ def save_checkpoint(
         raise explained(error, final) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    for old in [path for path in checkpoints(folder) if path <= final][:-keep]:  # later ones are damaged: never counted
+    valid = [path for path in checkpoints(folder) if path <= final]  # later ones are damaged
+    for old in valid[:-keep]:
         shutil.rmtree(old)
     return final
 
 
 def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Restore weights and moments in place; returns the state that was saved with them."""
+    """Restore weights and moments in place; return the state that was saved with them."""
     weights = load_file(path / "weights.safetensors")
     mine = dict(module.named_parameters())
     if weights.keys() != mine.keys():
@@ -79,7 +80,7 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that is whole; one that is not is named and passed over."""
+    """Return the newest valid checkpoint; warn of damaged ones and skip them."""
     for path in reversed(checkpoints(folder)):
         fault = fault_of(path)
         if fault is None:
@@ -89,12 +90,12 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """All checkpoints in a folder, oldest first."""
+    """Return all checkpoints in a folder, oldest first."""
     return sorted(folder.glob("step-*")) if folder.is_dir() else []
 
 
 def fault_of(path: Path) -> str | None:
-    """What is wrong with a checkpoint, or None."""
+    """Return what is wrong with a checkpoint, or None."""
     try:
         manifest = read_json(path / "manifest.json")
         for name in ("weights.safetensors", "optimizer.safetensors", "state.json"):
@@ -106,7 +107,7 @@ def fault_of(path: Path) -> str | None:
 
 
 def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's tensors under the names of their parameters; its step counts never change."""
+    """Return the optimizer's tensors by parameter name, without its step counts, which never change."""
     return {
         f"{name}/{key}": moment
         for name, p in module.named_parameters()
@@ -116,7 +117,7 @@ def moments(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Te
 
 
 def truncate_metrics(path: Path, step: int) -> None:
-    """Drop the lines of steps after `step`, and a last one cut short: a run that goes on writes them again."""
+    """Drop the lines of steps after `step` and a truncated last line: the continued run writes them again."""
     if not path.exists():
         return
     kept = []

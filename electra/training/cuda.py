@@ -1,4 +1,4 @@
-"""A function on a GPU as one CUDA graph: launching its thousand kernels one by one would take longer than they do."""
+"""CUDA graphs: launching the thousand kernels of a step one by one takes longer than running them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ NOT_CAPTURED = (
 
 
 class Captured:
-    """Calls `function` with tensors, in tuples or not: as it is until `ready`, then captured and replayed.
+    """Call `function` normally until `ready()`, then capture it once as a CUDA graph and replay that.
 
-    The first calls compile, and allocate what lives longer than a call. Inputs must keep their shapes, and the function
-    must not read a tensor's value. Graphs of one `pool`, replayed in the order of their capture, share memory. Replayed
-    or not, the function draws the same numbers from a generator that was seeded before.
+    The function takes and returns tensors, in tuples or not. The normal calls compile it and allocate whatever outlives
+    a call. Inputs must keep their shapes, and the function must not read a tensor's value. Graphs that share a `pool`
+    must be replayed in the order of their capture. With a seed set before, a replayed call draws the same random
+    numbers as a normal one.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Captured:
         return outputs
 
     def replay(self, inputs: Any) -> Any:
-        """Run the graph on these inputs."""
+        """Run the graph on these inputs, capturing it first if necessary."""
         if self.graph is None:
             self.inputs = tree_map_only(torch.Tensor, torch.clone, inputs)
             self.graph = torch.cuda.CUDAGraph()

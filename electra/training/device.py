@@ -1,4 +1,4 @@
-"""What a training computes on: the device, its precision, and whether steps are compiled and captured."""
+"""Device and precision of a training, and whether its steps are compiled and captured."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import shutil
 
 import torch
 
-from electra.config import FinetuneConfig, PretrainConfig, require
+from electra.config import TrainConfig, require
 
 
 def choose_device(name: str) -> torch.device:
-    """The device by name; `auto` takes a GPU where there is one."""
+    """Return the device of that name; `auto` is a GPU where there is one.
+
+    Raises:
+        ValueError: the name is unknown, or there is no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -23,8 +27,8 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
-    """bf16 where the machine multiplies it in hardware: elsewhere it is slower than fp32."""
+def choose_dtype(config: TrainConfig) -> torch.dtype:
+    """Return the type of matrix products: bf16 only with hardware support, as emulation is slower than fp32."""
     if config.precision != "auto":
         return torch.bfloat16 if config.precision == "bf16" else torch.float32
     if choose_device(config.device).type == "cuda":
@@ -33,13 +37,13 @@ def choose_dtype(config: PretrainConfig | FinetuneConfig) -> torch.dtype:
     return torch.bfloat16 if has_bf16 else torch.float32
 
 
-def should_compile(config: PretrainConfig) -> bool:
-    """Compiling takes half a minute and a C++ compiler; `auto` wants both a compiler and a run worth it."""
+def should_compile(config: TrainConfig) -> bool:
+    """Return whether to compile; `auto` requires a C++ compiler, and a run that is worth half a minute of compiling."""
     if config.compile != "auto":
         return config.compile == "on"
     return shutil.which("c++") is not None and config.train_steps >= 1_000
 
 
-def should_capture(config: PretrainConfig, device: torch.device) -> bool:
-    """Whether a step runs as CUDA graphs."""
+def should_capture(config: TrainConfig, device: torch.device) -> bool:
+    """Return whether steps run as CUDA graphs."""
     return device.type == "cuda" and should_compile(config)

@@ -1,4 +1,4 @@
-"""What a run is known by: the configuration and data it was begun with, and must be continued with."""
+"""Identity of a run: what it was begun with, and must be continued with."""
 
 from __future__ import annotations
 
@@ -6,34 +6,19 @@ import importlib.metadata
 import platform
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import electra
-from electra.config import ElectraConfig, PretrainConfig, pretrain_config_from_dict, require
-from electra.core.storage import read_json
-
-
-def flat(config: PretrainConfig) -> dict[str, Any]:
-    """Every field by name, the model's included."""
-    run = {f.name: getattr(config, f.name) for f in fields(PretrainConfig) if f.name != "model"}
-    return run | {f.name: getattr(config.model, f.name) for f in fields(ElectraConfig)}
-
-
-def begun_with(file: Path) -> dict[str, Any]:
-    """What the run of a config.json was begun with: every field, and what it says of the prepared text."""
-    content = read_json(file)
-    prepared: dict[str, Any] = content.get("prepared", {})
-    return flat(pretrain_config_from_dict(content, str(file))) | prepared
+from electra.config import require
 
 
 def require_same(
     folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], free: AbstractSet[str]
 ) -> None:
-    """Refuse a folder begun with something else, naming what differs, but for what is `free` to change.
+    """Raise ValueError if the run in `folder` was begun with other settings than `now`, except for those in `free`.
 
-    `before` is None where nothing was begun: then the folder must be empty.
+    `before` is None if no run was begun: then the folder must be empty.
     """
     if before is None:
         occupied = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
@@ -48,7 +33,7 @@ def require_same(
 
 
 def versions_of_run() -> dict[str, str]:
-    """The versions a run's arithmetic depends on."""
+    """Return the versions of everything that a run's arithmetic depends on."""
     packages = ("torch", "numpy", "tokenizers", "safetensors")
     own = {"electra": electra.__version__, "python": platform.python_version()}
     return own | {name: importlib.metadata.version(name) for name in packages}

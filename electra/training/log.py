@@ -1,4 +1,4 @@
-"""What a run says: metrics.jsonl for programs, a line of progress for people, warnings when nothing is learned."""
+"""Log of a run: metrics.jsonl for programs, progress for people, warnings when nothing is learned."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ SHOWN = {
     "disc_auc": "auc",
     "disc_recall": "recall",
 }
-PATIENCE = 5  # lines of metrics in a row before a warning is given
+PATIENCE = 5  # consecutive lines of metrics with a sign of failure before a warning
 
 
 class Window:
-    """Sums of metrics since the last line; read from the device only when a line is due."""
+    """Sums of metrics since the last line, which stay on the device until a line is due."""
 
     def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
         self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
-        self.times = times or {}  # by name: what is measured may change on the way
+        self.times = times or {}  # by name, as the metrics may change during a run
 
     def add(self, metrics: dict[str, Tensor]) -> None:
-        """Add one micro-batch."""
+        """Add the metrics of a micro-batch."""
         for name, value in metrics.items():
             value = value.detach().float()
             self.sums[name] = self.sums[name].to(value.device) + value if name in self.sums else value
             self.times[name] = self.times.get(name, 0) + 1
 
     def state(self) -> dict[str, Any]:
-        """The sums as JSON holds them exactly."""
+        """Return the sums as JSON, without loss of precision."""
         return {"sums": {name: float(value) for name, value in self.sums.items()}, "times": self.times}
 
     def mean(self) -> dict[str, float]:
-        """The means."""
+        """Return the means."""
         return {name: float(value) / self.times[name] for name, value in self.sums.items()}
 
 
 class Log:
-    """Writes the lines of one run."""
+    """Writes the lines of a run."""
 
     def __init__(self, path: Path, warmup_steps: int) -> None:
         self.path, self.warmup_steps = path, warmup_steps
@@ -59,7 +59,7 @@ class Log:
             file.write(json.dumps(fields) + "\n")
 
     def train(self, step: int, metrics: dict[str, float], speed: float, left: float | None, **fields: Any) -> None:
-        """Record the means since the last line and show them."""
+        """Write the means since the last line and show them as progress."""
         self.write(kind="train", step=step, **metrics, tokens_per_second=round(speed, 1), **fields)
         shown = {"step": f"{step:,}"} | {s: f"{metrics[n]:.3f}" for n, s in SHOWN.items() if n in metrics}
         shown["tokens/s"] = f"{speed:,.0f}"
@@ -70,7 +70,7 @@ class Log:
             self.watch(metrics)
 
     def watch(self, metrics: dict[str, float]) -> None:
-        """Warn of the ways in which a run fails quietly."""
+        """Warn of the ways in which a run fails silently."""
         self.sign(
             "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
             "generator smaller: one that is too good too early leaves no errors to find",
@@ -87,7 +87,7 @@ class Log:
         )
 
     def sign(self, message: str, seen: bool) -> None:
-        """Warn once when a sign has been seen in several lines in a row."""
+        """Warn once if a sign is seen in several consecutive lines."""
         self.signs[message] = self.signs.get(message, 0) + 1 if seen else 0
         if self.signs[message] == PATIENCE:
             logger.warning(message)

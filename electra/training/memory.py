@@ -1,4 +1,4 @@
-"""How the process keeps memory between steps."""
+"""Memory of the process between steps."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ LARGE = 1 << 30
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what a step frees, for the next step asks for the same again.
+    """Let glibc keep the memory that a step frees, as the next step allocates the same again.
 
-    By default large blocks go back to the system and come again as untouched pages, a fault each: a quarter of a tiny
-    model's step, once the heap is fragmented (docs/speed.md). Elsewhere than on Linux with glibc this does nothing.
+    By default glibc returns large blocks to the system and gets them back as untouched pages, with a page fault each.
+    With a fragmented heap, that is a quarter of a tiny model's step (docs/speed.md). Without glibc this does nothing.
     """
     if not sys.platform.startswith("linux"):
         return

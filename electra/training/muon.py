@@ -1,38 +1,38 @@
-"""Muon: a matrix of a layer moves by its momentum made orthogonal (Jordan et al., 2024); all else by AdamW.
+"""Muon: orthogonalised momentum for the matrices of the layers (Jordan et al., 2024), AdamW for all other parameters.
 
-Its learning rate is AdamW's: an update has the size that AdamW's usually has (0.2 to 0.4 an entry, Liu et al., 2025).
+It takes AdamW's learning rate: updates have the usual size of AdamW's, 0.2 to 0.4 per entry (Liu et al., 2025).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from electra.config import PretrainConfig
+from electra.config import TrainConfig
 from electra.training.device import choose_dtype
-from electra.training.optimizer import build_optimizer, generators, initial_rate
+from electra.training.optimizer import Scale, build_optimizer, initial_rate, same_scale
 
 MOMENTUM = 0.95
-SIZE = 0.3  # of an update at a learning rate of 1, root mean square
-# The quintic of Jordan et al.: it takes every singular value above 0.01 to between 0.7 and 1.2 in five rounds.
+SIZE = 0.3  # root mean square of an update at a learning rate of 1
+# The quintic of Jordan et al.: five iterations map every singular value above 0.01 to between 0.7 and 1.2.
 COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Two optimizers in one: orthogonal momentum for the `named` matrices, and `adamw` for its own parameters."""
+    """Two optimizers in one: orthogonalised momentum for the `named` matrices, `adamw` for its own parameters."""
 
     def __init__(
         self,
         named: dict[str, nn.Parameter],
         adamw: torch.optim.AdamW,
-        config: PretrainConfig,
-        lr_scale: Callable[[str], float] = lambda name: 1.0,
+        config: TrainConfig,
+        matrices_in: Callable[[str], int],
+        lr_scale: Scale = same_scale,
     ) -> None:
-        self.joined = {p for name, p in named.items() if ".qkv." in name}
-        self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay
+        self.joined = {p: matrices_in(name) for name, p in named.items()}
+        self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay or 0.0
         groups: dict[float, list[nn.Parameter]] = {}
         for name, p in named.items():
             groups.setdefault(lr_scale(name), []).append(p)
@@ -44,35 +44,35 @@ class Muon(torch.optim.Optimizer):
         self.own_groups = list(self.param_groups)
         self.adamw = adamw
         self.state.update(adamw.state)
-        self.param_groups += adamw.param_groups  # the same dicts: a rate set here is set there
+        self.param_groups += adamw.param_groups  # the same dicts, so that a rate set here holds for AdamW too
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update all parameters from their gradients."""
+        """Update all parameters by their gradients."""
         assert closure is None
         self.adamw.step()
         rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
-        alike: dict[tuple[torch.Size, bool], list[nn.Parameter]] = {}
+        alike: dict[tuple[torch.Size, int], list[nn.Parameter]] = {}
         for p in rates:
-            alike.setdefault((p.shape, p in self.joined), []).append(p)
-        for (_, is_joined), same in alike.items():  # one product of stacked matrices instead of many small ones
+            alike.setdefault((p.shape, self.joined[p]), []).append(p)
+        for (_, count), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
-            update = orthogonal(square_parts(gradient) if is_joined else gradient, self.dtype)
+            update = orthogonal(parts(gradient, count), self.dtype)
             size = SIZE * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
                 p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))
 
 
-def square_parts(stacked: Tensor) -> Tensor:
-    """Queries, keys and values, one matrix for speed, are three matrices: [N, 3 D, D] -> [3 N, D, D]."""
-    return stacked.reshape(-1, stacked.shape[-1], stacked.shape[-1])
+def parts(stacked: Tensor, count: int) -> Tensor:
+    """Cut matrices that are joined for speed, as queries, keys and values are: [N, count R, C] -> [count N, R, C]."""
+    return stacked.reshape(-1, stacked.shape[-2] // count, stacked.shape[-1])
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
-    """The nearest orthogonal matrices, roughly, by Newton-Schulz iteration in `dtype`: [N, R, C] -> [N, R, C]."""
+    """Return roughly the nearest orthogonal matrices, by Newton-Schulz iteration in `dtype`: [N, R, C] -> [N, R, C]."""
     a, b, c = COEFFICIENTS
     x = matrices.to(dtype)
     tall = x.shape[-2] > x.shape[-1]
@@ -84,16 +84,18 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return (x.mT if tall else x).to(matrices.dtype)
 
 
-def build_muon(module: nn.Module, config: PretrainConfig) -> Muon:
-    """Muon for the matrices of the layers; AdamW, as ever, for embeddings, heads, biases and LayerNorms."""
-    matrices = {name: p for name, p in module.named_parameters() if ".layers." in name and p.ndim == 2}
-    lr_scale = generators(config.generator_lr_scale)
-    return Muon(matrices, build_optimizer(module, config, lr_scale, leave=matrices), config, lr_scale)
+def build_muon(module: nn.Module, config: TrainConfig, lr_scale: Scale, matrices_in: Callable[[str], int]) -> Muon:
+    """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms.
+
+    `matrices_in` says how many matrices the parameter of a name joins, 0 for one that AdamW takes.
+    """
+    matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2 and matrices_in(name)}
+    adamw = build_optimizer(module, config, lr_scale, leave=matrices)
+    return Muon(matrices, adamw, config, matrices_in, lr_scale)
 
 
-def build_adamw(module: nn.Module, config: PretrainConfig) -> torch.optim.AdamW:
-    """AdamW for all."""
-    return build_optimizer(module, config, generators(config.generator_lr_scale))
-
-
-OPTIMIZERS: dict[str, Callable[[nn.Module, PretrainConfig], Any]] = {"adamw": build_adamw, "muon": build_muon}
+Build = Callable[[nn.Module, TrainConfig, Scale, Callable[[str], int]], torch.optim.Optimizer]
+OPTIMIZERS: dict[str, Build] = {
+    "adamw": lambda module, config, lr_scale, _: build_optimizer(module, config, lr_scale),
+    "muon": build_muon,
+}

@@ -1,35 +1,42 @@
-"""Adam as the released code has it: no bias correction, decoupled weight decay, none on LayerNorm and biases.
+"""Adam as in the released code: no bias correction, decoupled weight decay, none on LayerNorm and biases.
 
-In fine-tuning lower layers learn more slowly, in pre-training the generator may: a group's `lr_scale` times the
-schedule's rate is its learning rate.
+The learning rate of a parameter group is the schedule's times the group's `lr_scale`. Fine-tuning scales it down from
+layer to layer, pre-training may scale that of the generator.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 
 import torch
 from torch import nn
 
-from electra.config import FinetuneConfig, PretrainConfig
+from electra.config import TrainConfig
+
+Scale = Callable[[str], float]  # factor on the learning rate of the parameter of that name
+
+
+def same_scale(name: str) -> float:
+    """Return 1 for every parameter."""
+    return 1.0
 
 
 def build_optimizer(
     module: nn.Module,
-    config: PretrainConfig | FinetuneConfig,
-    lr_scale: Callable[[str], float] = lambda name: 1.0,
+    config: TrainConfig,
+    lr_scale: Scale = same_scale,
     leave: Collection[str] = (),
 ) -> torch.optim.AdamW:
-    """AdamW whose step count is infinite from the start: its bias corrections are then exactly 1.
+    """Build AdamW for all parameters but those named in `leave`, which another optimizer updates.
 
-    The parameters named in `leave` are left to another optimizer.
+    Its step count is infinite from the start, so that the bias corrections are exactly 1.
     """
-    parameters = {n: p for n, p in module.named_parameters() if n not in leave}  # a shared tensor comes once
+    parameters = {n: p for n, p in module.named_parameters() if n not in leave}  # a shared tensor is listed once
     on_gpu = any(p.is_cuda for p in parameters.values())
+    weight_decay = config.weight_decay or 0.0
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, p in parameters.items():
-        groups.setdefault((lr_scale(name), config.weight_decay if takes_decay(name) else 0.0), []).append(p)
+        groups.setdefault((lr_scale(name), weight_decay if takes_decay(name) else 0.0), []).append(p)
     optimizer = torch.optim.AdamW(
         [
             {"params": ps, "weight_decay": decay, "lr_scale": scale, "lr": initial_rate(config, ps)}
@@ -49,14 +56,14 @@ def build_optimizer(
     return optimizer
 
 
-def initial_rate(config: PretrainConfig | FinetuneConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:
-    """A group's learning rate: on a GPU in a tensor, where a captured step finds the one of the day."""
+def initial_rate(config: TrainConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:
+    """Return a group's first learning rate: on a GPU a tensor, so that a captured step reads the current value."""
     rate = config.learning_rate
     return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Give every group its share of the learning rate."""
+    """Set every group's learning rate to `rate` times its scale."""
     for group in optimizer.param_groups:
         if isinstance(group["lr"], torch.Tensor):
             group["lr"].fill_(rate * group["lr_scale"])
@@ -64,25 +71,6 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
             group["lr"] = rate * group["lr_scale"]
 
 
-def layerwise(decay: float, num_layers: int, faithful: bool) -> Callable[[str], float]:
-    """The share of the learning rate that a parameter gets: 1 in the head, `decay` times less each layer down.
-
-    The released code counts a layer too many between the head and the top layer (`faithful`), which so gets decay^2.
-    """
-
-    def scale(name: str) -> float:
-        layer = re.search(r"encoder\.layers\.(\d+)\.", name)
-        below = num_layers - int(layer[1]) if layer else num_layers + 1 if "encoder." in name else 0
-        return float(decay ** (below + (faithful and below > 0)))
-
-    return scale
-
-
-def generators(lr_scale: float) -> Callable[[str], float]:
-    """The share of the learning rate that a parameter gets: 1, but for what only the generator has."""
-    return lambda name: lr_scale if name.startswith("generator.") else 1.0
-
-
 def takes_decay(name: str) -> bool:
-    """The released code excludes what its names call LayerNorm or bias."""
+    """Return whether weight decay applies: like the released code, exclude LayerNorms and biases by name."""
     return not name.endswith("bias") and "norm." not in name

@@ -1,12 +1,12 @@
-"""The learning rate and the end of a run, as functions of how far it is."""
+"""Learning rate and end of a run as functions of its progress."""
 
 from __future__ import annotations
 
-from electra.config import FinetuneConfig, PretrainConfig
+from electra.config import TrainConfig
 
 
-def progress(config: PretrainConfig | FinetuneConfig, step: int, tokens: int, seconds: float) -> float:
-    """The share of the run that is done: the furthest of steps, tokens and time; at 1 it ends."""
+def progress(config: TrainConfig, step: int, tokens: int, seconds: float) -> float:
+    """Return the share of the budget that is spent, in [0, 1]: the largest of steps, tokens and time."""
     done = step / config.train_steps
     if config.max_tokens:
         done = max(done, tokens / config.max_tokens)
@@ -15,8 +15,7 @@ def progress(config: PretrainConfig | FinetuneConfig, step: int, tokens: int, se
     return min(1.0, done)
 
 
-def learning_rate(config: PretrainConfig | FinetuneConfig, step: int, done: float) -> float:
-    """Linear decay over the last part of the run, times linear warm-up: in the released code both begin at once."""
+def learning_rate(config: TrainConfig, step: int, done: float) -> float:
+    """Return the product of linear warm-up and linear decay; as in the released code, both may overlap."""
     warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
-    cooldown = config.cooldown if isinstance(config, PretrainConfig) else 1.0
-    return config.learning_rate * min(1.0, (1 - done) / cooldown) * warmup
+    return config.learning_rate * min(1.0, (1 - done) / config.cooldown) * warmup

@@ -1,4 +1,4 @@
-"""Seeds: what is drawn depends on a tuple of numbers and nothing else."""
+"""Seeds: random numbers depend on a tuple of integers and nothing else."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import torch
 
 
 def seed_all(*words: int) -> None:
-    """Seed torch's generators from a tuple of numbers: what is drawn next depends on nothing else."""
+    """Seed torch's random number generators, on every device, from a tuple of integers."""
     torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> 1))

@@ -1,4 +1,4 @@
-"""Signals while something runs that must end in order."""
+"""Signal handling while something runs that must end in an orderly way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
-    """SIGTERM and Ctrl-C go to `handler`; outside the main thread whoever owns that handles them."""
+    """Let `handler` handle SIGTERM and Ctrl-C; outside the main thread, where Python forbids it, change nothing."""
     try:
         before = {number: signal.signal(number, handler) for number in (signal.SIGTERM, signal.SIGINT)}
     except ValueError:

@@ -1,7 +1,7 @@
-"""Read TensorFlow checkpoints without TensorFlow: the tensor bundle, an index and one data file a shard.
+"""Read TensorFlow checkpoints without TensorFlow: a tensor bundle is an index file and one data file for each shard.
 
-The index is a sorted-string table (LevelDB's): blocks of keys and values, each with a checksum, found through a block
-of their places, which the last 48 bytes name. A value says where a tensor's bytes lie (BundleEntryProto).
+The index is a sorted-string table (LevelDB's). Its last 48 bytes point to a block that lists the other blocks, which
+hold keys and values with a checksum each. A value says where a tensor's bytes lie (BundleEntryProto).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class Entry(NamedTuple):
-    """Where one tensor lies."""
+    """The place of one tensor."""
 
     shape: tuple[int, ...]
     dtype: int  # TensorFlow's number
@@ -58,7 +58,7 @@ class TensorBundle:
             raise ValueError(f"{self.index} was written big-endian; save it again on the machine that uses it")
 
     def read(self, name: str) -> Array:
-        """One tensor, its checksum tested."""
+        """Read one tensor and test its checksum."""
         entry = self.entries[name]
         if entry.dtype not in DTYPES:
             raise ValueError(f"{self.index}: {name} is of TensorFlow's type {entry.dtype}, which is not read here")
@@ -77,7 +77,7 @@ class TensorBundle:
 
 
 def read_entry(value: bytes) -> Entry:
-    """A BundleEntryProto."""
+    """Read a BundleEntryProto."""
     found = fields(value)
     if 7 in found:
         raise ValueError("it holds tensors cut in slices; save it again without partitioned variables")
@@ -89,7 +89,7 @@ def read_entry(value: bytes) -> Entry:
 
 
 def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a sorted-string table."""
+    """Iterate over the keys and values of a sorted-string table."""
     footer = data[-FOOTER:]
     if struct.unpack("<Q", footer[-8:])[0] != MAGIC:
         raise ValueError("no table ends here")
@@ -100,14 +100,14 @@ def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
-    """A block's offset and size, and where the next begins."""
+    """Return a block's offset and size, and where the next handle begins."""
     offset, at = varint(data, at)
     size, at = varint(data, at)
     return (offset, size), at
 
 
 def read_block(data: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    """The entries of one block; a key repeats the first bytes of the one before."""
+    """Iterate over the entries of one block, in which a key leaves out the bytes it shares with the one before."""
     offset, size = place
     block, kind = data[offset : offset + size], data[offset + size]
     (checksum,) = struct.unpack_from("<I", data, offset + size + 1)
@@ -131,7 +131,7 @@ def read_block(data: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, byt
 
 
 def fields(data: bytes) -> dict[int, list[Any]]:
-    """The fields of a message by number, each with all its values."""
+    """Return the fields of a message by number, each with all its values."""
     found: dict[int, list[Any]] = {}
     at = 0
     while at < len(data):
@@ -152,5 +152,5 @@ def fields(data: bytes) -> dict[int, list[Any]]:
 
 
 def last(found: dict[int, list[Any]], number: int, default: Any = 0) -> Any:
-    """The value of a field; protocol buffers leave out what is zero."""
+    """Return the last value of a field; protocol buffers leave out zeros."""
     return found.get(number, [default])[-1]

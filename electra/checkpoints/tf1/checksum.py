@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 POLYNOMIAL = 0x82F63B78  # Castagnoli's, reflected
-ROWS = 4096  # lanes that are hashed side by side
+ROWS = 4096  # lanes hashed in parallel
 
 
 def byte_table() -> NDArray[np.uint32]:
-    """What one byte does to the remainder."""
+    """Return the remainder that each byte leaves."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & 1, table >> 1 ^ POLYNOMIAL, table >> 1).astype(np.uint32)
@@ -21,10 +21,10 @@ TABLE = byte_table()
 
 
 def crc32c(data: bytes) -> int:
-    """The CRC-32C of some bytes, in lanes side by side: byte by byte in Python would take a minute a checkpoint.
+    """Return the CRC-32C of bytes, hashed in parallel lanes: byte by byte it would take a minute for a checkpoint.
 
-    Leading zeros leave a remainder of zero alone, so the front is padded; the remainders of lanes are linear, so two
-    neighbours join as left * x^(8 * width) + right.
+    Leading zeros do not change a remainder of zero, so the front is padded. Remainders are linear, so two neighbouring
+    lanes join as left * x^(8 * width) + right.
     """
     head = bytes(b ^ 255 for b in data[:4])  # the starting value of all ones
     data = head + data[4:]
@@ -46,7 +46,7 @@ def crc32c(data: bytes) -> int:
 
 
 def one_byte() -> NDArray[np.uint32]:
-    """What a zero byte does to each of the 32 bits."""
+    """Return what a zero byte makes of each of the 32 bits."""
     bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
     return TABLE[bits & 255] ^ bits >> 8
 
@@ -58,10 +58,10 @@ def apply(step: NDArray[np.uint32], values: NDArray[np.uint32]) -> NDArray[np.ui
 
 
 def short_start(length: int) -> int:
-    """What is left of the starting value where fewer than four bytes came."""
+    """Return the rest of the starting value where there are fewer than four bytes."""
     return 0xFFFFFFFF >> 8 * length if length < 4 else 0
 
 
 def masked(checksum: int) -> int:
-    """A checksum as it is stored beside the bytes it is of."""
+    """Return a checksum in the form in which it is stored beside its bytes."""
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -1,7 +1,7 @@
-"""The names of google-research's TensorFlow checkpoints, in Hugging Face's; sizes from the shapes.
+"""From the names of google-research's TensorFlow checkpoints to those of `transformers`, and sizes from shapes.
 
-One checkpoint holds both networks: `electra/` is the discriminator, `generator/` the generator's own part; the
-embeddings both share lie under `electra/`.
+One checkpoint holds both networks: `electra/` is the discriminator, `generator/` the generator's own part. Shared
+embeddings are under `electra/`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEAD_SIZE = 64
 
 
 def weights_of(names: Collection[str], network: str) -> dict[str, str]:
-    """TensorFlow's name -> Hugging Face's, for the tensors of "discriminator" or "generator"."""
+    """Return TensorFlow's name -> Hugging Face's for the tensors of "discriminator" or "generator"."""
     has_own_body = any(name.startswith("generator/encoder/") for name in names)
     body = "generator/" if network == "generator" and has_own_body else "electra/"
     shares = not any(name.startswith(f"{body}embeddings/") for name in names)
@@ -39,14 +39,14 @@ def weights_of(names: Collection[str], network: str) -> dict[str, str]:
 
 
 def huggingface_name(name: str) -> str:
-    """One name, respelt."""
+    """Return a name as Hugging Face spells it."""
     for pattern, replacement in SPELLING:
         name = re.sub(pattern, replacement, name)
     return name.replace("/", ".")
 
 
 def shape_of(weights: Mapping[str, Tensor], num_attention_heads: int = 0) -> ElectraConfig:
-    """Read a network's sizes from the shapes of its tensors; heads leave no trace there: 64 wide, as released."""
+    """Read sizes from the shapes of tensors; they do not show the attention heads, by default 64 wide as released."""
     layers = {int(found[1]) for name in weights if (found := re.search(r"\.layer\.(\d+)\.", name))}
     hidden_size, _ = weights["electra.encoder.layer.0.attention.self.query.weight"].shape
     vocab_size, embedding_size = weights["electra.embeddings.word_embeddings.weight"].shape
@@ -63,7 +63,7 @@ def shape_of(weights: Mapping[str, Tensor], num_attention_heads: int = 0) -> Ele
 
 
 def size_name(discriminator: ElectraConfig, generator: ElectraConfig | None) -> str:
-    """The preset a pair is, or ''; small and small++ differ in the generator alone."""
+    """Return the preset of this size, or ''; small and small++ differ only in the generator."""
     for name, preset in PRESETS.items():
         pairs = [(discriminator, preset.model)]
         if generator:
@@ -74,5 +74,5 @@ def size_name(discriminator: ElectraConfig, generator: ElectraConfig | None) -> 
 
 
 def sizes(config: ElectraConfig) -> tuple[int, ...]:
-    """What tells the presets apart."""
+    """Return the sizes in which presets differ."""
     return config.embedding_size, config.hidden_size, config.num_hidden_layers, config.intermediate_size

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import torch
 
-from electra.checkpoints.huggingface import Network, Pair
+from electra.checkpoints.huggingface import Pair
 from electra.checkpoints.tf1.bundle import TensorBundle
 from electra.checkpoints.tf1.names import HEADS, NOT_WEIGHTS, shape_of, size_name, weights_of
 from electra.checkpoints.weights import fill
 from electra.config import ConvertConfig, require
 from electra.core.log import logger
-from electra.models.electra.encoder import Encoder
-from electra.models.electra.names import DISCRIMINATOR_NAMES, GENERATOR_NAMES, from_huggingface
-from electra.models.heads import Discriminator, MaskedLM
+from electra.models.electra.backbone import BACKBONE
+from electra.models.heads import Network
+from electra.models.kinds import Kind
+from electra.models.networks import NETWORKS
 from electra.text.tokenizer import load_tokenizer
 
 
 def checkpoint_prefix(source: Path) -> Path | None:
-    """The prefix of the TensorFlow checkpoint that `source` names: itself, its .index, or a folder with one in it."""
+    """Return the prefix of the TensorFlow checkpoint that `source` names: itself, its .index, or its folder."""
     if source.suffix == ".index":
         source = source.with_suffix("")
     if source.with_name(source.name + ".index").is_file():
@@ -32,13 +33,13 @@ def checkpoint_prefix(source: Path) -> Path | None:
 
 
 def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
-    """The networks of a google-research checkpoint; what has no place in them is said."""
+    """Read the networks of a google-research checkpoint, and log the tensors that have no place in them."""
     vocab = Path(config.vocab) if config.vocab else prefix.with_name("vocab.txt")
     require(vocab.is_file(), f"{vocab}: no such file; name the checkpoint's vocabulary with --vocab")
     tokenizer, bundle = load_tokenizer(vocab, config.lowercase), TensorBundle(prefix)
     networks: dict[str, Network] = {}
     read: set[str] = set()
-    for name, kind in (("discriminator", Discriminator), ("generator", MaskedLM)):
+    for name, kind in (("discriminator", Kind.DISCRIMINATOR), ("generator", Kind.MASKED_LM)):
         if any(tensor.startswith(HEADS[name]) for tensor in bundle.entries):
             names = weights_of(bundle.entries, name)
             heads = config.num_attention_heads if not networks else 0
@@ -58,25 +59,24 @@ def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
 
 
 def as_weight(bundle: TensorBundle, name: str) -> torch.Tensor:
-    """A tensor as torch has it: what TensorFlow calls a kernel is transposed."""
+    """Read a tensor as torch has it: a kernel of TensorFlow is transposed."""
     tensor = torch.from_numpy(bundle.read(name)).float()
     return tensor.T.contiguous() if name.endswith("/kernel") else tensor
 
 
-def build(kind: type[Discriminator | MaskedLM], weights: dict[str, torch.Tensor], heads: int, where: Path) -> Network:
-    """A network as large as its tensors."""
+def build(kind: Kind, weights: dict[str, torch.Tensor], heads: int, where: Path) -> Network:
+    """Build a network as large as its tensors, and fill it."""
     try:
         shape = shape_of(weights, heads)
     except KeyError as error:
         raise ValueError(f"{where}: the tensor {error} is missing") from None
-    network = kind(Encoder(shape))
-    names = DISCRIMINATOR_NAMES if kind is Discriminator else GENERATOR_NAMES
-    fill(network, *from_huggingface(weights, names), where)
+    network = NETWORKS[kind](BACKBONE.encoder(shape), 0)
+    fill(network, *BACKBONE.from_huggingface(weights, kind), where)
     return network
 
 
 def say_left_out(where: Path, names: Collection[str]) -> None:
-    """List what was not read: the optimizer's tensors by number, others by name."""
+    """Log the tensors that were not read: the number of the optimizer's, the names of others."""
     others = sorted(name for name in names if not NOT_WEIGHTS.search(name))
     if len(names) > len(others):
         logger.info(f"{where}: left out {len(names) - len(others)} tensors of the optimizer and counters")

@@ -1,10 +1,10 @@
-"""Undo Snappy's compression, which blocks of TensorFlow's index files may have."""
+"""Decompress Snappy, which blocks of TensorFlow's index files may use."""
 
 from electra.checkpoints.tf1.varint import varint
 
 
 def decompress(data: bytes) -> bytes:
-    """The bytes that were compressed; ValueError where they were altered."""
+    """Return the bytes that were compressed; ValueError where they were altered."""
     size, at = varint(data, 0)
     out = bytearray()
     while at < len(data):
@@ -25,13 +25,13 @@ def decompress(data: bytes) -> bytes:
 
 
 def literal_length(data: bytes, tag: int, at: int) -> tuple[int, int]:
-    """How many bytes stand here as they are, and where they begin."""
+    """Return the length of a literal and where its bytes begin."""
     length, width = tag >> 2, max(0, (tag >> 2) - 59)
     return (int.from_bytes(data[at : at + width], "little") if width else length) + 1, at + width
 
 
 def copy(data: bytes, tag: int, at: int) -> tuple[int, int, int]:
-    """How many bytes to copy, from how far back, and where the next element begins."""
+    """Return how many bytes to copy, from how far back, and where the next element begins."""
     if tag & 3 == 1:
         return (tag >> 2 & 7) + 4, tag >> 5 << 8 | data[at], at + 1
     width = 2 if tag & 3 == 2 else 4

@@ -2,7 +2,7 @@
 
 
 def varint(data: bytes, at: int) -> tuple[int, int]:
-    """The number that begins at `at`, lowest group first, and where the next begins."""
+    """Return the number that begins at `at`, lowest group first, and where the next one begins."""
     value = shift = 0
     while True:
         byte, at = data[at], at + 1

@@ -1,57 +1,21 @@
-"""Word, position and segment embeddings: what the two networks share.
+"""Word, position and segment embeddings, which the two networks share.
 
 B rows, L slots, E embedding size.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
-
-
-class LayerNorm(nn.LayerNorm):
-    """Normalise in fp32 and return the dtype that came in: [..., D] -> [..., D]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps).to(x.dtype)
-
-
-class DeltaTable(nn.Module):
-    """A table that is stop-gradient(base) + delta: ids [...] -> [..., E].
-
-    What trains it leaves the base alone (DeBERTaV3, section 3.3: gradient-disentangled embedding sharing). Its state
-    is the sum, so that whoever saves or loads it sees a plain table.
-    """
-
-    def __init__(self, base: nn.Embedding) -> None:
-        super().__init__()
-        self.bases = (base,)  # in a tuple: it is another module's, and is saved there
-        self.delta = nn.Parameter(torch.zeros_like(base.weight))
-
-    @property
-    def weight(self) -> Tensor:
-        return self.bases[0].weight.detach() + self.delta
-
-    def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.bases[0].weight.detach()) + F.embedding(ids, self.delta)
-
-    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
-        destination[prefix + "weight"] = self.weight if keep_vars else self.weight.detach()
-
-    @torch.no_grad()
-    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        self.delta.copy_(state_dict[prefix + "weight"] - self.bases[0].weight)
+from electra.models.layers import DeltaTable, LayerNorm
 
 
 class Embeddings(nn.Module):
     """Add the three tables and normalise: ids [B, L] -> [B, L, E] in fp32."""
 
-    compile_on = ("cuda",)  # on a CPU the compiler's sum of the gradient is slower than torch's
+    compile_on = ("cuda",)  # on a CPU the compiled gradient of a table is slower than torch's
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
@@ -72,7 +36,7 @@ class Embeddings(nn.Module):
 
 
 class DisentangledEmbeddings(Embeddings):
-    """Another network's words and positions plus a difference; segments and LayerNorm of its own."""
+    """Words and positions of another network plus a learned difference; segments and LayerNorm of its own."""
 
     def __init__(self, config: ElectraConfig, base: Embeddings) -> None:
         super().__init__(config)
@@ -81,7 +45,7 @@ class DisentangledEmbeddings(Embeddings):
 
     @torch.no_grad()
     def initialise(self, std: float) -> None:
-        """Draw all tables, so that what is drawn after them is as ever, and keep the segments: differences are zero."""
+        """Draw the segments; differences stay zero, but draw for them too, so that later weights are as ever."""
         for table in (self.word, self.position):
             nn.init.trunc_normal_(torch.empty_like(table.weight), std=std, a=-2 * std, b=2 * std)
         nn.init.trunc_normal_(self.token_type.weight, std=std, a=-2 * std, b=2 * std)

@@ -5,6 +5,7 @@ B rows, L slots, K asked positions, D hidden size, H heads. Weights are fp32; ma
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,26 +14,22 @@ from torch import Tensor, nn
 
 from electra.config import ElectraConfig
 from electra.models.dropout import Noise, draw_noise, drop
-from electra.models.electra.embeddings import Embeddings, LayerNorm
-
-
-class Linear(nn.Linear):
-    """A matrix of fp32 weights, multiplied in the dtype of its input: [..., D_in] -> [..., D_out]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+from electra.models.electra.embeddings import Embeddings
+from electra.models.encoder import Encoder as AnyEncoder
+from electra.models.heads import MLMHead, RTDHead
+from electra.models.kinds import Kind
+from electra.models.layers import LayerNorm, Linear, attention_bias, rows_at
+from electra.models.task_heads import DenseHead, JointSpanHead, LinearHead, SpanHead
 
 
 class LayerNoise(NamedTuple):
-    """What decides the dropout of one layer; None where torch draws its own."""
+    """Random numbers for the dropout of one layer; None where torch draws its own."""
 
-    attention: Noise | None  # for [B, H, K, L]; K is L where all positions are asked for
+    attention: Noise | None  # for [B, H, K, L]; K is L where all positions are computed
     attention_out: Noise | None  # for [B, K, D]
     mlp_out: Noise | None  # for [B, K, D]
 
 
-# Both networks, in short rows and whole ones, of every contestant of a race: beyond torch's 8 they run uncompiled.
-SHAPES_COMPILED_FOR = 64
 NO_NOISE = LayerNoise(None, None, None)
 
 
@@ -80,11 +77,13 @@ class Layer(nn.Module):
         return out
 
 
-class Encoder(nn.Module):
-    """Token ids [B, L] -> hidden states [B, L, D], or [B, K, D] `at` positions [B, K]: the last layer is then as short.
+class Encoder(AnyEncoder):
+    """Token ids [B, L] -> hidden states [B, L, D], or [B, K, D] `at` positions [B, K] only.
 
     Pass another encoder's `embeddings` to share them: the same module serves both networks (paper, section 3.2).
     """
+
+    embeddings: Embeddings
 
     def __init__(self, config: ElectraConfig, embeddings: Embeddings | None = None) -> None:
         super().__init__()
@@ -123,16 +122,16 @@ class Encoder(nn.Module):
         if at is not None:
             bias = rows_at(bias.squeeze(1), at)[:, None]
         noise = self.noise(bias) if draws else NO_NOISE
-        # For so few positions a compiled layer is no faster on a CPU, and takes its seconds to compile.
+        # With so few positions a compiled layer is no faster on a CPU, and takes seconds to compile.
         out: Tensor = last(x, bias, noise) if at is None else last.forward(x, bias, noise, at)
         return out
 
     def attention_bias(self, example_ids: Tensor) -> Tensor:
-        """What is added to attention scores: nothing between tokens of one example, [B, L] -> [B, 1, L, L]."""
+        """Return what is added to attention scores: 0 between tokens of one example, [B, L] -> [B, 1, L, L]."""
         return attention_bias(example_ids, self.compute_dtype)
 
     def noise(self, bias: Tensor) -> LayerNoise:
-        """One layer's noise on a CPU, drawn outside the compiled part: in it the generator would be slow."""
+        """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""
         B, _, K, L = bias.shape
         c, device = self.config, bias.device
         p, p_attention = c.hidden_dropout_prob, c.attention_probs_dropout_prob
@@ -142,28 +141,30 @@ class Encoder(nn.Module):
             draw_noise(p, B, K, c.hidden_size, device=device),
         )
 
-
-def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
-    """The rows of [B, L, D] at positions [B, K], [B, K, D]; without positions all."""
-    return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
-
-
-def attention_bias(example_ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where two tokens belong to the same example, a large negative number elsewhere: [B, L] -> [B, 1, L, L]."""
-    together = example_ids[:, None, :, None] == example_ids[:, None, None, :]
-    return torch.zeros(together.shape, dtype=dtype, device=together.device).masked_fill_(~together, -10000.0)
+    def head(self, kind: Kind, count: int = 1) -> nn.Module:
+        """Return a new head, as google-research's code and `transformers` have it."""
+        return HEADS[kind](self, count)
 
 
-def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
-    """Let every encoder in `module` multiply its matrices in `dtype`."""
-    for encoder in module.modules():
-        if isinstance(encoder, Encoder):
-            encoder.compute_dtype = dtype
+HEADS: dict[Kind, Callable[[Encoder, int], nn.Module]] = {
+    Kind.DISCRIMINATOR: lambda encoder, _: RTDHead(encoder.config.hidden_size),
+    Kind.MASKED_LM: lambda encoder, towers: MLMHead(towers * encoder.config.hidden_size, encoder.embeddings),
+    Kind.CLASSIFIER: lambda encoder, labels: DenseHead(encoder.config, labels),
+    Kind.LINEAR_CLASSIFIER: lambda encoder, labels: LinearHead(encoder.config, labels),
+    Kind.TAGGER: lambda encoder, labels: LinearHead(encoder.config, labels),
+    Kind.ANSWERER: lambda encoder, _: SpanHead(encoder.config.hidden_size),
+    Kind.JOINT_ANSWERER: lambda encoder, _: JointSpanHead(encoder.config.hidden_size),
+}
 
 
-def compile_parts(module: nn.Module, device: torch.device) -> None:
-    """Compile in place the parts that say they are worth it on this device."""
-    torch._dynamo.config.recompile_limit = SHAPES_COMPILED_FOR
-    for part in module.modules():
-        if device.type in getattr(part, "compile_on", ()):
-            part.compile(dynamic=False)
+class Tower(Encoder):
+    """An encoder that reads one way: a token sees itself and those before it or, backwards, those after it."""
+
+    def __init__(self, config: ElectraConfig, embeddings: Embeddings, backwards: bool) -> None:
+        super().__init__(config, embeddings)
+        self.backwards = backwards
+
+    def attention_bias(self, example_ids: Tensor) -> Tensor:
+        bias = super().attention_bias(example_ids)
+        ahead = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
+        return bias.masked_fill(ahead.T if self.backwards else ahead, -10000.0)

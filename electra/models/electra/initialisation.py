@@ -1,8 +1,7 @@
-"""Where the weights start: at random as in the paper, or from counts of the corpus.
+"""First weights: at random as in the paper, or from counts of the corpus.
 
-Both are plain numbers in the same tensors. The second lifts a tiny model off the plateau of single-word frequencies
-within seconds (docs/tiny.md): word vectors whose products are already co-occurrences, and heads that already look
-at their neighbours.
+The second start spares a tiny model the plateau at which it knows only how frequent words are (docs/tiny.md): products
+of its word vectors are co-occurrences, and its heads look at their neighbours.
 """
 
 from __future__ import annotations
@@ -13,9 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from electra.config import ElectraConfig
 from electra.models.electra.embeddings import Embeddings
-from electra.models.electra.encoder import Encoder, Layer, Linear
+from electra.models.electra.encoder import Encoder, Layer
 from electra.models.heads import Discriminator, MLMHead, RTDHead
+from electra.models.layers import Linear
 
 POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, kept for positions
 NEIGHBOURS = (-1, 1, -2, 2)
@@ -25,7 +26,7 @@ POSITION_SHARPNESS = 0.2  # the random part of a head that starts on a neighbour
 
 @torch.no_grad()
 def initialise_randomly(module: nn.Module, std: float) -> None:
-    """Start as the released code does: truncated normal, Glorot where it names no initialiser, biases at zero."""
+    """Draw weights as the released code does: truncated normal, Glorot where it names no initialiser, zero biases."""
     for part in module.modules():
         if isinstance(part, Embeddings):
             part.initialise(std)
@@ -41,9 +42,9 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
 
 @torch.no_grad()
 def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Tensor) -> None:
-    """Start from counts: `word_vectors` [V, <= E - 32], unit scale; `unigram` [V], probabilities.
+    """Set weights from counts: `word_vectors` [V, <= E - 32], of unit scale; `unigram` [V], probabilities.
 
-    Embeddings must stay well above the learning rate, or Adam wipes out in a few steps what was put there.
+    Embeddings must be much larger than the learning rate, or Adam overwrites them within a few steps.
     """
     for part in module.modules():
         if isinstance(part, Linear):
@@ -56,13 +57,21 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
             set_positional_heads(part)
         elif isinstance(part, MLMHead):
             part.bias.copy_(unigram.clamp_min(1e-9).log())
-            part.norm.weight.fill_(0.2)  # the vectors are five times larger than usual: first logits near the prior
+            part.norm.weight.fill_(
+                0.2
+            )  # the vectors are five times larger than usual: keeps the first logits near the prior
         elif isinstance(part, Discriminator):
+            assert isinstance(part.head, RTDHead)
             part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
 
 
+def vector_width(config: ElectraConfig) -> int:
+    """Return how many dimensions of the embeddings word vectors may fill; the others are kept for positions."""
+    return config.embedding_size - POSITION_DIMENSIONS
+
+
 def set_tables(embeddings: Embeddings, word_vectors: Tensor) -> None:
-    """Word vectors in the first dimensions, sines and cosines of the position in the last 32."""
+    """Put word vectors into the first dimensions, sines and cosines of the position into the last 32."""
     words, width = embeddings.word.weight, word_vectors.shape[1]
     nn.init.normal_(words, std=0.1 * WORD_STD)
     words[:, :width] = WORD_STD * word_vectors
@@ -97,7 +106,7 @@ def look_at(layer: Layer, head: int, offset: int, project: nn.Module) -> None:
 
 
 def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
-    """Rows that read `turn` of the position out of a hidden state, back through the orthogonal projection."""
+    """Return rows that read `turn` of the position from a hidden state, back through the orthogonal projection."""
     embedding_size = project.in_features if isinstance(project, Linear) else hidden
     rows = torch.zeros(turn.shape[0], embedding_size)
     rows[:, -POSITION_DIMENSIONS:] = turn
@@ -105,12 +114,12 @@ def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
 
 
 def frequencies() -> Tensor:
-    """Sixteen angular frequencies, geometric from 2.4 to 0.04 radians a token."""
+    """Return sixteen angular frequencies, geometric from 2.4 to 0.04 radians a token."""
     return torch.exp(torch.linspace(math.log(2.4), math.log(0.04), POSITION_DIMENSIONS // 2))
 
 
 def rotation(offset: int) -> Tensor:
-    """The matrix that turns the waves of position t into those of t + offset: [32, 32]."""
+    """Return the matrix that turns the waves of position t into those of t + offset: [32, 32]."""
     turns: Sequence[Tensor] = [
         torch.tensor([[math.cos(w * offset), math.sin(w * offset)], [-math.sin(w * offset), math.cos(w * offset)]])
         for w in frequencies().tolist()

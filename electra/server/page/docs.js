@@ -1,4 +1,4 @@
-// The routes of openapi.json as text. Nothing comes from elsewhere.
+// Renders openapi.json. Loads nothing from other sites.
 
 function element(name, content = "", className = "") {
   const made = document.createElement(name);

@@ -1,8 +1,8 @@
-// Marks words while you type. Offsets of the server are code points, those of the page UTF-16 units.
-// Text reaches the page as text only (textContent): none of it can become markup.
+// Marks words while you type. The server's offsets are code points, the page's are UTF-16 units.
+// Text enters the page through textContent only, so that none of it can become markup.
 
 const $ = (id) => document.getElementById(id);
-const PAUSE = 250; // milliseconds without a key before the server is asked
+const PAUSE = 250; // milliseconds after the last key before a request
 const EXAMPLES = [
   "The river rises in the mountains and flows through the city. It reaches the telephone after two hundred miles, " +
     "and many people live along its banks because the music is good for farming.",
@@ -21,9 +21,9 @@ let threshold = 0.5;
 let key = "";
 let kinds = ["detect"];
 let timer = 0;
-let asking = null; // AbortController of the question under way
+let asking = null; // AbortController of the pending request
 
-// -- asking ----------------------------------------------------------------------------------------------------------
+// -- requests --------------------------------------------------------------------------------------------------------
 
 async function call(path, options = {}) {
   const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
@@ -69,7 +69,7 @@ function inUnits(text, found) {
   return found.map((word) => ({ ...word, start: units[word.start], end: units[word.end] }));
 }
 
-// -- showing ---------------------------------------------------------------------------------------------------------
+// -- display ---------------------------------------------------------------------------------------------------------
 
 const isMarked = (word) => word.replaced >= threshold && !word.exempt;
 const percent = (p) => `${Math.round(100 * p)} %`;
@@ -107,7 +107,7 @@ function drawBackdrop() {
     parts.push(seen.slice(end, word.start), mark);
     end = word.end;
   }
-  $("backdrop").replaceChildren(...parts, seen.slice(end), "\n\u200b"); // a last line, so that the caret has room
+  $("backdrop").replaceChildren(...parts, seen.slice(end), "\n\u200b"); // an extra line, so that the caret has room
 }
 
 function drawMarks() {
@@ -154,7 +154,7 @@ function drawWord() {
   $("word-suggestions").replaceChildren(hint, ...buttons);
 }
 
-// -- acting ----------------------------------------------------------------------------------------------------------
+// -- actions ---------------------------------------------------------------------------------------------------------
 
 function typed() {
   const text = $("text").value;
@@ -163,7 +163,7 @@ function typed() {
   let tail = 0;
   while (tail < Math.min(text.length, seen.length) - head && text.at(-1 - tail) === seen.at(-1 - tail)) tail++;
   const [shift, rest] = [text.length - seen.length, seen.length - tail];
-  // Marks before and behind what was typed stay until the server has answered.
+  // Marks before and after the edit stay until the server answers.
   words = words
     .filter((word) => word.end < head || word.end === head && head === text.length || word.start > rest)
     .map((word) => (word.start > rest ? { ...word, start: word.start + shift, end: word.end + shift } : word));
@@ -203,7 +203,7 @@ function replace(suggestion) {
   const box = $("text");
   box.focus();
   box.setSelectionRange(chosen.start, chosen.end);
-  // The only way that leaves the change in the box's own history, for Ctrl-Z; where it is gone, the plain one.
+  // execCommand is deprecated, but only it keeps the change in the undo history; fall back to setRangeText.
   if (!document.execCommand("insertText", false, suggestion)) {
     box.setRangeText(suggestion, chosen.start, chosen.end, "end");
     typed();

@@ -1,0 +1,21 @@
+"""Learning rates of fine-tuning: lower layers learn more slowly (paper, appendix B)."""
+
+from __future__ import annotations
+
+from electra.config import ElectraConfig
+from electra.models.registry import architecture_of
+from electra.training.optimizer import Scale
+
+
+def layerwise(decay: float, shape: ElectraConfig, faithful: bool) -> Scale:
+    """Return a parameter's share of the learning rate by its name: 1 in the head, `decay` times less each layer down.
+
+    The released code (`faithful`) counts one layer too many between the head and the top layer, which gets decay^2.
+    """
+    architecture, layers = architecture_of(shape), shape.num_hidden_layers
+
+    def scale(name: str) -> float:
+        below = layers + 1 - architecture.depth(name, layers)
+        return float(decay ** (below + (faithful and below > 0)))
+
+    return scale

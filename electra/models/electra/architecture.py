@@ -1,0 +1,69 @@
+"""ELECTRA's backbone, which is BERT's with embeddings of their own width (Clark et al., 2020). No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from electra.config.model import ElectraConfig
+from electra.models.architecture import Architecture, read_fields, require_known
+from electra.models.electra.matrices import parts
+from electra.models.kinds import Kind
+
+if TYPE_CHECKING:
+    from electra.models.backbone import Backbone
+
+CLASSES = {
+    "ElectraForPreTraining": Kind.DISCRIMINATOR,
+    "ElectraForMaskedLM": Kind.MASKED_LM,
+    "ElectraForSequenceClassification": Kind.CLASSIFIER,
+    "ElectraForTokenClassification": Kind.TAGGER,
+    "ElectraForQuestionAnswering": Kind.ANSWERER,
+    "ElectraForCausalLM": Kind.MASKED_LM,
+    "ElectraForMultipleChoice": Kind.MULTIPLE_CHOICE,
+    "ElectraModel": Kind.HEADLESS,
+    "BertForMaskedLM": Kind.MASKED_LM,
+    "ElectraLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this one and the next are ours: transformers has no such class
+    "ElectraJointAnswerer": Kind.JOINT_ANSWERER,
+}
+KNOWN = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
+
+
+def read_config(content: Mapping[str, Any], where: object) -> ElectraConfig:
+    """Return the sizes that the config.json of an ELECTRA or a BERT states.
+
+    Raises:
+        ValueError: a size is no number, or the network has another activation or other positions.
+    """
+    require_known(KNOWN, content, where)
+    given = read_fields(ElectraConfig, content, where)
+    if content.get("model_type") == "bert" and "hidden_size" in given:
+        given["embedding_size"] = given["hidden_size"]
+    return ElectraConfig(**given)
+
+
+def write_config(config: ElectraConfig, kind: Kind) -> dict[str, Any]:
+    """Return the content of config.json for `transformers`."""
+    fixed = {"model_type": "electra", "hidden_act": "gelu", "dtype": "float32", "tie_word_embeddings": True}
+    return fixed | asdict(config)
+
+
+def backbone() -> Backbone:
+    """Import the networks."""
+    from electra.models.electra.backbone import BACKBONE
+
+    return BACKBONE
+
+
+ELECTRA = Architecture(
+    model_type="electra",
+    name="an ELECTRA",
+    paper="Clark et al., 2020",
+    classes=CLASSES,
+    read_config=read_config,
+    write_config=write_config,
+    parts=parts,
+    backbone=backbone,
+    joined={"qkv": 3},
+)

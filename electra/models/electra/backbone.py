@@ -1,0 +1,41 @@
+"""ELECTRA's networks."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+from electra.models.backbone import Backbone
+from electra.models.electra.embeddings import DisentangledEmbeddings, Embeddings
+from electra.models.electra.encoder import Encoder, Tower
+from electra.models.electra.initialisation import initialise_from_corpus, initialise_randomly, vector_width
+from electra.models.electra.names import NAMES, WITHOUT_MEANING, respell
+from electra.models.heads import Network
+from electra.models.task_heads import Classifier, DenseHead, LinearHead
+
+
+def expressible(network: Network) -> Network:
+    """Return the same function with a dense head where a classifier has a linear one and few enough labels."""
+    if not isinstance(network, Classifier) or not isinstance(network.head, LinearHead):
+        return network
+    labels = network.head.out_proj.out_features
+    if network.encoder.config.hidden_size < 2 * labels:
+        return network
+    dense = Classifier(network.encoder, labels, "dense")
+    assert isinstance(dense.head, DenseHead)
+    dense.head.become(deepcopy(network.head).cpu())
+    return dense
+
+
+BACKBONE = Backbone(
+    encoder=Encoder,
+    tower=Tower,
+    embeddings=Embeddings,
+    disentangled=DisentangledEmbeddings,
+    initialise_randomly=initialise_randomly,
+    initialise_from_corpus=initialise_from_corpus,
+    vector_width=vector_width,
+    names=NAMES,
+    respell=respell,
+    without_meaning=WITHOUT_MEANING,
+    expressible=expressible,
+)

@@ -1,0 +1,61 @@
+"""Layers that backbones and heads are built from: fp32 weights, activations in any dtype."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Linear(nn.Linear):
+    """Multiply by fp32 weights in the dtype of the input: [..., D_in] -> [..., D_out]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+
+
+class LayerNorm(nn.LayerNorm):
+    """Normalise in fp32 and return the dtype of the input: [..., D] -> [..., D]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps).to(x.dtype)
+
+
+class DeltaTable(nn.Module):
+    """A table that is stop-gradient(base) + delta: ids [...] -> [..., E].
+
+    Training it leaves the base unchanged (DeBERTaV3, section 3.3: gradient-disentangled embedding sharing). Its state
+    dict holds the sum, so that it is saved and loaded as a plain table.
+    """
+
+    def __init__(self, base: nn.Embedding) -> None:
+        super().__init__()
+        self.bases = (base,)  # in a tuple: the base belongs to another module, which saves it
+        self.delta = nn.Parameter(torch.zeros_like(base.weight))
+
+    @property
+    def weight(self) -> Tensor:
+        return self.bases[0].weight.detach() + self.delta
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.bases[0].weight.detach()) + F.embedding(ids, self.delta)
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        destination[prefix + "weight"] = self.weight if keep_vars else self.weight.detach()
+
+    @torch.no_grad()
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        self.delta.copy_(state_dict[prefix + "weight"] - self.bases[0].weight)
+
+
+def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
+    """Return the rows of [B, L, D] at positions [B, K], [B, K, D]; all rows without positions."""
+    return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def attention_bias(example_ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return 0 where two tokens belong to one example, a large negative number elsewhere: [B, L] -> [B, 1, L, L]."""
+    together = example_ids[:, None, :, None] == example_ids[:, None, None, :]
+    return torch.zeros(together.shape, dtype=dtype, device=together.device).masked_fill_(~together, -10000.0)

@@ -1,0 +1,30 @@
+"""The backbones by the `model_type` of their configuration. No torch.
+
+A new one is a folder beside electra/ and a line here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from electra.config.model import ElectraConfig
+from electra.models.architecture import Architecture
+from electra.models.electra.architecture import ELECTRA
+
+if TYPE_CHECKING:
+    from electra.models.backbone import Backbone
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "electra": ELECTRA,
+    "bert": ELECTRA,  # an ELECTRA whose embeddings are as wide as its layers
+}
+
+
+def architecture_of(config: ElectraConfig) -> Architecture:
+    """Return the backbone that a configuration is of."""
+    return ARCHITECTURES[config.model_type]
+
+
+def backbone_of(config: ElectraConfig) -> Backbone:
+    """Return the networks of the backbone that a configuration is of; imports torch."""
+    return architecture_of(config).backbone()

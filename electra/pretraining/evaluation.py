@@ -1,0 +1,51 @@
+"""Evaluation on held-out text: an objective's metrics, and the threshold at which a word counts as wrong."""
+
+from __future__ import annotations
+
+import torch
+
+from electra.config import PretrainConfig
+from electra.data.loader import Loader
+from electra.models.heads import Discriminator
+from electra.training.log import Window
+from electra.training.seed import seed_all
+from electra.training.trainer import Trainer, move_batch
+
+EVALUATION = 1  # second word of the seed, which is 0 in training
+FALSE_ALARMS = 0.01  # share of clean tokens above the stored threshold
+THRESHOLD_BATCHES = 8
+
+
+class Evaluation:
+    """The means of an objective's metrics over held-out text, with the same masks and samples each time."""
+
+    def __init__(self, heldout: Loader | None, config: PretrainConfig) -> None:
+        self.heldout, self.config = heldout, config
+
+    @torch.no_grad()
+    @torch.compiler.set_stance("force_eager")  # compiling a second graph would take longer than evaluation does
+    def __call__(self, trainer: Trainer) -> dict[str, float]:
+        """Return the metrics by name; none without held-out text."""
+        if self.heldout is None:
+            return {}
+        trainer.module.eval()
+        window = Window()
+        batches = min(self.config.eval_batches, -(-self.heldout.num_rows // self.heldout.batch_size))
+        for number in range(batches):
+            seed_all(self.config.seed, EVALUATION, number, 0)
+            (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
+            window.add(trainer.module(move_batch(batch, trainer.device)).metrics)
+        return window.mean()
+
+
+@torch.no_grad()
+@torch.compiler.set_stance("force_eager")  # rows of another shape than in training would be compiled again
+def detection_threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
+    """Return the probability that one clean token in a hundred exceeds."""
+    discriminator.eval()
+    clean = []
+    for step in range(min(THRESHOLD_BATCHES, -(-heldout.num_rows // heldout.batch_size))):
+        (batch,) = heldout.micro_batches(step, heldout.batch_size)
+        logits = discriminator(*(tensor.to(device) for tensor in batch[:4])).cpu()
+        clean.append(logits[batch.maskable])
+    return float(torch.cat(clean).sigmoid().quantile(1 - FALSE_ALARMS))

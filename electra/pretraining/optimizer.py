@@ -1,0 +1,20 @@
+"""The optimizer of pre-training, in which the generator may have a learning rate of its own."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from electra.config import PretrainConfig
+from electra.models.registry import architecture_of
+from electra.training.muon import OPTIMIZERS
+
+
+def build_optimizer(objective: nn.Module, config: PretrainConfig) -> torch.optim.Optimizer:
+    """Build the configured optimizer; `generator_lr_scale` applies to the weights that only the generator has."""
+
+    def lr_scale(name: str) -> float:
+        return config.generator_lr_scale if name.startswith("generator.") else 1.0
+
+    matrices_in = architecture_of(config.model).matrices_in
+    return OPTIMIZERS[config.optimizer](objective, config, lr_scale, matrices_in)

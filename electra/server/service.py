@@ -1,0 +1,76 @@
+"""The service that the routes share: limits, readiness, and inference through the batcher."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+
+from electra.config import ServeConfig
+from electra.server.batching import Batcher, Engine
+
+WARM_UP = ("A text to warm up with.", "Another, a little longer, so that more than one shape is known.")
+
+
+class Service:
+    """An engine behind its batcher, with the configured limits."""
+
+    def __init__(self, engine: Engine, config: ServeConfig, batcher: Batcher) -> None:
+        self.engine, self.config, self.batcher = engine, config, batcher
+        self.ready = False
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Warm up while the server already listens; drain the queue at shutdown."""
+        self.batcher.start()
+        warming = asyncio.create_task(self.warm_up())
+        yield
+        self.ready = False
+        warming.cancel()
+        await self.batcher.stop()
+
+    async def warm_up(self) -> None:
+        """Run the first forward passes, which are slow, before the first client comes."""
+        for kind in self.engine.kinds[:1]:
+            items = [(text, 0.0, 1) if kind == "detect" else text for text in WARM_UP]
+            with contextlib.suppress(Exception):  # a task may need pairs
+                await self.batcher.submit(kind, items, [len(text) for text in WARM_UP])
+        self.ready = True
+
+    @property
+    def threshold(self) -> float:
+        """The probability from which words are marked by default."""
+        return self.engine.threshold if self.config.threshold is None else self.config.threshold
+
+    async def infer(self, request: Request, kind: str, items: Sequence[Any], texts: Sequence[str]) -> list[Any]:
+        """Check the limits and return one answer per item; stop when the client disconnects."""
+        self.check_limits(kind, items, texts)
+        work = asyncio.ensure_future(self.batcher.submit(kind, items, [len(text) for text in texts]))
+        gone = asyncio.ensure_future(disconnected(request))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise HTTPException(499, "the client has disconnected")
+            return work.result()
+        finally:
+            gone.cancel()
+            work.cancel()
+
+    def check_limits(self, kind: str, items: Sequence[Any], texts: Sequence[str]) -> None:
+        """Raise HTTPException if the model cannot answer this kind, or the request exceeds a limit."""
+        if kind not in self.engine.kinds:
+            raise HTTPException(422, f"this model does not {kind}; it can {', '.join(self.engine.kinds)}")
+        if len(items) > self.config.max_items:
+            raise HTTPException(422, f"a request may hold at most {self.config.max_items} inputs")
+        if max(map(len, texts)) > self.config.max_text_chars:
+            raise HTTPException(413)
+
+
+async def disconnected(request: Request) -> None:
+    """Wait until the client disconnects."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,93 @@
+"""The train, dev and test splits of a folder or of a data set: which file a split is in, and its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from electra.text.records import READERS, Record, data_set_rows, load_data_set, read_file
+from electra.text.sources import file_format, nearest_name
+
+DEV, TEST = ("dev", "validation", "valid", "val"), ("test", "testing")
+SPLITS = {
+    "train": ("train", "training"), "dev": DEV, "test": TEST,
+    "dev_matched": ("dev_matched", "validation_matched", *DEV), "test_matched": ("test_matched", *TEST),
+    "dev_mismatched": ("dev_mismatched", "validation_mismatched"),
+}  # fmt: skip
+
+
+def read_records(source: str, split: str = "train", torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+    """Return the records of a file, of a split in a folder, or of a split of `hf:NAME[:CONFIG]`.
+
+    `torn` is called with a message for each row of a table that has the wrong width, and the row is skipped; without
+    `torn` such a row is an error.
+    """
+    if source.startswith("hf:"):
+        return read_data_set(source.removeprefix("hf:"), split)
+    path = split_file(source, split)
+    return read_data_set(source, split) if path.is_dir() else read_file(path, torn)
+
+
+def split_file(source: str, split: str) -> Path:
+    """Return a file as it is, and for a folder the file named after the split, or a saved data set itself."""
+    path = Path(source).expanduser()
+    if not path.exists():
+        raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
+    if path.is_file() or is_data_set(path):
+        return path
+    files = data_files(path)
+    found = files_of(files, split)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ValueError(f"{source}: {', '.join(p.name for p in found)} could each be {split}; give the file")
+    there = ", ".join(p.name for p in files) or f"no file that ends in {', '.join(READERS)}"
+    raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names_of(split))}); there is {there}")
+
+
+def has_split(source: str, split: str) -> bool:
+    """Tell whether a folder or a data set holds a split; a file holds none."""
+    path = Path(source).expanduser()
+    if source.startswith("hf:") or is_data_set(path):
+        data = load_data_set(source.removeprefix("hf:"))
+        return isinstance(data, dict) and any(name in data for name in names_of(split))
+    return path.is_dir() and bool(files_of(data_files(path), split))
+
+
+def is_data_set(path: Path) -> bool:
+    """Tell whether the `datasets` library has saved this folder."""
+    return any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
+
+
+def names_of(split: str) -> tuple[str, ...]:
+    """Return the names a split may have, the likeliest first."""
+    return SPLITS.get(split, (split,))
+
+
+def data_files(folder: Path) -> list[Path]:
+    """Return the readable files of a folder."""
+    return sorted(p for p in folder.iterdir() if p.is_file() and file_format(p) in READERS)
+
+
+def files_of(files: list[Path], split: str) -> list[Path]:
+    """Return those of `files` that are named after a split."""
+    return [p for p in files if p.name.lower().split(".")[0] in names_of(split)]
+
+
+def read_data_set(name: str, split: str) -> Iterator[Record]:
+    """Return the rows of a split of NAME[:CONFIG], by name or saved on disk."""
+    data = load_data_set(name)
+    if isinstance(data, dict):
+        key = next((key for key in (split, *names_of(split)) if key in data), None)
+        if key is None:
+            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}")
+        data = data[key]
+    return data_set_rows(data, f"{name} ({split})")
+
+
+def stream_data_set(source: str) -> Iterator[Record]:
+    """Return the rows of `hf:NAME[:CONFIG[:SPLIT]]` without loading all of them; by default of its training split."""
+    data = load_data_set(source.removeprefix("hf:"), streaming=True)
+    if isinstance(data, dict):
+        data = data["train" if "train" in data else next(iter(data))]
+    return data_set_rows(data, source)

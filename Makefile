@@ -22,7 +22,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,eval,export,openvino,serve,dev]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,eval,tensorflow,export,openvino,serve,dev]"
 	@touch $@
 
 demo: $(INSTALLED)

@@ -11,24 +11,7 @@ from electra.config import PRESETS, BenchConfig, FlopsConfig
 from electra.cost.bench import matrices
 from electra.cost.flops import describe, flops
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
-from electra.cost.paper import original_flops
 
-# Printed by google-research/electra's flops_computation.py.
-PAPER = {
-    "elmo": 3.4114394716164127e18,
-    "xlnet": 3.856582065028608e21,
-    "gpt": 3.968752230785352e19,
-    "bert_small": 1.4187399146496e18,
-    "bert_base": 6.428335104e19,
-    "bert_large": 1.91720905883648e20,
-    "electra_small": 1.293743798272e18,
-    "electra_base": 6.424541834277683e19,
-    "electra_400k": 7.117606040895488e20,
-    "electra_1.75M": 3.113952642891776e21,
-    "roberta": 3.187221435776e21,
-    "albert": 3.113923955392512e22,
-    "t5_11b": 4.581900124212429e22,
-}
 # Embeddings, encoder with them, RTD head, generator without them, MLM head, total.
 PARAMETERS = {
     "small": (3_972_864, 13_483_008, 66_049, 608_064, 39_098, 14_196_219),
@@ -37,16 +20,6 @@ PARAMETERS = {
     "large": (31_782_912, 334_092_288, 1_050_625, 19_216_640, 295_738, 354_655_291),
 }
 SMALL_MLM = replace(PRESETS["small"], objective="mlm")
-
-
-@pytest.mark.parametrize("name", PAPER)
-def test_the_papers_count_is_reproduced_to_the_last_digit(name):
-    assert original_flops(name) == PAPER[name]
-
-
-def test_an_unknown_model_is_named_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'bart'.*electra_small"):
-        original_flops("bart")
 
 
 @pytest.mark.parametrize("preset", PARAMETERS)

@@ -49,13 +49,11 @@ def load_network(folder: Path) -> Network:
     """
     content = read_object(folder / "config.json")
     architecture, kind = stated_backbone(content, folder), network_kind(content)
-    if kind is None:
-        model_type = content["model_type"]
-        require(
-            model_type == architecture.model_type, f"{folder} holds a {model_type!r} model, not {architecture.name}"
-        )
-        kind = Kind.DISCRIMINATOR
     config, labels, backbone = architecture.read_config(content, folder), num_labels(content), architecture.backbone()
+    if kind is None:
+        is_own = config.model_type == architecture.model_type
+        require(is_own, f"{folder} holds a {architecture.model_type!r} model, not {architecture.name}")
+        kind = Kind.DISCRIMINATOR
     ours, unknown = backbone.from_huggingface(read_weights(folder), kind)
     build = NETWORKS[kind]
     network = build_to_fit(lambda: build(backbone.encoder(config), labels), config, ours, unknown, folder)

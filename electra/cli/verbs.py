@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,22 +34,9 @@ class Verb(NamedTuple):
     run: Callable[[Any], object]
 
 
-def prepare(config: PrepareConfig) -> None:
-    from electra.data.prepare import prepare
-
-    prepare(config)
-
-
-def pretrain(config: PretrainConfig) -> None:
-    from electra.pretraining.run import pretrain
-
-    pretrain(config)
-
-
-def finetune(config: FinetuneConfig) -> None:
-    from electra.finetuning.run import finetune
-
-    finetune(config)
+def call(module: str, function: str) -> Callable[[Any], object]:
+    """Return a verb that calls a function of a module, and prints nothing."""
+    return lambda config: getattr(importlib.import_module(module), function)(config)
 
 
 def evaluate(config: EvaluateConfig) -> None:
@@ -89,24 +77,6 @@ def detect(config: DetectConfig) -> None:
             show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
 
 
-def convert(config: ConvertConfig) -> None:
-    from electra.checkpoints.convert import convert
-
-    convert(config)
-
-
-def export(config: ExportConfig) -> None:
-    from electra.exporting.export import export
-
-    export(config)
-
-
-def serve(config: ServeConfig) -> None:
-    from electra.server.serve import serve
-
-    serve(config)
-
-
 def flops(config: FlopsConfig) -> None:
     from electra.cli import tables
     from electra.cost.flops import flops
@@ -136,16 +106,16 @@ def show(shown: RenderableType, highlight: bool = True, soft_wrap: bool = False,
 
 
 VERBS = {
-    "prepare": Verb(PrepareConfig, prepare),
-    "pretrain": Verb(PretrainConfig, pretrain),
-    "finetune": Verb(FinetuneConfig, finetune),
+    "prepare": Verb(PrepareConfig, call("electra.data.prepare", "prepare")),
+    "pretrain": Verb(PretrainConfig, call("electra.pretraining.run", "pretrain")),
+    "finetune": Verb(FinetuneConfig, call("electra.finetuning.run", "finetune")),
     "evaluate": Verb(EvaluateConfig, evaluate),
     "predict": Verb(PredictConfig, predict),
     "compare": Verb(CompareConfig, compare),
     "detect": Verb(DetectConfig, detect),
-    "convert": Verb(ConvertConfig, convert),
-    "export": Verb(ExportConfig, export),
-    "serve": Verb(ServeConfig, serve),
+    "convert": Verb(ConvertConfig, call("electra.checkpoints.convert", "convert")),
+    "export": Verb(ExportConfig, call("electra.exporting.export", "export")),
+    "serve": Verb(ServeConfig, call("electra.server.serve", "serve")),
     "flops": Verb(FlopsConfig, flops),
     "bench": Verb(BenchConfig, bench),
     "demo": Verb(DemoConfig, demo),

@@ -1,7 +1,7 @@
 """What a pre-training run costs: floating-point operations, parameters, memory, time.
 
-There are two counts of operations. `original_flops` (paper.py) is that of the paper, every operation of a forward pass
-times two: compare it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six operations for
+There are two counts of operations. The paper's (paper.py) takes every operation of a forward pass, times two: compare
+it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six operations for
 each weight that multiplies a token, plus attention: it compares runs, and gives the utilisation of a machine.
 """
 
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from electra.config import PRESETS, SEQ_LENGTHS, FlopsConfig, PretrainConfig, require
 from electra.core.log import duration
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
-from electra.cost.paper import PAPER, PAPER_COUNTED, original_flops
+from electra.cost.paper import PAPER
 
 FLOPS_TIMED = 3e11  # of a step whose speed is measured on a CPU: a few seconds
 
@@ -36,7 +36,7 @@ def flops(config: FlopsConfig) -> Cost:
     limit = run.model.max_position_embeddings
     require(1 <= length <= limit, f"seq_length must be in [1, {limit}] for the preset {name}, got {length}")
     speed, source = measured_speed(run, length) if config.measure else (0.0, "")
-    paper = [(model, f"{original_flops(model):.4g}") for model in [*PAPER_COUNTED, *PAPER]]
+    paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
     return Cost(name, length, describe(run, length, speed, source), paper)
 
 

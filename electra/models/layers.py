@@ -13,7 +13,8 @@ class Linear(nn.Linear):
     """Multiply by fp32 weights in the dtype of the input: [..., D_in] -> [..., D_out]."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight.to(x.dtype), self.bias.to(x.dtype))
+        bias = None if self.bias is None else self.bias.to(x.dtype)
+        return F.linear(x, self.weight.to(x.dtype), bias)
 
 
 class LayerNorm(nn.LayerNorm):

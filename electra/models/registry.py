@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from electra.config.model import ElectraConfig
 from electra.models.architecture import Architecture
-from electra.models.electra.architecture import ELECTRA
+from electra.models.electra.architecture import BERT, ELECTRA
 
 if TYPE_CHECKING:
     from electra.models.backbone import Backbone
 
 ARCHITECTURES: dict[str, Architecture] = {
     "electra": ELECTRA,
-    "bert": ELECTRA,  # an ELECTRA whose embeddings are as wide as its layers
+    "bert": BERT,  # read as an ELECTRA, and saved as one
 }
 
 

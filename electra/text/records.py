@@ -170,8 +170,6 @@ def parquet_rows(file: Opened) -> Iterator[Record]:
         import pyarrow.parquet
     except ImportError:
         raise ValueError(f"reading {file.path} needs the pyarrow library: pip install electra[data]") from None
-    if not file.stream.seekable():
-        raise ValueError(f"{file.path}: Parquet is compressed inside; decompress the file first")
     try:
         content = pyarrow.parquet.ParquetFile(file.stream)
         if file.column:

@@ -70,7 +70,7 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
     if suffix == ".bz2":
         return bz2.BZ2File(raw)
     if suffix == ".zst":
-        return io.BufferedReader(ZstdReader(raw), 1 << 17)
+        return open_zstd(raw)
     return raw
 
 
@@ -81,55 +81,19 @@ def naming_damage(path: Path) -> Iterator[None]:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}); fetch or compress it again") from None
-    except OSError as error:
-        if error.errno is None:  # raised by bz2 for a damaged file
+    except Exception as error:
+        if type(error).__name__ == "ZstdError" or (isinstance(error, OSError) and error.errno is None):  # bz2's
             raise ValueError(f"{path} is damaged ({error}); fetch or compress it again") from None
         raise
 
 
-class ZstdReader(io.RawIOBase):
-    """Decompress Zstandard frames; a truncated last frame is an error, unlike in the reader of the library."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise ValueError("reading .zst needs the zstandard library: pip install electra[data]") from None
-        self.error: Any = zstandard.ZstdError
-        self.start_frame = zstandard.ZstdDecompressor().decompressobj
-        self.frame: Any = None
-        self.raw = raw
-        self.unread = b""
-        self.ready = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Return True: this is an input."""
-        return True
-
-    def readinto(self, target: Any) -> int:
-        """Fill `target` with the data at hand; return the number of bytes, 0 at the end."""
-        while not self.ready:
-            data = self.unread or self.raw.read(1 << 14)
-            if not data:
-                if self.frame is not None:
-                    raise EOFError("the last Zstandard frame has no end")
-                return 0
-            self.ready = memoryview(self.decompress(data))
-        size = min(len(target), len(self.ready))
-        target[:size] = self.ready[:size]
-        self.ready = self.ready[size:]
-        return size
-
-    def decompress(self, data: bytes) -> bytes:
-        """Decompress bytes with the current frame, or with a new one."""
-        self.frame = self.frame or self.start_frame()
-        try:
-            result: bytes = self.frame.decompress(data)
-        except self.error as error:
-            raise EOFError(str(error)) from None
-        self.unread = self.frame.unused_data if self.frame.eof else b""
-        self.frame = None if self.frame.eof else self.frame
-        return result
+def open_zstd(raw: IO[bytes]) -> Any:
+    """Return the decompressed stream of Zstandard frames."""
+    try:
+        from backports.zstd import ZstdFile  # the standard library's, from Python 3.14 on
+    except ImportError:
+        raise ValueError("reading .zst needs the backports.zstd library: pip install electra[data]") from None
+    return ZstdFile(raw)
 
 
 # -- decoding ----------------------------------------------------------------------------------------------------------

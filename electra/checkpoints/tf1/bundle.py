@@ -6,6 +6,7 @@ hold keys and values with a checksum each. A value says where a tensor's bytes l
 
 from __future__ import annotations
 
+import importlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-from electra.checkpoints.tf1.checksum import crc32c, masked
-from electra.checkpoints.tf1.snappy import decompress
-from electra.checkpoints.tf1.varint import varint
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
@@ -47,12 +44,14 @@ class TensorBundle:
         self.index = prefix.with_name(prefix.name + ".index")
         if not self.index.is_file():
             raise ValueError(f"{self.index}: no such file; name a TensorFlow checkpoint by its prefix, as model.ckpt")
+        library("google_crc32c")
+        not_snappy = library("cramjam").DecompressionError
         try:
             values = dict(read_table(self.index.read_bytes()))
             header = fields(values.pop(b""))
             self.num_shards = last(header, 1)
             self.entries = {key.decode(): read_entry(value) for key, value in sorted(values.items())}
-        except (IndexError, KeyError, struct.error, UnicodeDecodeError, ValueError) as error:
+        except (IndexError, KeyError, struct.error, UnicodeDecodeError, ValueError, not_snappy) as error:
             raise ValueError(f"{self.index} is not a TensorFlow index, or was cut short or altered ({error})") from None
         if last(header, 2):
             raise ValueError(f"{self.index} was written big-endian; save it again on the machine that uses it")
@@ -71,7 +70,7 @@ class TensorBundle:
         dtype = np.dtype(DTYPES[entry.dtype])
         if len(raw) != entry.size or entry.size != dtype.itemsize * int(np.prod(entry.shape)):
             raise ValueError(f"{shard} was cut short: {name} is not whole")
-        if masked(crc32c(raw)) != entry.checksum:
+        if checksum_of(raw) != entry.checksum:
             raise ValueError(f"{shard} was altered: the checksum of {name} does not fit")
         return np.frombuffer(raw, dtype).reshape(entry.shape).copy()
 
@@ -111,11 +110,11 @@ def read_block(data: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, byt
     offset, size = place
     block, kind = data[offset : offset + size], data[offset + size]
     (checksum,) = struct.unpack_from("<I", data, offset + size + 1)
-    if masked(crc32c(block + bytes([kind]))) != checksum:
+    if checksum_of(block + bytes([kind])) != checksum:
         raise ValueError("a checksum does not fit")
     if kind > 1:
         raise ValueError(f"unknown compression {kind}")
-    block = decompress(block) if kind else block
+    block = bytes(library("cramjam").snappy.decompress_raw(block)) if kind else block
     (restarts,) = struct.unpack("<I", block[-4:])
     at, end, key = 0, len(block) - 4 * (restarts + 1), b""
     while at < end:
@@ -151,6 +150,34 @@ def fields(data: bytes) -> dict[int, list[Any]]:
     return found
 
 
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return the number that begins at `at`, lowest group first, and where the next one begins."""
+    value = shift = 0
+    while True:
+        byte, at = data[at], at + 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+        shift += 7
+
+
 def last(found: dict[int, list[Any]], number: int, default: Any = 0) -> Any:
     """Return the last value of a field; protocol buffers leave out zeros."""
     return found.get(number, [default])[-1]
+
+
+# -- libraries ---------------------------------------------------------------------------------------------------------
+
+
+def checksum_of(data: bytes) -> int:
+    """Return the CRC-32C of some bytes as TensorFlow stores it: rotated, plus a constant."""
+    checksum = library("google_crc32c").value(data)
+    return int(((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def library(name: str) -> Any:
+    """Import a library that only TensorFlow's format needs."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ValueError(f"reading a TensorFlow checkpoint needs {name}: pip install 'electra[tensorflow]'") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from electra.config.model import ElectraConfig
@@ -23,7 +23,6 @@ CLASSES = {
     "ElectraForCausalLM": Kind.MASKED_LM,
     "ElectraForMultipleChoice": Kind.MULTIPLE_CHOICE,
     "ElectraModel": Kind.HEADLESS,
-    "BertForMaskedLM": Kind.MASKED_LM,
     "ElectraLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this one and the next are ours: transformers has no such class
     "ElectraJointAnswerer": Kind.JOINT_ANSWERER,
 }
@@ -67,3 +66,5 @@ ELECTRA = Architecture(
     backbone=backbone,
     joined={"qkv": 3},
 )
+# A BERT's body is an ELECTRA's whose embeddings are as wide as its layers, and its masked language model a generator.
+BERT = replace(ELECTRA, model_type="bert", classes={"BertForMaskedLM": Kind.MASKED_LM})

@@ -11,6 +11,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig, require
+from electra.core.html import table
 from electra.core.log import duration, logger
 from electra.core.storage import read_json, write_json
 from electra.data.chunks import is_heldout
@@ -77,9 +78,10 @@ def demo(config: DemoConfig) -> Tour:
     assert isinstance(model, Detector)
     summary = summarise(model, texts, run, progress)
     write_json(folder / "summary.json", summary)
-    write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(summary, progress))
+    shown = tour(model, texts["random"], summary, progress)
+    write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(shown))
     logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
-    return tour(model, texts["random"], summary, progress)
+    return shown
 
 
 def heldout_documents(config: PrepareConfig) -> list[str]:
@@ -172,25 +174,12 @@ def rows_of_summary() -> list[tuple[str, str]]:
     return rows
 
 
-def tables_html(summary: dict[str, Any], progress: Progress) -> str:
+def tables_html(tour: Tour) -> str:
     """Return the tables of the report."""
-    body = "".join(
-        f"<tr><td>{label}</td>"
-        + "".join(f"<td>{summary[key + name]:.3f}</td>" for name in ("", "_unigram", "_bigram"))
-        + "</tr>"
-        for label, key in rows_of_summary()
-    )
-    way = "".join(
-        f"<tr><td>{duration(r['seconds'])}</td><td>{r['tokens']:,}</td><td>{r['random']['auc']:.3f}</td>"
-        f"<td>{r['random']['ap']:.3f}</td><td>{r['misspelling']['auc']:.3f}</td></tr>"
-        for r in progress.rows
-    )
-    return (
-        "<h2>Finding wrong words</h2><table><tr><th></th><th>this model</th><th>unigram rarity</th>"
-        f"<th>bigram counts</th></tr>{body}</table><h2>On the way</h2><table><tr><th>after</th><th>tokens</th>"
-        "<th>AUC random</th><th>AP random</th>"
-        f"<th>AUC misspelling</th></tr>{way}</table>"
-    )
+    scores = [[label, *(f"{x:.3f}" for x in figures)] for label, figures in tour.scores]
+    found = table(["", "this model", "unigram rarity", "bigram counts"], scores)
+    way = table(["after", "tokens", "AUC random", "AP random", "AUC misspelling"], tour.progress)
+    return f"<h2>Finding wrong words</h2>{found}<h2>On the way</h2>{way}"
 
 
 def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:

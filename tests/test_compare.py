@@ -26,7 +26,6 @@ from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.pictures import against_flops
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing
-from electra.comparison.words import Occurrences, neighbour_purity, places
 from electra.config import CompareConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.config.objectives import OBJECTIVES
@@ -339,51 +338,6 @@ def test_a_masked_model_is_asked_with_the_token_masked(data):
     assert all((ids == tokenizer.mask_id).all() for ids in network.seen)
 
 
-def test_purity_by_hand():
-    vectors = np.eye(2)[[0] * 8 + [1] * 8] + np.random.default_rng(0).normal(0, 0.01, (16, 2))
-    assert neighbour_purity(Occurrences(vectors, ["sky"] * 8 + ["sea"] * 8)) == 1
-    assert neighbour_purity(Occurrences(vectors, ["sky", "sea"] * 8)) < 0.7
-    assert neighbour_purity(Occurrences(np.ones((4, 2)), ["a"] * 4)) == 1
-    rare = Occurrences(np.eye(2)[[0] * 90 + [1] * 6], ["sky"] * 90 + ["sea"] * 3 + ["sky"] * 3)
-    assert neighbour_purity(rare) < 0.75  # however many are pure of the other word
-
-
-def test_places_of_words():
-    lines = ["Foxes like the fox, the FOX's den.", "他的狐狸跑了"]
-    found = [(p.start, p.end) for p in places("fox", lines)]
-    assert found == [(15, 18), (24, 27)]
-    assert [(p.line, p.start) for p in places("狐狸", lines)] == [(lines[1], 2)]
-
-
-def test_the_picture_of_words(raced, tmp_path, capsys, drawn):
-    config, _ = raced
-    runs = sorted((Path(config.out) / "runs").iterdir())
-    models = [str(next(r for r in runs if r.name.startswith(name))) for name in ("electra-0", "mlm-0")]
-    text = tmp_path / "text.txt"
-    rng = random.Random(3)
-    text.write_text("\n".join(" ".join(rng.choices(WORDS.split(), k=10)) for _ in range(60)))
-    words = [
-        "compare",
-        "--words",
-        "fox,Dog,river",
-        "--models",
-        *models,
-        "--text",
-        str(text),
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    main(words)
-    said = capsys.readouterr().out
-    assert [line.split(": neighbour purity ")[0] for line in said.splitlines()] == models
-    summary = read_json(tmp_path / "o" / "words.json")
-    assert all(0 <= p <= 1 for p in summary["neighbour_purity"].values()) and summary["occurrences"]["dog"] > 5
-    assert (tmp_path / "o" / "words.svg").read_text().startswith("<svg")
-    assert all(count > 5 for count in summary["occurrences"].values())
-    with pytest.raises(ValueError, match="holds elephant 0 times"):
-        compare(CompareConfig(words="fox,elephant", models=tuple(models), text=(str(text),), out=str(tmp_path / "p")))
-
-
 OWN = """
 from electra.objectives.electra import Electra as Base
 
@@ -524,7 +478,6 @@ REFUSED = {
     "--contestants electra:packed=false": "packed is for all: write it behind --settings",
     "--contestants electra:init=A,B --data DATA": "A: no such",
     "--objectives mlm --budget 1e999": "budget '1e999' is none",
-    "--words sky,sea --models A A --text T": "compares two models",
     "--objectives mlm --budget lots": "budget 'lots' is none: write FLOPs as 3e15",
     "--objectives mlm --budget 0m": "budget '0m'",
     "--objectives mlm --budget 1ktok --points 50 --data DATA": "too few for 50 points; raise --budget",
@@ -536,7 +489,6 @@ REFUSED = {
     "--objectives mlm --data DATA --task nowhere": "nowhere must hold one file train",
     "--objectives mlm --data DATA --task rhyme=nowhere": "unknown task 'rhyme'",
     "--objectives mlm --data DATA --task mnli=nowhere": "nowhere",
-    "--words sky,sea": "name them with --models A B --text FILE",
 }
 
 

@@ -59,9 +59,7 @@ def compare(config: CompareConfig) -> None:
     from electra.cli import tables
     from electra.comparison.compare import compare
 
-    summary = compare(config, lambda *standings: show(tables.standings(*standings), highlight=False))
-    for model, purity in summary.get("neighbour_purity", {}).items():
-        print(f"{model}: neighbour purity {purity:.3f}")
+    compare(config, lambda *standings: show(tables.standings(*standings), highlight=False))
 
 
 def detect(config: DetectConfig) -> None:

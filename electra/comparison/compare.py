@@ -21,13 +21,12 @@ from electra.checkpoints.locate import model_folder
 from electra.comparison.compute import budgeted, examined_steps
 from electra.comparison.contestants import Contestant, read_contestants
 from electra.comparison.examination import Examination, examine, set_examination
-from electra.comparison.results import Result, cells, describe, figures, standings, table_html, title_of
+from electra.comparison.results import Result, cells, describe, figures, standings, title_of
 from electra.comparison.tasks import RaceTask, fine_tune, read_tasks
-from electra.comparison.words import neighbour_purity, occurrences, side_by_side
 from electra.config import CompareConfig, PretrainConfig, require
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
-from electra.core.html import page, svg_of
+from electra.core.html import page, svg_of, table
 from electra.core.log import logger
 from electra.core.storage import only_writer, read_json, sha256, write_atomically, write_json
 from electra.cost.operations import flops_per_token
@@ -37,7 +36,6 @@ from electra.objectives import find_objective
 from electra.pretraining.identity import flat
 from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
 from electra.pretraining.start import fit_to_start, load_start
-from electra.text.sources import read_text
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device
 from electra.training.trainer import Trainer
@@ -56,8 +54,6 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
         ValueError: a contestant, the budget or the data is invalid; nothing has been trained.
         Interrupted: a signal stopped the current run, which has saved its state.
     """
-    if config.words:
-        return compare_words(config)
     contestants = fitted(read_contestants(config), config)
     tasks = read_tasks(config.task)
     examination = set_examination(contestants[0].config, config.generator)
@@ -251,7 +247,8 @@ def publish(
     out, names = Path(config.out), [c.name for c in contestants]
     found = standings(results, names)
     title = title_of(contestants, flops, len({r.seed for r in results}), diverged)
-    on_round(cells(found, names), names, title)
+    rows = cells(found, names)
+    on_round(rows, names, title)
     summary = {
         "budget": config.budget,
         "flops": flops,
@@ -272,26 +269,7 @@ def publish(
             file.write(svg)
     with write_atomically(out / "report.html", "w") as file:
         file.write(
-            page("A race at equal compute", "".join([f"<p>{title}</p>", table_html(found, names), *pictures.values()]))
+            page("A race at equal compute", f"<p>{title}</p>{table(['', *names], rows)}{''.join(pictures.values())}")
         )
     logger.info(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
-    return summary
-
-
-def compare_words(config: CompareConfig) -> dict[str, Any]:
-    """Plot the contextual vectors of words from two models; return how well each model separates the words."""
-    words = list(dict.fromkeys(word.strip() for word in config.words.lower().split(",") if word.strip()))
-    require(len(words) > 1, "--words needs two words or more, separated by commas")
-    lines = [line for name in config.text for line in read_text(name).splitlines()]
-    found = occurrences(config.models, words, lines)
-    purity = {model: neighbour_purity(o) for model, o in found.items()}
-    counts = {word: found[config.models[0]].words.count(word) for word in words}
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
-    with write_atomically(out / "words.svg", "w") as file:
-        file.write(svg_of(side_by_side(found, config.projection)))
-    logger.info("occurrences: " + ", ".join(f"{count} of {word}" for word, count in counts.items()))
-    summary = {"words": words, "occurrences": counts, "neighbour_purity": purity}
-    write_json(out / "words.json", summary)
-    logger.info(f"wrote {out / 'words.svg'} and {out / 'words.json'}")
     return summary

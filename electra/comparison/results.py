@@ -11,7 +11,6 @@ from electra.comparison.contestants import Contestant, parted
 from electra.comparison.pictures import Curve, Sized, against_flops, against_size
 from electra.comparison.statistics import Standing, standing
 from electra.config import PretrainConfig, to_dict
-from electra.core.html import escape
 from electra.cost.operations import generator_shape
 
 LOWER_IS_BETTER = ("mlm_loss", "disc_loss")
@@ -69,12 +68,6 @@ def cell(s: Standing | None) -> str:
         return "-"
     spread = "" if s.spread is None else f" ± {s.spread:.4f}"
     return f"{s.mean:.4f}{spread}" + ("" if s.p is None else f" (p {s.p:.2g})")
-
-
-def table_html(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> str:
-    """Return the table as HTML."""
-    rows = [f"<tr><td>{'</td><td>'.join(map(escape, row))}</td></tr>" for row in cells(found, names)]
-    return f"<table><tr><th></th><th>{'</th><th>'.join(map(escape, names))}</th></tr>{''.join(rows)}</table>"
 
 
 def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dict[str, Figure]:

@@ -52,13 +52,9 @@ class CompareConfig:
     )
     task_points: int = arg(0, "number of points, the last ones, that are fine-tuned on the tasks; 0: all")
     generator: str = arg("", "run or masked language model that corrupts the evaluation text; default: unigrams")
-    words: str = arg("", "instead of a race, a picture of these words' contextual vectors: sky,sea,river")
-    models: tuple[str, ...] = arg((), "with --words: the two models or runs")
-    text: tuple[str, ...] = arg((), "with --words: text files in which the words occur")
-    projection: str = arg("pca", "with --words: pca or tsne")
 
     def __post_init__(self) -> None:
-        for name in ("settings", "contestants", "task", "models", "text"):
+        for name in ("settings", "contestants", "task"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
@@ -67,12 +63,7 @@ class CompareConfig:
             0 <= self.task_points <= self.points,
             f"task_points must be between 0 and points ({self.points}), got {self.task_points}",
         )
-        require(self.projection in ("pca", "tsne"), f"unknown projection {self.projection!r}; there are pca and tsne")
         require(
-            not self.words or (len(set(self.models)) == len(self.models) == 2 and len(self.text) > 0),
-            "--words compares two models on a text: name them with --models A B --text FILE",
-        )
-        require(
-            bool(self.words) or bool(self.contestants) or bool(self.objectives.strip(", ")),
+            bool(self.contestants) or bool(self.objectives.strip(", ")),
             "nobody races: name contestants, as in --contestants electra mlm electra:share=none",
         )

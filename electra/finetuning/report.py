@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from electra.core.html import escape, page
+from electra.core.html import escape, page, svg_of, table
 from electra.tasks import find_task
 
 SHOWN_LABELS = 20  # a matrix of more is not readable
@@ -47,13 +46,9 @@ def title_of(result: dict[str, Any]) -> str:
 def score_table(result: dict[str, Any]) -> str:
     """Return a row for every seed and every baseline."""
     shown = find_task(result["task"]).shown
-    rows = [
-        f"<tr><td>{escape(r['name'])}</td><td>{shown(r['score'])}</td>"
-        f"<td>{' to '.join(map(shown, r['interval']))}</td></tr>"
-        for r in [*result["seeds"], *result["baselines"]]
-    ]
-    head = f"<tr><th>{result['examples']:,} examples</th><th>{result['main_metric']}</th><th>95 % interval</th></tr>"
-    return f"<table>{head}{''.join(rows)}</table>"
+    scored = [*result["seeds"], *result["baselines"]]
+    rows = [(r["name"], shown(r["score"]), " to ".join(map(shown, r["interval"]))) for r in scored]
+    return table((f"{result['examples']:,} examples", result["main_metric"], "95 % interval"), rows)
 
 
 def confusion(lines: list[dict[str, Any]]) -> str:
@@ -95,21 +90,11 @@ def curve(truth: Sequence[bool], scores: Sequence[float], name: str) -> str:
     axis.plot(recall, precision)
     axis.set(xlabel=f"recall of {name}", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axis.grid(alpha=0.3)
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg")
-    svg = buffer.getvalue()
-    return "<h3>Precision and recall</h3>" + svg[svg.index("<svg") :]
+    return "<h3>Precision and recall</h3>" + svg_of(figure)
 
 
 def errors(lines: list[dict[str, Any]]) -> str:
     """Return the wrong answers the model is surest of."""
     wrong = sorted((line for line in lines if line["gold"] != line["label"]), key=lambda line: -line["score"])
-    rows = [
-        f"<tr><td>{escape(' | '.join(line['texts']))}</td><td>{escape(line['gold'])}</td>"
-        f"<td>{escape(line['label'])} {line['score']:.2f}</td></tr>"
-        for line in wrong[:SHOWN_ERRORS]
-    ]
-    if not rows:
-        return ""
-    head = "<tr><th>text</th><th>right</th><th>answer</th></tr>"
-    return f"<h3>Surest wrong answers</h3><table>{head}{''.join(rows)}</table>"
+    rows = [(" | ".join(x["texts"]), x["gold"], f"{x['label']} {x['score']:.2f}") for x in wrong[:SHOWN_ERRORS]]
+    return "<h3>Surest wrong answers</h3>" + table(("text", "right", "answer"), rows) if rows else ""

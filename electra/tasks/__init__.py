@@ -3,10 +3,10 @@
 Or a class anywhere, named `module:Class` (docs/tasks.md).
 """
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from electra.core.plugins import find_class
 from electra.models.kinds import Kind
 from electra.tasks.base import Task
 from electra.tasks.classification import Classification
@@ -33,18 +33,9 @@ def find_task(name: str) -> type[Task]:
     """Return the class of a task: a name of ours, or `module:Class`; ValueError where there is none."""
     if name in TASKS:
         return TASKS[name]
-    module, colon, attribute = name.partition(":")
-    if not colon:
+    if ":" not in name:
         raise ValueError(f"unknown task {name!r}; there are {', '.join(TASKS)}, or your own as module:Class")
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        raise ValueError(f"task {name!r}: no module {module!r}; is its folder in PYTHONPATH?") from None
-    if not (isinstance(found, type) and issubclass(found, Task)):
-        raise ValueError(f"task {name!r}: {module} has no class {attribute!r} that is a Task")
-    return found
+    return find_class(name, Task, "task")
 
 
 def guess_task(kind: Kind, content: Mapping[str, Any]) -> str:

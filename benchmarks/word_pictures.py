@@ -1,10 +1,13 @@
-"""Fine-grained meaning in a picture: contextual vectors of chosen words, from two models, in two dimensions.
+"""Plot the contextual vectors of chosen words from two models side by side, and say how well words are kept apart.
+
+    python benchmarks/word_pictures.py sky,sea,river --models RUN RUN --text FILE ... --out FOLDER
 
 n occurrences, D hidden size.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import itertools
 import re
@@ -22,15 +25,40 @@ from sklearn.neighbors import NearestNeighbors
 from electra.checkpoints.huggingface import load_network
 from electra.checkpoints.locate import model_folder
 from electra.config import require
+from electra.core.html import svg_of
+from electra.core.storage import write_atomically, write_json
 from electra.inference.embedder import Embedder
 from electra.inference.torch_session import TorchSession
 from electra.models.heads import Headless
 from electra.tasks.squad_metric import CJK
+from electra.text.sources import read_text
 from electra.text.tokenizer import load_tokenizer, stated_length
 
 NEIGHBOURS = 5
 OCCURRENCES = 100  # of a word at most
 Vectors = NDArray[np.float32]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("words", help="with commas between")
+    parser.add_argument("--models", nargs=2, required=True, help="two runs or model directories")
+    parser.add_argument("--text", nargs="+", required=True, help="files in which the words occur")
+    parser.add_argument("--projection", choices=("pca", "tsne"), default="pca")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    words = list(dict.fromkeys(word.strip() for word in options.words.lower().split(",") if word.strip()))
+    require(len(words) > 1, "name two words or more, with commas between")
+    lines = [line for name in options.text for line in read_text(name).splitlines()]
+    found = occurrences(options.models, words, lines)
+    purity = {model: neighbour_purity(o) for model, o in found.items()}
+    counts = {word: found[options.models[0]].words.count(word) for word in words}
+    options.out.mkdir(parents=True, exist_ok=True)
+    with write_atomically(options.out / "words.svg", "w") as file:
+        file.write(svg_of(side_by_side(found, options.projection)))
+    write_json(options.out / "words.json", {"words": words, "occurrences": counts, "neighbour_purity": purity})
+    for model, value in purity.items():
+        print(f"{model}: neighbour purity {value:.3f}")
 
 
 class Occurrences(NamedTuple):
@@ -41,7 +69,7 @@ class Occurrences(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a word stands, in characters of its line."""
+    """The position of a word, in characters of its line."""
 
     word: str
     line: str
@@ -59,7 +87,7 @@ class Reader:
         self.read = functools.lru_cache(maxsize=1000)(self.model.tokenizer.encode)
 
     def tokens(self, place: Place) -> list[int]:
-        """The tokens of a word in its row, which begins with [CLS]; none where the row ends before it does."""
+        """Return the tokens of a word in its row, which begins with [CLS]; none if the row ends before the word."""
         spans = self.read(place.line).offsets
         touched = [n for n, (start, end) in enumerate(spans) if start < place.end and end > place.start]
         return [n + 1 for n in touched] if touched and touched[-1] < self.model.longest - 2 else []
@@ -72,7 +100,7 @@ class Reader:
 
 
 def occurrences(models: Sequence[str], words: Sequence[str], lines: Sequence[str]) -> dict[str, Occurrences]:
-    """The hidden states of `words` where they stand in `lines`, by model: the same places for all.
+    """Return the hidden states of `words` in `lines`, by model, at the same places for all models.
 
     Raises:
         ValueError: a word stands in too few places that all models read.
@@ -92,7 +120,7 @@ def occurrences(models: Sequence[str], words: Sequence[str], lines: Sequence[str
 
 
 def places(word: str, lines: Sequence[str]) -> Iterator[Place]:
-    """Where a word stands by itself, whatever its case; one of Chinese characters stands anywhere."""
+    """Yield the places of a whole word in any case; a word of Chinese characters may be part of a longer one."""
     bounds = ("", "") if CJK.search(word) else (r"(?<!\w)", r"(?!\w)")
     pattern = re.compile(bounds[0] + re.escape(word) + bounds[1], re.IGNORECASE)
     for line in lines:
@@ -101,10 +129,7 @@ def places(word: str, lines: Sequence[str]) -> Iterator[Place]:
 
 
 def neighbour_purity(found: Occurrences) -> float:
-    """The share of the five nearest neighbours, by angle, that are the same word, as a mean over words.
-
-    1: words are kept apart, if each occurs six times or more.
-    """
+    """Return the share of the five nearest neighbours, by angle, that are the same word: a mean over words."""
     count = min(NEIGHBOURS, len(found.words) - 1)
     nearest = NearestNeighbors(n_neighbors=count + 1, metric="cosine").fit(found.vectors)
     indices = nearest.kneighbors(found.vectors, return_distance=False)
@@ -115,7 +140,7 @@ def neighbour_purity(found: Occurrences) -> float:
 
 
 def side_by_side(models: dict[str, Occurrences], projection: str) -> Figure:
-    """Both models' vectors in two dimensions, a colour for each word."""
+    """Plot the vectors of each model in two dimensions, a colour for each word."""
     figure = Figure(figsize=(6 * len(models), 5), layout="constrained")
     for axes, (name, found) in zip(figure.subplots(1, len(models)), models.items(), strict=True):
         points, names = flat(found.vectors, projection), np.array(found.words)
@@ -127,8 +152,12 @@ def side_by_side(models: dict[str, Occurrences], projection: str) -> Figure:
 
 
 def flat(vectors: Vectors, projection: str) -> Vectors:
-    """[n, D] -> [n, 2]."""
+    """Project vectors: [n, D] -> [n, 2]."""
     if projection == "pca":
         return np.asarray(PCA(2, random_state=0).fit_transform(vectors))
     perplexity = min(30.0, max(1.0, (len(vectors) - 1) / 3))
     return np.asarray(TSNE(2, perplexity=perplexity, init="pca", random_state=0).fit_transform(vectors))
+
+
+if __name__ == "__main__":
+    main()

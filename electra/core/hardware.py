@@ -63,7 +63,7 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def commit(root: Path = Path(__file__).parents[1]) -> str:
+def commit(root: Path = Path(__file__).parents[2]) -> str:
     """Return the commit of a source tree, with a + after changes; an empty string outside of a clone."""
     if not (root / ".git").exists() or not shutil.which("git"):
         return ""

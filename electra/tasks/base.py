@@ -23,6 +23,7 @@ from electra.tasks.examples import (
     Features,
     Prediction,
     Predictions,
+    Sample,
     grouped,
     is_measured,
     require_labels,
@@ -86,6 +87,11 @@ class Task:
         return {"labels": list(self.labels), "columns": self.columns, "symmetric": self.symmetric}
 
     # -- reading --
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return whether a file is for this task, if it is for none of those behind it in TASKS."""
+        return False
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read the examples of a file, of a split in a folder, or of an `hf:` data set.

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from electra.tasks.base import Array, Task
 from electra.tasks.baselines import tfidf_predictions
-from electra.tasks.examples import Draws, Example, Prediction, Predictions, known, mean_of_draws
+from electra.tasks.examples import Draws, Example, Prediction, Predictions, Sample, known, mean_of_draws
 from electra.text.labels import one_label
 from electra.text.records import Record
 
@@ -18,6 +18,11 @@ class Classification(Task):
 
     problem_type: ClassVar[str | None] = "single_label_classification"
     positive: ClassVar[str] = ""  # the label whose F1 is reported, where a task has one
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return True: labels of any kind are classes."""
+        return True
 
     def parse_label(self, value: Any, record: Record) -> Any:
         """Return a class by name or number; a table may hold the number 1 as 1.0."""

@@ -36,6 +36,16 @@ class Features(NamedTuple):
     places: list[Any] = []  # noqa: RUF012  a slot's word (first pieces only, else -1) or span of characters (else None)
 
 
+class Sample(NamedTuple):
+    """The beginning of a file, by which a task recognises its own."""
+
+    columns: frozenset[str] = frozenset()  # in lower case
+    text_is_list: bool = False  # in the column that the user names
+    label: str = ""  # the label column in lower case, "" if none is found
+    values: Sequence[Any] = ()  # its cells that are not empty
+    is_article_file: bool = False  # JSON in one object; it has no columns
+
+
 Prediction = Mapping[str, Any]
 Predictions = list[dict[str, Any]]
 

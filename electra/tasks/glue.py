@@ -11,7 +11,7 @@ from electra.core.storage import write_atomically
 from electra.tasks.base import Task
 from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
-from electra.tasks.examples import Example, require_some_label
+from electra.tasks.examples import Example, Sample, require_some_label
 from electra.tasks.regression import Regression
 from electra.text.records import Record, named_rows, read_lines
 from electra.text.sources import file_format
@@ -37,6 +37,11 @@ class Glue(Task):
     def __init__(self, **settings: Any) -> None:
         preset: dict[str, Any] = {"labels": self.label_set, "symmetric": self.is_symmetric}
         super().__init__(**preset | settings)
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return False: the user names a task of GLUE."""
+        return False
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read a split of the GLUE folder, of the task's own folder, of a file, or of an `hf:` data set."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
-from electra.tasks.examples import Example, Features, Prediction, known, require_labels, sorted_labels
+from electra.tasks.examples import Example, Features, Prediction, Sample, known, require_labels, sorted_labels
 from electra.text.labels import several_labels
 from electra.text.records import Record, json_list
 
@@ -24,6 +24,13 @@ class MultiLabel(Task):
     main_metric: ClassVar[str] = "micro_f1"
     problem_type: ClassVar[str | None] = "multi_label_classification"
     label_names: ClassVar[tuple[str, ...]] = ("labels", "label", "tags", "topics", "categories", "classes")
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return whether cells hold lists, or texts with separators under a name in the plural."""
+        several = sample.label in ("labels", "tags", "topics")
+        texts = [value for value in sample.values if isinstance(value, str)] if several else []
+        return any(isinstance(v, list) for v in sample.values) or any(s in text for text in texts for s in SEPARATORS)
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
         """Turn a row into an example; an empty cell means no label applies, not that the label is unknown."""

@@ -18,6 +18,7 @@ from electra.tasks.examples import (
     Features,
     Prediction,
     Predictions,
+    Sample,
     grouped,
     known,
     mean_of_draws,
@@ -63,6 +64,11 @@ class QuestionAnswering(Task):
         self.may_be_unanswerable = may_be_unanswerable  # SQuAD 2.0: an empty answer may be given
         self.null_threshold = null_threshold  # give no answer where the null score is above it
         self.joint = False
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return whether a file is SQuAD's JSON, or has questions and contexts."""
+        return sample.is_article_file or {"question", "context"} <= sample.columns
 
     def settings(self) -> dict[str, Any]:
         """Return arguments that make the same task again."""

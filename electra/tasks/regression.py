@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from electra.tasks.base import Array, Task
-from electra.tasks.examples import Example, Features, Prediction, known, require_labels
+from electra.tasks.examples import Example, Features, Prediction, Sample, known, require_labels
 from electra.text.records import Record
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from electra.models.encoder import Encoder
     from electra.tasks.base import Network
+
+NUMBERS = ("score", "rating", "value")  # columns whose numbers are scores even where all are whole
 
 
 class Regression(Task):
@@ -30,6 +32,15 @@ class Regression(Task):
     problem_type: ClassVar[str | None] = "regression"
     epochs: ClassVar[float] = 10.0
     label_names: ClassVar[tuple[str, ...]] = ("score", "label", "rating", "value", "target", "labels")
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return whether all cells are numbers, and some have a fraction or the column's name is a score's."""
+        try:
+            numbers = [float(value) for value in sample.values]
+        except (TypeError, ValueError):
+            return False
+        return bool(numbers) and (sample.label in NUMBERS or any(number % 1 for number in numbers))
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from electra.core.log import logger
 from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
-from electra.tasks.examples import IGNORED, Draws, Example, Features, Prediction, Predictions, grouped, known
+from electra.tasks.examples import IGNORED, Draws, Example, Features, Prediction, Predictions, Sample, grouped, known
 from electra.text.labels import Tag, word_tags
 from electra.text.records import Record, json_list
 from electra.text.tags import begun, entities, spans_are_tagged
@@ -40,6 +40,11 @@ class Tagging(Task):
     label_names: ClassVar[tuple[str, ...]] = (
         "tags", "ner_tags", "labels", "chunk_tags", "pos_tags", "upos", "pos", "label",
     )  # fmt: skip
+
+    @classmethod
+    def recognises(cls, sample: Sample) -> bool:
+        """Return whether a row is a list of words."""
+        return bool({"tokens", "words"} & sample.columns) or sample.text_is_list
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
         """Turn a row of words and tags into an example; a plain text is split at its blanks."""

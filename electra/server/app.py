@@ -12,7 +12,6 @@ from electra.server.batching import Batcher, Engine
 from electra.server.errors import add_error_handlers
 from electra.server.json_bodies import StrictRoute
 from electra.server.languagetool import add_languagetool_routes
-from electra.server.load_shedding import LoadShedder
 from electra.server.metrics import Metrics
 from electra.server.middleware import AdmissionMiddleware, ResponseMiddleware
 from electra.server.routes import add_model_routes, add_openai_routes
@@ -37,7 +36,6 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
         lifespan=service.lifespan,
     )  # fmt: skip
     app.state.service = service
-    app.state.shed = LoadShedder(batcher, metrics, key, config.max_body_bytes, MODEL_PATHS)
     pages = PAGES | (DOCS if config.docs else {})
     add_routes(app, service, metrics, pages)
     add_middleware(app, service, metrics, pages, key)

@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from electra.server.pacing import PacedCalls, resolve
-
 HANG_SECONDS = 60.0  # a forward pass that takes longer counts as hung
 MAX_WAIT_SHARE = 0.5  # admit a text only if its expected wait is below this share of the deadline
 
@@ -69,7 +67,6 @@ class Batcher:
         self.rate = 0.0  # characters per second, moving average
         self.busy_since = 0.0
         self.stopping = False
-        self.paced = PacedCalls()
         self.changed = threading.Condition()
         self.thread = threading.Thread(target=self._run, name="model", daemon=True)
 
@@ -195,7 +192,17 @@ class Batcher:
 
         def deliver() -> None:
             for job, answer in zip(jobs, answers, strict=True):
-                self.paced.add(resolve, job.answer, answer)
+                resolve(job.answer, answer)
 
         if jobs and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(deliver)
+
+
+def resolve(future: asyncio.Future[Any], result: Any) -> None:
+    """Set a future's result, or its exception if the result is one; leave a cancelled future alone."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

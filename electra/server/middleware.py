@@ -74,12 +74,8 @@ class AdmissionMiddleware:
         self.model_paths, self.public_paths = model_paths, public_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if scope["path"] in self.model_paths:
-            await self.batcher.paced.wait()
-        await (self.refusal(scope) or self.app)(scope, receive, send)
+        refusal = self.refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self.app)(scope, receive, send)
 
     def refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is refused, None for one that is admitted."""

@@ -96,7 +96,6 @@ def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
         idle_seconds, receive_seconds = config.idle_seconds, config.receive_seconds
         answer_seconds = 2 * config.deadline + config.drain_seconds
         max_connections = config.max_connections
-        shed = app.state.shed
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -56,7 +56,7 @@ def test_names_of_ours_are_found_by_themselves():
     ("name", "said"),
     [
         ("nowhere:Mine", "no module 'nowhere'; is its folder in PYTHONPATH"),
-        ("json:JSONDecoder", "no class 'JSONDecoder' that is a Task"),
+        ("json:JSONDecoder", "no class 'JSONDecoder' derived from Task"),
         ("taging", "unknown task 'taging'; .*or your own as module:Class"),
     ],
 )

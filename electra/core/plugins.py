@@ -22,5 +22,5 @@ def find_class(name: str, base: type[T], kind: str) -> type[T]:
             raise
         raise ValueError(f"{kind} {name!r}: no module {module!r}; is its folder in PYTHONPATH?") from None
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise ValueError(f"{kind} {name!r}: {module} has no class {attribute!r} that is {base.__name__}")
+        raise ValueError(f"{kind} {name!r}: {module} has no class {attribute!r} derived from {base.__name__}")
     return found

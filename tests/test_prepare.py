@@ -150,7 +150,7 @@ def test_the_remedy_an_error_names_is_taken_in_the_same_folder(config, tmp_path,
     with pytest.raises(ValueError, match="encoding"):
         prepare(config)
     prepare(replace(config, encoding="latin-1", heldout=0.0))
-    assert "begins anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     with pytest.raises(ValueError, match="prepared differently: encoding"):
         prepare(replace(config, heldout=0.0))
 

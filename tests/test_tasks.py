@@ -294,7 +294,7 @@ def test_what_is_missing_is_named(tmp_path):
     task = TASKS["classification"](columns={"text": "bodi"})
     with pytest.raises(ValueError, match="no column 'bodi'; did you mean 'body'"):
         task.read(str(tmp_path))
-    with pytest.raises(ValueError, match=r"no dev split .*there is train\.jsonl"):
+    with pytest.raises(ValueError, match=r"no dev split .*it has train\.jsonl"):
         task.read(str(tmp_path), "dev")
     with pytest.raises(ValueError, match=r"did you mean .*train\.jsonl"):
         task.read(str(tmp_path / "trian.jsonl"))

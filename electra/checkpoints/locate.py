@@ -65,7 +65,7 @@ def model_folder(path: Path) -> Path:
     """Return the folder of the model: the path itself, or a run's model/.
 
     Raises:
-        ValueError: no model is there, or the run has not finished.
+        ValueError: the folder has no model, or the run is not finished.
     """
     for folder in (path / "model", path):
         weights = any((folder / name).is_file() for name in (*WEIGHTS, "pytorch_model.bin"))
@@ -74,7 +74,7 @@ def model_folder(path: Path) -> Path:
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
     if (path / "checkpoints").is_dir():
-        raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
+        raise ValueError(f"{path}: this run has not finished; repeat its electra pretrain command to continue it")
     raise ValueError(f"{path} holds no model: no config.json with a model.safetensors, there or in model/")
 
 

@@ -50,7 +50,7 @@ def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, 
 
 
 def name_lines(figure: Figure, axes: Axes) -> None:
-    """Add a legend below the axes, where long names hide no lines, and room for it."""
+    """Add a legend below the axes, where long names hide no lines, and extend the figure for it."""
     figure.legend(loc="outside lower center", fontsize="small")
     figure.set_figheight(4 + 0.2 * len(axes.lines))
 

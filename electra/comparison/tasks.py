@@ -51,7 +51,7 @@ def read_task(written: str) -> RaceTask:
     if kind:
         find_task(kind)
     if kind in GLUE:  # the folder of the official data
-        require(Path(folder).is_dir(), f"{written}: there is no folder {folder}")
+        require(Path(folder).is_dir(), f"{written}: no such folder {folder}")
         files = sorted(path for path in Path(folder).iterdir() if path.is_file())
         return RaceTask(written, kind, kind, folder, folder, fingerprint_of(files))
     found = [list(Path(folder).glob(f"{split}.*")) for split in ("train", "dev")]

@@ -190,20 +190,20 @@ def matrices(config: PretrainConfig, tokens: int, length: int) -> Counter[Matrix
     """
     counts: Counter[Matrix] = Counter()
     for network in networks(config):
-        sizes, asked = network.sizes, rows_asked(network, config, tokens, length)
+        sizes, requested = network.sizes, rows_requested(network, config, tokens, length)
         for m in (*sizes.projection.matrices, *sizes.layers.matrices):
-            counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.asked)
-            counts[asked, m.d_in, m.d_out] += network.towers * m.asked
+            counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.last)
+            counts[requested, m.d_in, m.d_out] += network.towers * m.last
         for m in sizes.rtd_head.matrices if network.has_rtd_head else ():
             counts[tokens, m.d_in, m.d_out] += m.d_out > 1
         for m in sizes.mlm_head.matrices if network.has_mlm_head else ():
-            counts[asked, m.d_in, m.d_out] += 1
+            counts[requested, m.d_in, m.d_out] += 1
     return +counts
 
 
-def rows_asked(network: Trained, config: PretrainConfig, tokens: int, length: int) -> int:
+def rows_requested(network: Trained, config: PretrainConfig, tokens: int, length: int) -> int:
     """Return how many tokens the last layer of a network computes: all, or the slots for masked tokens."""
-    return tokens if network.asked == 1 else tokens // length * max_masked(length, config.mask_prob)
+    return tokens if network.requested == 1 else tokens // length * max_masked(length, config.mask_prob)
 
 
 def attention_seconds(
@@ -212,14 +212,14 @@ def attention_seconds(
     """Time the products of queries with keys and of probabilities with values: two forward, four backward."""
     total = 0.0
     for network in networks(config):
-        asked = rows_asked(network, config, tokens, length) / tokens
+        requested = rows_requested(network, config, tokens, length) / tokens
         for attention in network.sizes.attention:
             size, seen = attention.width // attention.heads, int(attention.attended(length))
             q = torch.randn(tokens // length * attention.heads, length, size, device=device).to(dtype)
             p = torch.randn(q.shape[0], length, seen, device=device).to(dtype)
             k = q[:, :seen]
             scores, values = (median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, k.mT), (p, k)))
-            total += network.towers * attention.passes(asked) * (2 * scores + 4 * values)
+            total += network.towers * attention.passes(requested) * (2 * scores + 4 * values)
     return total
 
 

@@ -21,7 +21,7 @@ class Trained(NamedTuple):
 
     part: Literal["encoder", "generator"]
     shape: ElectraConfig
-    asked: float  # share of the tokens at its last layer and softmax
+    requested: float  # share of the tokens at its last layer and softmax
     trained: float  # share of a training pass: a third for the forward pass alone
     towers: int = 1  # encoders of this shape
     has_rtd_head: bool = False
@@ -79,20 +79,20 @@ def flops_per_token(config: PretrainConfig, seq_length: int, done: float = 1.0) 
     attended = row_length(config, seq_length, done)
     found = dict.fromkeys(("encoder", "generator", "projections", "rtd_head", "mlm_head"), 0.0)
     for network in networks(config, done):
-        sizes, asked, encoders = network.sizes, network.asked, network.trained * network.towers
-        layers = 6.0 * sizes.layers.multiplications(asked) + attention_flops(sizes.attention, attended, asked)
+        sizes, requested, encoders = network.sizes, network.requested, network.trained * network.towers
+        layers = 6.0 * sizes.layers.multiplications(requested) + attention_flops(sizes.attention, attended, requested)
         found[network.part] += encoders * layers
         found["projections"] += encoders * 6.0 * sizes.projection.multiplications()
         if network.has_rtd_head:
             found["rtd_head"] += network.trained * 6.0 * sizes.rtd_head.multiplications()
         if network.has_mlm_head:
-            found["mlm_head"] += network.trained * 6.0 * asked * sizes.mlm_head.multiplications()
+            found["mlm_head"] += network.trained * 6.0 * requested * sizes.mlm_head.multiplications()
     return {**found, "total": sum(found.values())}
 
 
-def attention_flops(attention: Sequence[Attention], length: float, asked: float) -> float:
+def attention_flops(attention: Sequence[Attention], length: float, requested: float) -> float:
     """Return the training operations per token of the products between tokens of an example."""
-    return sum(12.0 * a.passes(asked) * a.width * a.attended(length) for a in attention)
+    return sum(12.0 * a.passes(requested) * a.width * a.attended(length) for a in attention)
 
 
 def row_length(config: PretrainConfig, seq_length: int, done: float) -> float:
@@ -140,7 +140,7 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     parameters = parameter_counts(config)["total"]
     predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
     main, *generators = networks(config)
-    kept = kept_values(main.sizes, main.asked)
+    kept = kept_values(main.sizes, main.requested)
     if config.generator_kind == "mlm":  # a frozen generator has no backward pass
         kept += sum(generator.towers * kept_values(generator.sizes, predicted) for generator in generators)
     value_bytes = 4 if config.precision == "fp32" else 2
@@ -154,10 +154,10 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     return {**parts, "total": sum(parts.values())}
 
 
-def kept_values(sizes: Sizes, asked: float) -> float:
+def kept_values(sizes: Sizes, requested: float) -> float:
     """Estimate the values per token that the layers of an encoder keep for the backward pass.
 
     These are the input and output of every matrix and one more vector per layer, but no attention matrix.
     """
-    matrices = sum(m.passes(asked) * (m.d_in + m.d_out) for m in sizes.layers.matrices)
-    return matrices + sum(a.passes(asked) * a.width for a in sizes.attention)
+    matrices = sum(m.passes(requested) * (m.d_in + m.d_out) for m in sizes.layers.matrices)
+    return matrices + sum(a.passes(requested) * a.width for a in sizes.attention)

@@ -36,8 +36,8 @@ def word_vectors(
     U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
     vectors = (vectors - vectors.mean(0)) / vectors.std()
-    # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would equalise
-    # them.
+    # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would make
+    # them equal.
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     typical = np.sqrt(width)
     return vectors * typical / (lengths + 0.3 * typical)

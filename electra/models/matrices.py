@@ -1,7 +1,7 @@
 """Sizes of a network's parts, from which FLOPs, parameters and memory are computed. No torch.
 
 One Matrix or Attention stands for `times` identical layers. The last layer computes only the requested positions, all
-or the masked ones; `asked` counts how many of the `times` belong to it.
+or the masked ones; `last` counts how many of the `times` belong to it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-def passes(times: int, asked: int, share: float) -> float:
-    """Return the mean passes per token if `asked` of the `times` are computed for a `share` of the tokens."""
-    return times - asked + asked * share
+def passes(times: int, last: int, share: float) -> float:
+    """Return the mean passes per token if `last` of the `times` are computed for a `share` of the tokens."""
+    return times - last + last * share
 
 
 class Matrix(NamedTuple):
@@ -20,12 +20,12 @@ class Matrix(NamedTuple):
     d_in: int
     d_out: int
     times: int = 1
-    asked: int = 0
+    last: int = 0
     is_tied: bool = False  # shares its weights with the embeddings
 
     def passes(self, share: float) -> float:
         """Return the mean multiplications per token."""
-        return passes(self.times, self.asked, share)
+        return passes(self.times, self.last, share)
 
 
 class Attention(NamedTuple):
@@ -34,12 +34,12 @@ class Attention(NamedTuple):
     width: int
     heads: int
     times: int
-    asked: int
+    last: int
     window: int = 0  # most tokens that a token attends to; 0: the whole example
 
     def passes(self, share: float) -> float:
         """Return the mean number of layers in which a token attends."""
-        return passes(self.times, self.asked, share)
+        return passes(self.times, self.last, share)
 
     def attended(self, length: float) -> float:
         """Return how many tokens of an example a token attends to."""

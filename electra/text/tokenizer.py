@@ -168,20 +168,20 @@ def read_vocabulary(file: Path) -> dict[str, int]:
 
 def roles_beside(file: Path) -> dict[str, Any]:
     """Return the settings in the configuration files beside a tokeniser, if any."""
-    said: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if file.with_name(name).is_file():
-            said.update(read_object(file.with_name(name)))
-    return said
+            settings.update(read_object(file.with_name(name)))
+    return settings
 
 
 def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path) -> dict[str, str]:
     """Return the token of each role: the one in the settings, or the first known spelling in the vocabulary."""
     roles = {}
     for role, spellings in SPELLINGS.items():
-        said = beside.get(role)
-        said = said.get("content") if isinstance(said, dict) else said
-        candidates = (said, *spellings) if said and isinstance(said, str) else spellings
+        named = beside.get(role)
+        named = named.get("content") if isinstance(named, dict) else named
+        candidates = (named, *spellings) if named and isinstance(named, str) else spellings
         found = next((token for token in candidates if backend.token_to_id(token) is not None), None)
         if found is not None:
             roles[role] = found

@@ -114,7 +114,7 @@ def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
 
 
 def frequencies() -> Tensor:
-    """Return sixteen angular frequencies, geometric from 2.4 to 0.04 radians a token."""
+    """Return sixteen angular frequencies, geometric from 2.4 to 0.04 radians per token."""
     return torch.exp(torch.linspace(math.log(2.4), math.log(0.04), POSITION_DIMENSIONS // 2))
 
 

@@ -16,19 +16,16 @@ def sizes(config: ElectraConfig, towers: int = 1) -> Sizes:
         embeddings=Part(others=(v + config.max_position_embeddings + config.type_vocab_size + 2) * e),
         projection=Part((Matrix(e, h),), h) if e != h else Part(),
         layers=layers_of(config),
-        attention=(Attention(h, config.num_attention_heads, layers, asked=1),),
+        attention=(Attention(h, config.num_attention_heads, layers, last=1),),
         rtd_head=Part((Matrix(h, h), Matrix(h, 1)), h + 1),
         mlm_head=Part((Matrix(towers * h, e), Matrix(e, v, is_tied=True)), 3 * e + v),
     )
 
 
 def layers_of(config: ElectraConfig) -> Part:
-    """Return all layers as one Part.
-
-    The last layer computes queries, keys and values for every token, and the rest at the requested positions only.
-    """
+    """Return all layers as one Part; the last computes only queries, keys and values for every token."""
     h, i, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     qkv = Matrix(h, 3 * h, layers)
-    after = [Matrix(*sides, layers, asked=1) for sides in ((h, h), (h, i), (i, h))]
+    after = [Matrix(*sides, layers, last=1) for sides in ((h, h), (h, i), (i, h))]
     biases, norms = 5 * h + i, 4 * h
     return Part((qkv, *after), layers * (biases + norms))

@@ -119,7 +119,7 @@ def test_a_table_means_the_same_to_prepare_and_to_a_task(name, content, tmp_path
     [
         ("a.tsv", "text\tlabel\na\tb\nc\n", r"a\.tsv, row 3 has 1 columns, the header 2; fix the separators"),
         ("a.csv", "text,label\na,b,c\n", r"a\.csv, row 2 has 3 columns, the header 2; fix the separators"),
-        ("a.csv", 'text,label\na,b\n"c,d\ne,b\n', r"a\.csv, row 4: .* a quotation mark is open"),
+        ("a.csv", 'text,label\na,b\n"c,d\ne,b\n', r"a\.csv, row 4: .* a quotation mark is not closed"),
     ],
 )
 def test_a_torn_table_is_refused_by_prepare_and_by_a_task(name, content, message, tmp_path):

@@ -1,4 +1,4 @@
-"""The whole pipeline in minutes: prepare, pre-train a tiny ELECTRA, and compare it with n-gram counts."""
+"""The verb `demo`: prepare text, pre-train a tiny ELECTRA in minutes, and compare it with n-gram counts."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Tour(NamedTuple):
     model: Detector
     texts: list[Planted]  # held-out sentences with wrong words
     summary: dict[str, Any]  # the content of summary.json
-    scores: list[tuple[str, list[float]]]  # a label, the figure of the model, those of the n-gram baselines
+    scores: list[tuple[str, list[float]]]  # label; scores of the model and of the n-gram baselines
     progress: list[list[str]]  # a row for each measurement during the run
 
 
 def demo(config: DemoConfig) -> Tour:
-    """Prepare, pre-train, measure and report; a second call continues, or shows the result again."""
+    """Prepare, pre-train, measure and report; a second call continues or shows the result again."""
     require(config.source != "-", "the demo reads its source twice: save standard input to a file and name that")
     folder = Path(config.out)
     data = PrepareConfig(
@@ -59,7 +59,7 @@ def demo(config: DemoConfig) -> Tour:
     texts = {kind: plant_errors(heldout_documents(data), kind, TEXTS, seed=1) for kind in KINDS}
     require(
         all(texts.values()),
-        f"{config.source}: no held-out text has thirty words between spaces, as the demo needs to plant wrong ones; "
+        f"{config.source}: no held-out text has thirty words between spaces, which the demo needs to plant errors; "
         "give more text, or run electra prepare and electra pretrain",
     )
     tokenizer = load_tokenizer(data.out)
@@ -100,9 +100,9 @@ class Progress:
         self.path, self.seconds, self.texts, self.tokenizer = path, seconds, texts, tokenizer
         self.rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
 
-    @torch.compiler.set_stance("force_eager")  # rows of other shapes than in training would be compiled for
+    @torch.compiler.set_stance("force_eager")  # run eagerly: these row shapes would trigger recompilation
     def look(self, trainer: Trainer) -> None:
-        """Measure the model if another third is over; called after every step."""
+        """Measure the model at the end of each third; called after every step."""
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
         if trainer.seconds < (len(self.rows) + 1) * self.seconds / LOOKS or len(self.rows) == LOOKS:
             return
@@ -124,7 +124,7 @@ class Progress:
 def summarise(
     model: Detector, texts: dict[str, list[Planted]], run: PretrainConfig, progress: Progress
 ) -> dict[str, Any]:
-    """Return all scores: of the network, of unigram rarity and of bigram counts."""
+    """Return all scores of the network, unigram rarity and bigram counts."""
     train = open_examples(run.data, "train")
     ngrams = Ngrams(np.concatenate(train.tokens), train.vocab_size, model.tokenizer.special_ids)
     scorers = {
@@ -166,7 +166,7 @@ def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progres
 
 
 def rows_of_summary() -> list[tuple[str, str]]:
-    """Return label and key of each row in the table of results."""
+    """Return the label and the key of each row in the table of results."""
     rows = [("AUC, generator's replacements", "auc_generator")]
     for kind, label in KINDS.items():
         rows += [(f"AUC, {label}", f"auc_{kind}"), (f"average precision, {label}", f"ap_{kind}")]

@@ -23,7 +23,7 @@ from electra.models.architecture import Architecture, read_fields
 from electra.models.electra import encoder as electra_encoder
 from electra.models.electra.architecture import ELECTRA
 from electra.models.electra.backbone import BACKBONE
-from electra.models.electra.matrices import parts
+from electra.models.electra.matrices import sizes
 from electra.models.heads import Discriminator, Headless, MaskedLM
 from electra.models.kinds import Kind
 from electra.models.layers import LayerNorm, Linear
@@ -95,8 +95,8 @@ class OtherArchitecture(Architecture):
         return num_layers if "final_norm" in name else super().depth(name, num_layers)
 
 
-def other_parts(config, towers=1):
-    found, h = parts(config, towers), config.hidden_size
+def other_sizes(config, towers=1):
+    found, h = sizes(config, towers), config.hidden_size
     layers = found.layers._replace(others=found.layers.others + 2 * h)
     attention = tuple(a._replace(window=WINDOW) for a in found.attention)
     return found._replace(layers=layers, attention=attention, rtd_head=Part(found.rtd_head.matrices[1:], 2 * h + 1))
@@ -123,7 +123,7 @@ OTHER = OtherArchitecture(
     },
     read_config=read_config,
     write_config=write_config,
-    parts=other_parts,
+    sizes=other_sizes,
     backbone=lambda: replace(
         BACKBONE,
         encoder=OtherEncoder,
@@ -132,8 +132,8 @@ OTHER = OtherArchitecture(
         | {Kind.DISCRIMINATOR: renamed(BACKBONE.names[Kind.HEADLESS]) | {
             "head.norm": "head.norm", "head.prediction": "classifier"}},
         respell=lambda name: name,
-        without_meaning=frozenset(),
-        expressible=lambda network: network,
+        redundant=frozenset(),
+        to_transformers_form=lambda network: network,
     ),
     joined=ELECTRA.joined,
 )  # fmt: skip

@@ -73,7 +73,7 @@ REFUSED = {
     "pretrain --preset huge": "unknown preset 'huge'; there are tiny, small",
     "pretrain --preset": "--preset needs a value",
     "pretrain --recipe slow": "unknown recipe 'slow'; there are paper, fast",
-    "pretrain --recipe fast --config c.json": "leave --recipe out",
+    "pretrain --recipe fast --config c.json": "drop --recipe",
     "pretrain --config none.json": "none.json: no such file",
     "pretrain --share some": "'none'",
     "pretrain --hidden-size 30": "num_attention_heads 4 does not divide hidden_size 30; 3 does",

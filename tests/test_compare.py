@@ -19,11 +19,11 @@ from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
 from electra.cli import main, verbs
+from electra.comparison.budget import budgeted, examined_steps, steps_of
 from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
-from electra.comparison.compute import budgeted, examined_steps, steps_of
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
-from electra.comparison.pictures import against_flops
+from electra.comparison.plots import against_flops
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing
 from electra.config import CompareConfig, PrepareConfig
@@ -391,7 +391,7 @@ def test_one_that_diverges_does_not_end_the_race(data, tmp_path, capsys):
     assert summary["diverged"] == [f"{mad}, seed 0"] and {r["contestant"] for r in summary["results"]} == {"electra"}
     verbs.compare(config)
     assert "diverged: mlm:learning_rate=1e30, seed 0" in capsys.readouterr().out.replace("\n", " ")
-    with pytest.raises(FloatingPointError, match="no run came to its end"):
+    with pytest.raises(FloatingPointError, match="every run diverged"):
         compare(replace(config, contestants=(mad,)))
 
 
@@ -423,9 +423,9 @@ def test_twelve_curves_can_be_told_apart():
 
 def test_a_title_says_what_the_table_cannot_show(data):
     one, four = read_contestants(config_for(data, "x", contestants=("mlm", "mlm:times=4")))
-    assert title_of([one], 3e9, 1) == "3e+09 FLOPs each; one seed: no spread, no test"
-    assert "5 seeds, p of paired tests against the first in a row" in title_of([one], 3e9, 5)
-    assert "more where it says times" in title_of([one, four], 3e9, 2)
+    assert title_of([one], 3e9, 1, []) == "3e+09 FLOPs each; one seed: no spread, no test"
+    assert "5 seeds, p of paired tests against the first with that score" in title_of([one], 3e9, 5, [])
+    assert "multiplied where times= is set" in title_of([one, four], 3e9, 2, [])
 
 
 # -- what is written on the command line -------------------------------------------------------------------------------
@@ -462,7 +462,7 @@ REFUSED = {
     "--contestants bert": "unknown objective 'bert'; there are electra",
     "--contestants nowhere:Mine": "no module 'nowhere'",
     "--contestants electra:electra_15": "electra has no class 'electra_15'",
-    "--contestants mlm mlm": "mlm races against itself",
+    "--contestants mlm mlm": "mlm is given twice",
     "--contestants electra:sharing=none": "electra:sharing=none: unknown key 'sharing'",
     "--contestants electra:generator_widht=1": "did you mean 'generator_width'?",
     "--contestants electra:share=some": "share is 'some'; there are none, embeddings, all",
@@ -472,10 +472,10 @@ REFUSED = {
     "--contestants electra:generator_width=0.78": "generator_width 0.78",
     "--objectives ,": "nobody races: name contestants",
     "--contestants electra:share": "electra:share: share needs a value, as in electra:share=",
-    "--contestants electra:mask_prob=0.1,mask_prob=0.3": "says a field twice",
+    "--contestants electra:mask_prob=0.1,mask_prob=0.3": "mask_prob is given twice",
     "--contestants electra:vocab_size=77": "unknown key 'vocab_size'",
     "--contestants electra:times=inf": "times is a number, not 'inf'",
-    "--contestants electra:packed=false": "packed is for all: write it behind --settings",
+    "--contestants electra:packed=false": "packed applies to all contestants; set it with --settings",
     "--contestants electra:init=A,B --data DATA": "A: no such",
     "--objectives mlm --budget 1e999": "budget '1e999' is none",
     "--objectives mlm --budget lots": "budget 'lots' is none: write FLOPs as 3e15",

@@ -253,7 +253,8 @@ def test_a_runs_cards_say_what_was_measured(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "out", "message"), [("", "out", "convert what"), ("x", "", "where to"), ("x", "out", "no such folder")]
+    ("source", "out", "message"),
+    [("", "out", "nothing to convert"), ("x", "", "no output folder"), ("x", "out", "no such folder")],
 )
 def test_what_is_missing_is_said(source, out, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -96,7 +96,7 @@ def test_records(name, tmp_path):
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert read(path) == read(packed) == expected
     write_records(path, "texts")
-    fails("has no column 'text' but 'texts', 'n'; did you mean 'texts'", path)
+    fails("has no column 'text', only 'texts', 'n'; did you mean 'texts'", path)
     assert read(path, text_column="texts") == expected
 
 
@@ -117,9 +117,9 @@ def test_a_table_means_the_same_to_prepare_and_to_a_task(name, content, tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", "text\tlabel\na\tb\nc\n", r"a\.tsv, row 3 has 1 columns, the header 2; mend the separators"),
-        ("a.csv", "text,label\na,b,c\n", r"a\.csv, row 2 has 3 columns, the header 2; mend the separators"),
-        ("a.csv", 'text,label\na,b\n"c,d\ne,b\n', r"a\.csv, row 4: .* a quotation mark is open"),
+        ("a.tsv", "text\tlabel\na\tb\nc\n", r"a\.tsv, row 3 has 1 columns, the header 2; fix the separators"),
+        ("a.csv", "text,label\na,b,c\n", r"a\.csv, row 2 has 3 columns, the header 2; fix the separators"),
+        ("a.csv", 'text,label\na,b\n"c,d\ne,b\n', r"a\.csv, row 4: .* a quotation mark is not closed"),
     ],
 )
 def test_a_torn_table_is_refused_by_prepare_and_by_a_task(name, content, message, tmp_path):
@@ -147,7 +147,7 @@ def test_hugging_face_folder(tmp_path):
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_dict({"text": ["\n".join(d) for d in DOCUMENTS]}).save_to_disk(tmp_path / "set")
     assert read(f"hf:{tmp_path / 'set'}") == DOCUMENTS
-    fails("no column 'words' but 'text'", f"hf:{tmp_path / 'set'}", text_column="words")
+    fails("no column 'words', only 'text'", f"hf:{tmp_path / 'set'}", text_column="words")
 
 
 def test_folders_and_globs(tmp_path):
@@ -232,7 +232,7 @@ def test_a_file_that_is_no_parquet_is_named(tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 not really")
-    fails(r"a\.parquet is damaged or no Parquet", path)
+    fails(r"a\.parquet is damaged or not a Parquet", path)
 
 
 def test_a_long_line_comes_in_pieces_cut_at_white_space(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ from electra.config import PretrainConfig
 from electra.models.registry import architecture_of
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
-from electra.training.muon import MOMENTUM, Muon, orthogonal, parts
-from electra.training.optimizer import set_rate
+from electra.training.muon import MOMENTUM, Muon, orthogonal, unfused
+from electra.training.optimizer import same_scale, set_rate
 from electra.training.trainer import Trainer
 
 
@@ -29,13 +29,13 @@ def test_an_update_is_nearly_the_nearest_orthogonal_matrix(shape, dtype):
 
 def test_queries_keys_and_values_are_three_matrices():
     stacked = torch.randn(2, 12, 4)
-    assert torch.equal(parts(stacked, 3)[1], stacked[0, 4:8])
+    assert torch.equal(unfused(stacked, 3)[1], stacked[0, 4:8])
 
 
 def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     named = {n: torch.nn.Parameter(torch.zeros(12, 4)) for n in ("layers.0.qkv.weight", "layers.0.intermediate.weight")}
     other, config = torch.nn.Parameter(torch.zeros(1)), PretrainConfig(optimizer="muon", precision="fp32")
-    optimizer = Muon(named, torch.optim.AdamW([other]), config, architecture_of(config.model).matrices_in)
+    optimizer = Muon(named, torch.optim.AdamW([other]), config, architecture_of(config.model).matrices_in, same_scale)
     gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
     for p in (*named.values(), other):
         p.grad = gradient.clone() if p.ndim == 2 else torch.zeros(1)

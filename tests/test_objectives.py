@@ -23,8 +23,8 @@ from electra.objectives.corruption import (
     place,
 )
 from electra.objectives.electra import area_under_curve
+from electra.pretraining.optimizer import OPTIMIZERS
 from electra.pretraining.optimizer import build_optimizer as build_pretraining_optimizer
-from electra.training.muon import OPTIMIZERS
 from electra.training.optimizer import build_optimizer, set_rate
 from electra.training.schedule import learning_rate
 from electra.training.seed import seed_all

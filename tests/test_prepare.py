@@ -150,7 +150,7 @@ def test_the_remedy_an_error_names_is_taken_in_the_same_folder(config, tmp_path,
     with pytest.raises(ValueError, match="encoding"):
         prepare(config)
     prepare(replace(config, encoding="latin-1", heldout=0.0))
-    assert "begins anew" in capsys.readouterr().err
+    assert "starting over" in capsys.readouterr().err
     with pytest.raises(ValueError, match="prepared differently: encoding"):
         prepare(replace(config, heldout=0.0))
 
@@ -257,7 +257,7 @@ def test_paper_packing_loses_text_and_says_so(config, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("\n".join(" ".join(rng.choices(WORDS, k=300)) for _ in range(50)))
     manifest = prepare(replace(config, packing="paper", heldout=0.0))
     assert manifest["share_kept"] < 0.3
-    assert "--packing paper throws away" in " ".join(capsys.readouterr().err.split())
+    assert "--packing paper drops" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_vocabulary_of_another_language_is_named(config, tmp_path, capsys):

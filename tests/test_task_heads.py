@@ -8,7 +8,7 @@ from tiny import MODEL, tiny_tokenizer
 
 from electra.checkpoints.huggingface import load_encoder, load_network, save_network
 from electra.interface import Packed
-from electra.models.electra.backbone import expressible
+from electra.models.electra.backbone import to_transformers_form
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.graph import Graph
@@ -112,8 +112,8 @@ def test_transformers_gives_the_same(name, theirs, tmp_path):
 
 
 def test_a_linear_head_becomes_a_dense_one_where_it_fits():
-    assert isinstance(expressible(build(Classifier, 16, "linear")[0]).head, DenseHead)
-    assert isinstance(expressible(build(Classifier, 17, "linear")[0]).head, LinearHead)
+    assert isinstance(to_transformers_form(build(Classifier, 16, "linear")[0]).head, DenseHead)
+    assert isinstance(to_transformers_form(build(Classifier, 17, "linear")[0]).head, LinearHead)
 
 
 def test_the_joint_head_equals_its_literal_form():

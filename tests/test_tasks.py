@@ -203,7 +203,7 @@ SQUAD = {"data": [{"paragraphs": [{"context": "a fox eats", "qas": [
         ("qa", "t.json", '{"data": ["x"]}', r"article 1 is not SQuAD JSON: it has no list \"paragraphs\""),
         ("qa", "t.json", json.dumps(SQUAD).replace('"who?"', "null"), "question q: the question is empty"),
         ("qa", "t.json", json.dumps(SQUAD).replace('"fox"', '""'), "question q: an answer is empty"),
-        ("classification", "t.csv", 'text,label\na,b\n"c,d\ne,b\n', r"t\.csv, row 4: .* a quotation mark is open"),
+        ("classification", "t.csv", 'text,label\na,b\n"c,d\ne,b\n', r"t\.csv, row 4: .* a quotation mark is not"),
         ("classification", "t.csv", "text;label\na;b\n", r"only column is 'text;label': separate columns by commas"),
         ("classification", "t.jsonl", '{"text": "a", "tags": 1}', r"no label column.*its columns are 'text', 'tags'"),
         ("multi_label", "t.csv", "text,labels\na,\nb,\n", "no training example .* has any label"),
@@ -294,7 +294,7 @@ def test_what_is_missing_is_named(tmp_path):
     task = TASKS["classification"](columns={"text": "bodi"})
     with pytest.raises(ValueError, match="no column 'bodi'; did you mean 'body'"):
         task.read(str(tmp_path))
-    with pytest.raises(ValueError, match=r"no dev split .*there is train\.jsonl"):
+    with pytest.raises(ValueError, match=r"no dev split .*it has train\.jsonl"):
         task.read(str(tmp_path), "dev")
     with pytest.raises(ValueError, match=r"did you mean .*train\.jsonl"):
         task.read(str(tmp_path / "trian.jsonl"))

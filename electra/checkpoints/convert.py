@@ -1,4 +1,4 @@
-"""Convert: networks in and out as Hugging Face directories; TensorFlow checkpoints in."""
+"""The verb `convert`: read runs, Hugging Face directories or TensorFlow checkpoints; write Hugging Face directories."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def convert(config: ConvertConfig) -> Path:
         ValueError: there is nothing to convert, a tensor is missing, or the folder is not empty.
     """
     require(
-        bool(config.source), "convert what? name a run, a Hugging Face ELECTRA directory or a TensorFlow checkpoint"
+        bool(config.source),
+        "nothing to convert; name a run, a Hugging Face directory or a TensorFlow checkpoint",
     )
-    require(bool(config.out), "where to? name a folder with --out")
+    require(bool(config.out), "no output folder; name one with --out")
     out = Path(config.out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     from electra.checkpoints.tf1.networks import checkpoint_prefix, read_tf1
@@ -30,7 +31,7 @@ def convert(config: ConvertConfig) -> Path:
     prefix = checkpoint_prefix(source)
     pair = read_tf1(prefix, config) if prefix else read_huggingface(source)
     run = next((folder for folder in (source, source.parent) if (folder / "metrics.jsonl").exists()), None)
-    for name, network in reversed(pair.networks.items()):  # the kept one last: with it the folder is complete
+    for name, network in reversed(pair.networks.items()):  # the main one last, as it completes the folder
         folder = out if network is next(iter(pair.networks.values())) else out / name
         save_network(folder, network, pair.tokenizer, config.max_length or pair.longest, **pair.stated.get(name, {}))
         write_card(folder, network, pair.origin, run)

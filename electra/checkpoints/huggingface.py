@@ -1,4 +1,4 @@
-"""Networks in and out as Hugging Face directories."""
+"""Read and write networks as Hugging Face directories."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from electra.config.base import require
 from electra.core.log import logger
 from electra.core.storage import read_json, read_object, write_json, write_tensors
 from electra.models.encoder import Encoder
-from electra.models.heads import Headless
-from electra.models.heads import Network as Network
+from electra.models.heads import Headless, Network
 from electra.models.kinds import NOT_IN_TRANSFORMERS, Kind
 from electra.models.networks import NETWORKS
 from electra.models.registry import architecture_of
@@ -22,13 +21,13 @@ from electra.text.tokenizer import Tokenizer, load_tokenizer, stated_length
 def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_length: int, **extra: Any) -> None:
     """Write a directory that `transformers` loads with the same outputs; `extra` goes into config.json.
 
-    `transformers` has no class for two heads, the joint one for answers and a linear one with more than
-    hidden_size / 2 labels: they are written under a class name of our own.
+    `transformers` has no class for the joint answer head, nor for a linear head with more than hidden_size / 2 labels;
+    they are written under class names of this package.
     """
     folder.mkdir(parents=True, exist_ok=True)
     architecture = architecture_of(network.encoder.config)
     backbone = architecture.backbone()
-    network = backbone.expressible(network)
+    network = backbone.to_transformers_form(network)
     config, kind = network.encoder.config, network.kind
     content = {"architectures": [architecture.class_of(kind)], **architecture.write_config(config, kind), **extra}
     name, kind = stated_architecture(content), network_kind(content) or kind
@@ -42,10 +41,10 @@ def save_network(folder: Path, network: Network, tokenizer: Tokenizer, max_lengt
 
 
 def load_network(folder: Path) -> Network:
-    """Read a Hugging Face directory as the network that its config.json names.
+    """Read the network in a Hugging Face directory.
 
     Raises:
-        ValueError: no backbone of ours has this network, or the weights do not fit config.json.
+        ValueError: config.json names an unknown network, or the weights do not fit it.
     """
     content = read_object(folder / "config.json")
     architecture, kind = stated_backbone(content, folder), network_kind(content)
@@ -62,7 +61,7 @@ def load_network(folder: Path) -> Network:
 
 
 def load_encoder(folder: Path) -> Encoder:
-    """Read the encoder of a directory, whatever head it has."""
+    """Read the encoder of a directory and ignore the head."""
     content = read_object(folder / "config.json")
     architecture = stated_backbone(content, folder)
     config, backbone = architecture.read_config(content, folder), architecture.backbone()
@@ -73,13 +72,13 @@ def load_encoder(folder: Path) -> Encoder:
 
 
 class Pair(NamedTuple):
-    """Networks that were read, by name and the kept one first, and what belongs to them."""
+    """Networks to convert by name, the main one first, with their tokeniser and settings."""
 
     networks: dict[str, Network]
     tokenizer: Tokenizer
-    longest: int  # tokens the networks were trained to read
+    longest: int  # row length in training, in tokens
     origin: str  # in words
-    stated: dict[str, dict[str, Any]]  # what else each config.json says
+    stated: dict[str, dict[str, Any]]  # other settings in each config.json
 
 
 def read_huggingface(source: Path) -> Pair:
@@ -94,10 +93,10 @@ def read_huggingface(source: Path) -> Pair:
 
 
 def beyond_the_shape(content: dict[str, Any], network: Network) -> dict[str, Any]:
-    """Return what a config.json says beyond what is written anyway: the class, labels, a threshold."""
+    """Return the settings in config.json that `write_config` does not produce: the class, labels, a threshold."""
     config = network.encoder.config
     architecture = architecture_of(config)
     written = {*architecture.write_config(config, network.kind), "torch_dtype", "transformers_version"}
-    if content.get("model_type") != architecture.model_type:  # a BERT becomes an ELECTRA, its tensors are renamed
+    if content.get("model_type") != architecture.model_type:  # a BERT is written as an ELECTRA
         written |= {"architectures"}
     return {key: value for key, value in content.items() if key not in written}

@@ -1,4 +1,4 @@
-"""Where a model lies, in a run or in a Hugging Face directory, and what kind of network it is. No torch."""
+"""Locate a model in a run or a Hugging Face directory, and identify its kind of network. No torch."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from electra.models.architecture import Architecture
 from electra.models.kinds import FINETUNED, Kind
 from electra.models.registry import ARCHITECTURES
 
-WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # in one file, or in several that an index names
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")  # one file, or the index of several
 
 
-# -- what a config.json says -------------------------------------------------------------------------------------------
+# -- config.json -------------------------------------------------------------------------------------------------------
 
 
 def stated_architecture(content: Mapping[str, Any]) -> str:
-    """Return the class that a config.json names first; '' where it names none."""
+    """Return the first class that a config.json names, or ''."""
     named = content.get("architectures")
     return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
 def num_labels(content: Mapping[str, Any]) -> int:
-    """Return how many labels a config.json names; the default of `transformers` is two."""
+    """Return the number of labels in a config.json; the default of `transformers` is two."""
     names, count = content.get("id2label"), content.get("num_labels", 2)
     count = len(names) if isinstance(names, dict) and names else count
     require(isinstance(count, int) and count > 0, "num_labels in config.json must be a whole number above 0")
@@ -33,15 +33,15 @@ def num_labels(content: Mapping[str, Any]) -> int:
 
 
 def stated_backbone(content: Mapping[str, Any], where: object) -> Architecture:
-    """Return the backbone of a config.json; ValueError where it is none of ours."""
+    """Return the architecture of a config.json; ValueError if it is unknown."""
     model_type = content.get("model_type")
     known = isinstance(model_type, str) and model_type in ARCHITECTURES
-    require(known, f"{where} holds a {model_type!r} model; those that are known are {', '.join(ARCHITECTURES)}")
+    require(known, f"{where} holds a {model_type!r} model; known types are {', '.join(ARCHITECTURES)}")
     return ARCHITECTURES[str(model_type)]
 
 
 def network_kind(content: Mapping[str, Any]) -> Kind | None:
-    """Return the kind of network that a config.json describes, or None where no backbone of ours has its class."""
+    """Return the kind of network that a config.json describes, or None if its class is unknown."""
     model_type = content.get("model_type")
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         return None
@@ -54,7 +54,7 @@ def is_masked_lm(folder: Path) -> bool:
 
 
 def is_finetuned(folder: Path) -> bool:
-    """Return whether a directory holds a network that answers a task."""
+    """Return whether a directory holds a fine-tuned network."""
     return network_kind(read_object(folder / "config.json")) in FINETUNED
 
 
@@ -65,7 +65,7 @@ def model_folder(path: Path) -> Path:
     """Return the folder of the model: the path itself, or a run's model/.
 
     Raises:
-        ValueError: no model is there, or the run has not finished.
+        ValueError: the folder has no model, or the run is not finished.
     """
     for folder in (path / "model", path):
         weights = any((folder / name).is_file() for name in (*WEIGHTS, "pytorch_model.bin"))
@@ -74,8 +74,8 @@ def model_folder(path: Path) -> Path:
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
     if (path / "checkpoints").is_dir():
-        raise ValueError(f"{path}: this run has not finished; the same electra pretrain command again continues it")
-    raise ValueError(f"{path} holds no model: no config.json with a model.safetensors is there, nor in model/")
+        raise ValueError(f"{path}: this run has not finished; repeat its electra pretrain command to continue it")
+    raise ValueError(f"{path} holds no model: no config.json with a model.safetensors, there or in model/")
 
 
 def masked_lm_folder(path: Path) -> Path:

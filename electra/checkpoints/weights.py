@@ -1,4 +1,4 @@
-"""The tensors of a model folder: read without running code, and put into a network only if they fit."""
+"""Read the tensors of a model folder without running code, and load them into a network only if they fit."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from electra.core.storage import read_object
 
 N = TypeVar("N", bound=nn.Module)
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
-FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: a file of this folder, with a name that is safe to print
+FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: a file of this folder whose name is safe to print
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
-    """Read the tensors of a model folder, from safetensors only: loading a pickle runs code that is in it."""
+    """Read the tensors of a model folder, from safetensors only: loading a pickle runs its code."""
     weights: dict[str, Tensor] = {}
     for path in weight_files(folder):
         try:
@@ -34,40 +34,40 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the file that holds a model's weights, or the several that an index names."""
+    """Return the files that hold a model's weights: one, or those in an index."""
     path, index = (folder / name for name in WEIGHTS)
     if path.is_file():  # opening a pipe would wait for a writer
         return [path]
     if index.is_file():
         names = read_object(index).get("weight_map")
         plain = isinstance(names, dict) and all(isinstance(n, str) and FILE_NAME.fullmatch(n) for n in names.values())
-        require(plain, f"{index} does not say in which file of this folder each tensor is")
+        require(plain, f"{index} does not name a file of this folder for each tensor")
         assert isinstance(names, dict)
         files = [folder / name for name in sorted(set(names.values()))]
-        lacking = [file.name for file in files if not file.is_file()]
-        require(not lacking, f"{index} names files that are not there: {', '.join(lacking)}")
+        missing = [file.name for file in files if not file.is_file()]
+        require(not missing, f"{index} names files that do not exist: {', '.join(missing)}")
         return files
     other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
-    hint = f"; convert {other} to safetensors first, for loading it may run what is in it" if other else ""
+    hint = f"; convert {other} to safetensors first, as loading it may run its code" if other else ""
     raise ValueError(f"{folder} has no model.safetensors{hint}")
 
 
 def build_to_fit(
     build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
 ) -> N:
-    """Build a network; refuse a shape that the weights do not have before it takes memory or a million layers."""
+    """Build a network; first check on the meta device that the weights fit it, before a wrong size takes memory."""
     require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
     try:
         with torch.device("meta"):
             sketch = build()
-    except (RuntimeError, OverflowError, TypeError):  # more than 64 bits can count
-        raise ValueError(f"{folder}: config.json names a shape that no network has") from None
+    except (RuntimeError, OverflowError, TypeError):  # sizes beyond 64 bits
+        raise ValueError(f"{folder}: the sizes in config.json are too large for a network") from None
     require_fit(sketch, weights, unknown, folder)
     return build()
 
 
 def fill(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], where: Path) -> None:
-    """Put tensors into a network, and log those that have no place in it."""
+    """Load tensors into a network, and log those that have no place in it."""
     take_weights(network, ours, unknown, where)
     left_out = sorted((ours.keys() - network.state_dict().keys()) | set(unknown))
     if left_out:
@@ -76,7 +76,7 @@ def fill(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], whe
 
 
 def take_weights(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], folder: Path) -> None:
-    """Fill a network; ValueError where tensors are missing, of another shape, or hold NaN or infinity."""
+    """Load tensors into a network; ValueError if any is missing, of another shape, or has NaN or infinity."""
     require_fit(network, ours, unknown, folder)
     wanted = network.state_dict().keys()
     broken = sorted(name for name in wanted if not ours[name].isfinite().all())
@@ -85,7 +85,7 @@ def take_weights(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[s
 
 
 def require_fit(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[str], folder: Path) -> None:
-    """Raise ValueError where tensors are missing or of another shape."""
+    """Raise ValueError if tensors are missing or of another shape."""
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)

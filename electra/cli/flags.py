@@ -1,4 +1,4 @@
-"""Flags, generated from the dataclasses of config/: a flag for each field."""
+"""Generate flags from the dataclasses of config/, one for each field."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from electra.config.base import ordered_fields
 
 STARTING_POINT = """
 
---preset {tiny,small,small++,base,large} (default small) sets all that follows, and --recipe {paper,fast} how it is
-trained (default paper; tiny: fast). So does --config FILE, the config.json of an earlier run. Flags come after."""
+--preset {tiny,small,small++,base,large} (default small) sets all defaults below, and --recipe {paper,fast} those of
+training (default paper; tiny: fast). --config FILE takes them from the config.json of an earlier run. Flags override
+them."""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     """Return the configuration that flags modify, and the other flags.
 
-    It is that of --preset NAME (default small), with the training of --recipe if given, or of --config FILE.
+    It comes from --preset NAME (default small), with the training of --recipe if given, or from --config FILE.
     """
     rest, named = [], {"--preset": "", "--recipe": "", "--config": ""}
     words = [part for word in words for part in (word.split("=", 1) if word.split("=")[0] in named else [word])]
@@ -32,7 +33,7 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
         else:
             rest.append(word)
     if named["--config"] and named["--recipe"]:
-        raise ValueError("--config says how that run was trained; leave --recipe out, or name a --preset instead")
+        raise ValueError("--config already sets the training; drop --recipe, or use --preset instead")
     if named["--config"]:
         return config_of_file(named["--config"]), rest
     name = named["--preset"] or "small"

@@ -65,7 +65,7 @@ def cost(found: Cost) -> Group:
         paper.add_row(name, value)
     header = f"ELECTRA preset [bold]{found.preset}[/bold], rows of {found.seq_length} tokens"
     return Group(
-        header, mine, "The paper counts otherwise (electra/cost/paper.py): compare within a table only.", paper
+        header, mine, "The paper counts differently (electra/cost/paper.py): compare within a table only.", paper
     )
 
 
@@ -85,7 +85,7 @@ def benchmark(figures: Mapping[str, Any]) -> Table:
 
 def tour(found: Tour) -> Group:
     """Return held-out texts with the words that the model marks, and the scores of the demo."""
-    parts: list[Any] = ["\nHeld-out text with two wrong words each; red is what the model marks.\n"]
+    parts: list[Any] = ["\nHeld-out text with two wrong words each; the model marks words in red.\n"]
     for text in found.texts:
         planted = ", ".join(word for word, is_wrong in zip(text.words, text.is_wrong, strict=True) if is_wrong)
         words = found.model.detect(text.text)

@@ -1,4 +1,4 @@
-"""Show the log of the package on standard error; standard output has only results."""
+"""Show the package's log on standard error; standard output is for results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rich.console import Console
 
 from electra.core.log import logger
 
-PROGRESS_SECONDS = 10.0  # between lines of progress if standard error is no terminal
+PROGRESS_SECONDS = 10.0  # between lines of progress if standard error is not a terminal
 
 
 class TerminalHandler(logging.Handler):
-    """Print messages, warnings in yellow; progress overwrites one line of a terminal, and is sparse in a file."""
+    """Print messages, warnings in yellow; progress overwrites one line on a terminal and is sparse in a file."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -39,14 +39,14 @@ class TerminalHandler(logging.Handler):
             self.console.print(message, markup=False, soft_wrap=True)
 
     def end_line(self) -> None:
-        """End an open line of progress, so that the next message has a line of its own."""
+        """End an open line of progress, so that the next message starts a new line."""
         if self.line_is_open:
             sys.stderr.write("\n")
             self.line_is_open = False
 
 
 def show_log() -> TerminalHandler:
-    """Send the log of the package to the terminal; a second call returns the handler of the first."""
+    """Send the package's log to the terminal; a second call returns the same handler."""
     found = next((handler for handler in logger.handlers if isinstance(handler, TerminalHandler)), None)
     handler = found or TerminalHandler()
     logger.addHandler(handler)

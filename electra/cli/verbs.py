@@ -35,7 +35,7 @@ class Verb(NamedTuple):
 
 
 def call(module: str, function: str) -> Callable[[Any], object]:
-    """Return a verb that calls a function of a module, and prints nothing."""
+    """Return a verb that calls a function of a module and prints nothing."""
     return lambda config: getattr(importlib.import_module(module), function)(config)
 
 

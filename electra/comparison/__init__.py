@@ -1,1 +1,1 @@
-"""Race pre-training methods at equal compute."""
+"""Compare pre-training methods at equal compute."""

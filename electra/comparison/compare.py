@@ -1,4 +1,4 @@
-"""The verb `compare`: train objectives, sharing modes or sizes at equal compute, and score them on the same masks."""
+"""The verb `compare`: train objectives, sharing modes or sizes at equal compute, and score them on the same text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from electra.checkpoints.locate import model_folder
-from electra.comparison.compute import budgeted, examined_steps
+from electra.comparison.budget import budgeted, examined_steps
 from electra.comparison.contestants import Contestant, read_contestants
 from electra.comparison.examination import Examination, examine, set_examination
 from electra.comparison.results import Result, cells, describe, figures, standings, title_of
@@ -41,18 +41,18 @@ from electra.training.device import choose_device
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
-PILOT_MINUTES = 1.0  # of training, to measure the speed of the first contestant if the budget is a time
+PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
 
 
 def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title: None) -> dict[str, Any]:
     """Train and examine the contestants; write report, figures and summary.json, and return the summary.
 
-    A second call continues; it reuses finished runs, also those of another set of contestants. `on_round` is called
-    after every seed with the rows of the table, its columns and its title.
+    A second call continues, and reuses finished runs even for another set of contestants. `on_round` is called after
+    every seed with the rows of the table, its columns and its title.
 
     Raises:
-        ValueError: a contestant, the budget or the data is invalid; nothing has been trained.
-        Interrupted: a signal stopped the current run, which has saved its state.
+        ValueError: a contestant, the budget or the data is invalid; raised before training.
+        Interrupted: a signal stopped the current run after it saved its state.
     """
     contestants = fitted(read_contestants(config), config)
     tasks = read_tasks(config.task)
@@ -60,7 +60,7 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     out = Path(config.out)
     with only_writer(out):
         flops = budget_in_flops(config, contestants[0])
-        # Find errors in any contestant before the first one trains for hours.
+        # Detect errors in every contestant before the first one trains for hours.
         runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
         results: list[Result] = []
         diverged: list[str] = []
@@ -69,10 +69,10 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
                 try:
                     results += race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
                 except FloatingPointError as error:
-                    logger.warning(f"{c.name} with seed {seed} is out of the comparison: {error}")
+                    logger.warning(f"{c.name} with seed {seed} diverged and is left out: {error}")
                     diverged.append(f"{c.name}, seed {seed}")
             if not results:
-                raise FloatingPointError(f"no run came to its end: {'; '.join(diverged)}. Lower the learning rate")
+                raise FloatingPointError(f"every run diverged: {'; '.join(diverged)}. Lower the learning rate")
             summary = publish(
                 config, contestants, runs, flops, results, diverged, on_round
             )  # each round is a complete comparison
@@ -90,14 +90,14 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
 
 
 def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
-    """Return the configuration with the sizes of the model it starts from, or with the vocabulary of the data."""
+    """Return the configuration with the sizes of its starting model, or with the vocabulary of the data."""
     if config.init in ("random", "corpus"):
         return fit_to_data(config, train, tokenizer)
     return fit_to_start(config, load_start(config.init), tokenizer)
 
 
 def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfig:
-    """Return the run of a contestant with a seed, which decides its rows and so its number of steps."""
+    """Return a contestant's run with a seed, which determines its rows and hence its number of steps."""
     seeded = c._replace(config=replace(c.config, seed=seed))
     return budgeted(seeded, loader_of(seeded.config), flops, points)
 
@@ -112,7 +112,7 @@ def loader_of(config: PretrainConfig) -> Loader:
 
 
 def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
-    """Return the FLOPs of every contestant; a time is converted by a speed that is measured once."""
+    """Return the budget in FLOPs; a time is converted by a measured speed."""
     amount, unit = read_budget(config.budget)
     if unit == "FLOPs":
         return amount
@@ -128,25 +128,25 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}")
         pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
-        if not times:  # killed after its last step, before writing the file below: its times are lost
+        if not times:  # killed between its last step and the write below, so its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)
         late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compilation and warm-up
         speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
-        # The median: near the end longer rows may follow the short ones and cause a compilation.
+        # The median, as longer rows may follow the short ones near the end and cause a compilation.
         write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
     return float(read_json(pilot / "speed.json")["tokens_per_second"])
 
 
 def key_of(config: PretrainConfig, points: int) -> str:
-    """Hash what identifies a run: its resolved configuration, its text, and the number of points."""
-    said = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
-    said |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
+    """Hash the resolved configuration, the text and the number of points, which identify a run."""
+    settings = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
+    settings |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def origins(config: PretrainConfig) -> dict[str, list[str]]:
-    """Return the hashes of external files a run depends on: the code of its objective, the models it starts from."""
+    """Return the hashes of external files that a run depends on: its objective's code and its starting models."""
     named = [] if config.init in ("random", "corpus") else config.init.split(",")
     named += [config.generator_folder] if config.generator_folder else []
     files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
@@ -166,7 +166,7 @@ def runs_of(config: CompareConfig) -> Path:
 def race(
     config: CompareConfig, name: str, run: PretrainConfig, tasks: Sequence[RaceTask], examination: Examination
 ) -> list[Result]:
-    """Train one contestant with one seed, unless that is done, and examine it at every point."""
+    """Train one contestant with one seed, unless already done, and examine it at every point."""
     folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / "report.html").exists():  # the last file of a run
@@ -177,15 +177,15 @@ def race(
     for number, step in enumerate(steps, 1):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
-        asked = tasks if number > config.points - (config.task_points or config.points) else ()
-        scores = scores_of(point, examination, run, asked)
+        due = tasks if number > config.points - (config.task_points or config.points) else ()
+        scores = scores_of(point, examination, run, due)
         per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
         results.append(Result(name, run.seed, number, step, tokens, tokens * per_token, scores))
     return results
 
 
 def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
-    """Return the folder of a run; an equal run under another name is found by its key."""
+    """Return the folder of a run, also if an equal run was made under another name."""
     return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
@@ -206,17 +206,17 @@ def keep_points(folder: Path, steps: list[int], data: str) -> Callable[[Trainer]
 def scores_of(
     point: Path, examination: Examination, run: PretrainConfig, tasks: Sequence[RaceTask]
 ) -> dict[str, float]:
-    """Return the scores of a saved point; each examination is made only once."""
+    """Return the scores of a saved point; scores on file are not measured again."""
     path = point / "scores.json"
     known: dict[str, dict[str, float]] = read_json(path) if path.exists() else {}
-    asked: dict[str, Callable[[], dict[str, float]]] = {
+    measures: dict[str, Callable[[], dict[str, float]]] = {
         f"held-out text {examination.fingerprint}": partial(examine_point, point, examination, run),
         **{f"task {task.written} {task.fingerprint}": partial(fine_tune, point, task, run) for task in tasks},
     }
     scores: dict[str, float] = {}
-    for name, ask in asked.items():
+    for name, measure in measures.items():
         if name not in known:
-            known[name] = ask()
+            known[name] = measure()
             write_json(path, known)
         scores |= known[name]
     return scores
@@ -224,7 +224,7 @@ def scores_of(
 
 @torch.compiler.set_stance("force_eager")
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
-    """Return the scores on held-out text, with a loss only if the head predicts a probability."""
+    """Return the scores on held-out text; the loss is included only if the head predicts a probability."""
     scores = examine(point / "model", examination, choose_device(run.device))
     if not find_objective(run.objective).traits.says_probability:
         scores.pop("disc_loss", None)
@@ -260,16 +260,16 @@ def publish(
         **provenance(),
     }
     write_json(out / "summary.json", summary)
-    pictures = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}
+    plots = {name: svg_of(figure) for name, figure in figures(results, contestants).items()}
     for old in out.glob("*_against_*.svg"):  # from another set of contestants
-        if old.stem not in pictures:
+        if old.stem not in plots:
             old.unlink()
-    for name, svg in pictures.items():
+    for name, svg in plots.items():
         with write_atomically(out / f"{name}.svg", "w") as file:
             file.write(svg)
     with write_atomically(out / "report.html", "w") as file:
         file.write(
-            page("A race at equal compute", f"<p>{title}</p>{table(['', *names], rows)}{''.join(pictures.values())}")
+            page("A race at equal compute", f"<p>{title}</p>{table(['', *names], rows)}{''.join(plots.values())}")
         )
     logger.info(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
     return summary

@@ -1,4 +1,4 @@
-"""Contestants: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
+"""Parse contestants: `electra`, `electra:share=none,generator_width=1`, `mlm:width=0.5,times=4`, `module:Class`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig
 from electra.core.log import logger
 from electra.objectives import find_objective
 
-# Fields that the comparison or the data decides.
+# Fields set by the comparison or the data.
 RESERVED = {"data", "out", "seed", "objective", "model", "train_steps", "max_tokens", "max_minutes", "vocab_size",
             "pad_token_id"}  # fmt: skip
-FOR_ALL = {"packed"}  # FLOPs are counted by tokens, without the padding
+FOR_ALL = {"packed"}  # FLOPs are counted by tokens, without padding
 
 
 class Contestant(NamedTuple):
-    """A configuration of pre-training under a name."""
+    """A named configuration of pre-training."""
 
     name: str  # as given on the command line
     config: PretrainConfig
-    times: float  # the budget of the others
+    times: float  # multiple of the budget
 
 
 def read_contestants(config: CompareConfig) -> list[Contestant]:
@@ -34,30 +34,30 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
     """
     require(config.preset in PRESETS, f"unknown preset {config.preset!r}; there are {', '.join(PRESETS)}")
     common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
-    require(times == 1, "times is a setting of one contestant: write it there")
+    require(times == 1, "times applies to one contestant; set it there")
     names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
     for name in names:
-        require(names.count(name) == 1, f"{name} races against itself: write each contestant once")
+        require(names.count(name) == 1, f"{name} is given twice; give each contestant once")
     return [read_contestant(name, common) for name in names]
 
 
 def read_contestant(name: str, common: PretrainConfig) -> Contestant:
     """Parse one contestant."""
-    objective, settings = parted(name)
+    objective, settings = split_name(name)
     find_objective(objective)
-    said = [setting.partition("=")[0] for setting in settings]
-    for field in said:
-        require(said.count(field) == 1, f"{name} says a field twice: write {field} once")
-        require(field not in FOR_ALL, f"{name}: {field} is for all: write it behind --settings")
+    given = [setting.partition("=")[0] for setting in settings]
+    for field in given:
+        require(given.count(field) == 1, f"{name}: {field} is given twice; give it once")
+        require(field not in FOR_ALL, f"{name}: {field} applies to all contestants; set it with --settings")
     config, times = changed(common, settings, name, objective=objective)
     if ":" in objective:
         logger.warning(
-            f"{name} is charged the FLOPs of electra with its generator: those of other objectives are unknown"
+            f"{name} is charged the FLOPs of electra with its generator, as those of other objectives are unknown"
         )
     return Contestant(name, config, times)
 
 
-def parted(name: str) -> tuple[str, list[str]]:
+def split_name(name: str) -> tuple[str, list[str]]:
     """Return the objective, which may be `module:Class`, and the settings after the last colon."""
     objective, _, rest = name.rpartition(":")
     known = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
@@ -99,7 +99,7 @@ def value_of(text: str, kind: Any, where: str) -> Any:
         require(not choices or text in choices, f"{where} is {text!r}; there are {', '.join(map(str, choices))}")
         return text
     if kind is bool:
-        require(text in ("true", "false"), f"{where} is true or false, not {text!r}")
+        require(text in ("true", "false"), f"{where} must be true or false, not {text!r}")
         return text == "true"
     try:
         number = kind(text)

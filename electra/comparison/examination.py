@@ -1,7 +1,7 @@
 """The examination: one held-out text, corrupted once, for all contestants.
 
-A discriminator says how likely each token was replaced. A masked language model is asked the same: one minus the
-probability it gives to the token with that token masked.
+A discriminator scores how likely each token was replaced. For a masked language model the score is one minus the
+token's probability when masked.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from electra.text.windows import ROWS
 from electra.training.seed import seed_all
 
 EXAMPLES = 256
-STRIDE = 7  # tokens masked together stand this far apart: 14 %, about what a masked language model is trained on
+STRIDE = 7  # every seventh token is masked: 14 %, close to the share in training
 
 
 class Examination(NamedTuple):
-    """What all contestants are asked."""
+    """Hold the corrupted text and planted errors that every contestant is scored on."""
 
-    config: PretrainConfig  # where the text is, and how much of it is masked
+    config: PretrainConfig  # for the data folder and `mask_prob`
     tokenizer: Tokenizer
     rows: list[list[int]]  # held-out examples with replaced tokens
     is_replaced: list[list[bool]]
@@ -49,13 +49,13 @@ class Examination(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """What an examination is known by: scores of another one are not to be compared with its."""
-        asked = repr((self.config.mask_prob, self.rows, self.is_replaced, self.planted))
-        return hashlib.sha256(asked.encode()).hexdigest()[:12]
+        """Return a hash of the examination; scores are comparable only under the same hash."""
+        content = repr((self.config.mask_prob, self.rows, self.is_replaced, self.planted))
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 class Unigram:
-    """A generator, as a session, that draws words as often as they occur: the same for everyone, and nobody's own."""
+    """Predict unigram frequencies at every position, so that no contestant's own generator is used."""
 
     outputs: tuple[str, ...] = ("logits",)
 
@@ -70,10 +70,7 @@ class Unigram:
 
 
 class ClozeSession:
-    """A masked language model, as a session, that answers what a discriminator is asked.
-
-    A token's logit is the log odds of one minus the probability that the model gives it with the token masked.
-    """
+    """Wrap a masked language model as a session that returns discriminator logits."""
 
     outputs: tuple[str, ...] = ("logits",)
 
@@ -82,7 +79,7 @@ class ClozeSession:
 
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
-        """Return the logits of all tokens, in STRIDE passes instead of one a token."""
+        """Return the logits of all tokens, in STRIDE passes instead of one per token."""
         device = next(self.network.parameters()).device
         ids, mask = (torch.from_numpy(inputs[name]).to(device) for name in ("input_ids", "attention_mask"))
         surprise = torch.zeros(ids.shape, device=device)
@@ -118,7 +115,7 @@ def set_examination(config: PretrainConfig, generator: str) -> Examination:
 
 
 def examine(folder: Path, examination: Examination, device: torch.device) -> dict[str, float]:
-    """The scores of the networks in a model folder; what a network cannot say is left out."""
+    """Return the scores of the networks in a model folder; omit those a network cannot give."""
     networks = [load_network(f).to(device) for f in (folder, folder / "generator") if (f / "config.json").exists()]
     predictor = next((network for network in networks if isinstance(network, MaskedLM)), None)
     loss = {"mlm_loss": mlm_loss(predictor, examination)} if predictor else {}
@@ -126,17 +123,17 @@ def examine(folder: Path, examination: Examination, device: torch.device) -> dic
 
 
 def detection(network: nn.Module, examination: Examination) -> dict[str, float]:
-    """How well a network finds what was replaced, and what was planted."""
+    """Return a network's detection scores on replaced tokens and planted errors."""
     assert isinstance(network, Discriminator | MaskedLM)
     t, longest = examination.tokenizer, open_examples(examination.config.data, "heldout").seq_length
     is_cloze = isinstance(network, MaskedLM)
     model = Detector(ClozeSession(network, t.mask_id) if is_cloze else TorchSession(network), t, longest)
-    said = [p for row in token_scores(model, examination.rows) for p in row]
+    scored = [p for row in token_scores(model, examination.rows) for p in row]
     truth = [yes for row in examination.is_replaced for yes in row]
-    scores = {} if is_cloze else {"disc_loss": float(log_loss(truth, said))}
-    scores["auc_replaced"] = float(roc_auc_score(truth, said))
+    scores = {} if is_cloze else {"disc_loss": float(log_loss(truth, scored))}
+    scores["auc_replaced"] = float(roc_auc_score(truth, scored))
     for kind, texts in examination.planted.items():
-        if texts:  # held-out text of thirty words in a row is needed
+        if texts:  # none if no held-out text has thirty words in a row
             found = measure(*word_scores(texts, t, lambda ids: model_scores(model, ids)))
             scores |= {f"auc_{kind}": found.auc, f"ap_{kind}": found.ap}
     return scores
@@ -144,7 +141,7 @@ def detection(network: nn.Module, examination: Examination) -> dict[str, float]:
 
 @torch.inference_mode()
 def mlm_loss(network: MaskedLM, examination: Examination) -> float:
-    """The mean negative log-likelihood of masked tokens of held-out text, the same for all."""
+    """Return the mean negative log-likelihood of masked held-out tokens; all networks get the same masks."""
     config, t = examination.config, examination.tokenizer
     heldout = open_examples(config.data, "heldout")
     loader = Loader(heldout, min(ROWS, len(heldout)), 0, t.sep_id, t.pad_id, t.special_ids, packed=False)

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from electra.comparison.contestants import Contestant, parted
-from electra.comparison.pictures import Curve, Sized, against_flops, against_size
+from electra.comparison.contestants import Contestant, split_name
+from electra.comparison.plots import Curve, Sized, against_flops, against_size
 from electra.comparison.statistics import Standing, standing
 from electra.config import PretrainConfig, to_dict
 from electra.cost.operations import generator_shape
@@ -29,7 +29,7 @@ class Result(NamedTuple):
 
 
 def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict[str, Standing]]:
-    """Return score -> contestant -> standing at the end, relative to the first contestant that has the score."""
+    """Return score -> contestant -> standing at the end, relative to the first contestant with that score."""
     end = max(r.point for r in results)
     found: dict[str, dict[str, Standing]] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
@@ -40,17 +40,17 @@ def standings(results: Sequence[Result], names: Sequence[str]) -> dict[str, dict
     return found
 
 
-def title_of(contestants: Sequence[Contestant], flops: float, seeds: int, diverged: Sequence[str] = ()) -> str:
+def title_of(contestants: Sequence[Contestant], flops: float, seeds: int, diverged: Sequence[str]) -> str:
     """Return the title of the table: the budget, the seeds, and the runs that diverged."""
-    more = ", more where it says times" if any(c.times != 1 for c in contestants) else ""
+    more = ", multiplied where times= is set" if any(c.times != 1 for c in contestants) else ""
     lost = f"; diverged: {', '.join(diverged)}" if diverged else ""
     if seeds == 1:
         return f"{flops:.3g} FLOPs each{more}; one seed: no spread, no test{lost}"
-    return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first in a row{lost}"
+    return f"{flops:.3g} FLOPs each{more}; {seeds} seeds, p of paired tests against the first with that score{lost}"
 
 
 def at(result: Result, name: str, point: int) -> bool:
-    """Tell whether a result is of this contestant and point."""
+    """Return whether a result belongs to this contestant and point."""
     return result.contestant == name and result.point == point
 
 
@@ -71,7 +71,7 @@ def cell(s: Standing | None) -> str:
 
 
 def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dict[str, Figure]:
-    """Return plots of every score against FLOPs and against the sizes in which contestants differ, by file stem."""
+    """Return plots of every score against FLOPs and against sizes in which contestants differ, by file stem."""
     drawn: dict[str, Figure] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
         stem = score.replace(" ", "_")
@@ -92,7 +92,7 @@ SIZES: dict[str, Any] = {
 
 
 def curves(results: Sequence[Result], score: str) -> dict[str, Curve]:
-    """Return contestant -> the FLOPs of each point, and the scores of all seeds there."""
+    """Return contestant -> the FLOPs at each point, and the scores of all seeds there."""
     found: dict[str, Curve] = {}
     for name in dict.fromkeys(r.contestant for r in results if score in r.scores):
         of = [r for r in results if r.contestant == name and score in r.scores]
@@ -103,7 +103,7 @@ def curves(results: Sequence[Result], score: str) -> dict[str, Curve]:
 
 
 def at_the_end(results: Sequence[Result], contestants: Sequence[Contestant], score: str, size: Any) -> list[Sized]:
-    """Return the contestants that have the size and the score; those that differ only in sizes are one method."""
+    """Return the final scores of contestants that have this size; those that differ only in sizes are one method."""
     end, found = max(r.point for r in results), []
     for c in contestants:
         scores = [r.scores[score] for r in results if at(r, c.name, end) and score in r.scores]
@@ -113,9 +113,9 @@ def at_the_end(results: Sequence[Result], contestants: Sequence[Contestant], sco
 
 
 def method(contestant: Contestant) -> str:
-    """Return the name of a contestant without the settings of size."""
+    """Return the name of a contestant without its size settings."""
     sizes = ("generator_width", "generator_depth", "hidden_size", "width", "num_attention_heads", "intermediate_size")
-    objective, settings = parted(contestant.name)
+    objective, settings = split_name(contestant.name)
     kept = [setting for setting in settings if setting.partition("=")[0] not in sizes]
     return objective + (":" + ",".join(kept) if kept else "")
 

@@ -1,4 +1,4 @@
-"""Tasks of a comparison: `FOLDER` with a train and a dev file, or `KIND=FOLDER`, as in `mnli=glue/MNLI`."""
+"""Parse the tasks of a comparison: `FOLDER` with a train and a dev file, or `KIND=FOLDER`, as in `mnli=glue/MNLI`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class RaceTask(NamedTuple):
 
     written: str
     name: str  # in the table
-    kind: str  # as electra.tasks finds it; auto: recognised from the train file
+    kind: str  # a name in electra.tasks; auto: recognised from the train file
     train: str
     dev: str
-    fingerprint: str  # of the files: a task with other files is another task
+    fingerprint: str  # hash of the files, so changed files are scored again
 
 
 def fingerprint_of(files: Sequence[Path]) -> str:
@@ -35,7 +35,7 @@ def read_tasks(written: tuple[str, ...]) -> list[RaceTask]:
     """Return the tasks, after reading the data of each.
 
     Raises:
-        ValueError: a task has no data or data that cannot be learned from, or two tasks have the same name.
+        ValueError: a task has missing or unusable data, or two tasks have the same name.
     """
     tasks = [read_task(each) for each in written]
     names = [task.name for task in tasks]
@@ -51,7 +51,7 @@ def read_task(written: str) -> RaceTask:
     if kind:
         find_task(kind)
     if kind in GLUE:  # the folder of the official data
-        require(Path(folder).is_dir(), f"{written}: there is no folder {folder}")
+        require(Path(folder).is_dir(), f"{written}: no such folder {folder}")
         files = sorted(path for path in Path(folder).iterdir() if path.is_file())
         return RaceTask(written, kind, kind, folder, folder, fingerprint_of(files))
     found = [list(Path(folder).glob(f"{split}.*")) for split in ("train", "dev")]
@@ -65,7 +65,7 @@ def read_task(written: str) -> RaceTask:
 
 
 def require_learnable(task: RaceTask) -> None:
-    """Raise ValueError if fine-tuning cannot use the files: this is found out before pre-training."""
+    """Raise ValueError if fine-tuning cannot use the files; call it before pre-training."""
     reader = find_task(recognise(task.train, {}) if task.kind == "auto" else task.kind)(columns={})
     train, dev = reader.read(task.train, "train"), reader.read(task.dev, "dev")
     require_as_many_texts(reader, train, dev)

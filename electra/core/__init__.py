@@ -1,1 +1,1 @@
-"""What every package uses: files, messages, errors, the hardware. No torch."""
+"""Code shared by all packages: files, messages, errors, hardware. No torch."""

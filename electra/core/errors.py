@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class WrongInput(ValueError):
-    """An input that a model cannot answer. The message repeats no part of it, so that a server may send it."""
+    """An input that a model cannot process. The message quotes none of it, so that a server may send it."""
 
     def __init__(self, number: int, needed: str) -> None:
         super().__init__(f"input {number}: give {needed}")
@@ -12,7 +12,7 @@ class WrongInput(ValueError):
 
 
 class Interrupted(RuntimeError):
-    """A run that was stopped by a signal and has saved its state."""
+    """A signal stopped a run, after it saved its state."""
 
 
 STOPPED, NOT_FINITE = 75, 4

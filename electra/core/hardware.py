@@ -13,15 +13,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Instruction sets decide the speed of a CPU: without bf16 products training is several times slower, and without int8
-# products a quantised model is no faster than the original.
+# Instruction sets determine the speed of a CPU: without bf16 products training is several times slower, and without
+# int8 products a quantised model is no faster than the original.
 INT8_PRODUCTS = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", *INT8_PRODUCTS)
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
 
 
 def provenance(*packages: str) -> dict[str, Any]:
-    """Return what every published figure must state; `packages` are added to PACKAGES."""
+    """Return the provenance that every published figure includes; `packages` are added to PACKAGES."""
     return {"hardware": hardware(), "versions": versions(*packages), "commit": commit()}
 
 
@@ -40,14 +40,14 @@ def hardware() -> dict[str, Any]:
 
 
 def instructions() -> list[str]:
-    """Return the INSTRUCTIONS that the processor has; none if the system does not list them."""
+    """Return the INSTRUCTIONS that the processor has; empty if the system does not list them."""
     flags = next((line.split() for line in cpuinfo() if line.startswith(("flags", "Features"))), [])
     return [name for name in INSTRUCTIONS if name in flags]
 
 
 @functools.cache
 def cpuinfo() -> list[str]:
-    """Return the lines of /proc/cpuinfo; none on other systems than Linux."""
+    """Return the lines of /proc/cpuinfo; empty on systems other than Linux."""
     file = Path("/proc/cpuinfo")
     return file.read_text().splitlines() if file.exists() else []
 
@@ -64,7 +64,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def commit(root: Path = Path(__file__).parents[2]) -> str:
-    """Return the commit of a source tree, with a + after changes; an empty string outside of a clone."""
+    """Return the commit of a source tree, with a + after changes; empty outside a clone."""
     if not (root / ".git").exists() or not shutil.which("git"):
         return ""
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import io
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-def escape(text: str) -> str:
-    """Escape text for HTML."""
-    return html.escape(text)
 
 
 def page(title: str, body: str) -> str:
@@ -37,7 +32,7 @@ td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; h
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of texts."""
+    """Return a table; cells are escaped."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"

@@ -1,4 +1,4 @@
-"""Messages and progress: the standard logger `electra`, which prints nothing until a handler is installed.
+"""Messages and progress, in the standard logger `electra`; it prints nothing until a handler is installed.
 
 The command line installs one (cli/terminal.py); a program may call `logging.basicConfig(level="INFO")`.
 """
@@ -13,7 +13,7 @@ logger.addHandler(logging.NullHandler())
 
 
 def show_progress(fields: Mapping[str, str]) -> None:
-    """Log `name value` pairs as progress, which a terminal shows on one line that it overwrites."""
+    """Log `name value` pairs as progress, which overwrites one line on a terminal."""
     line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
     logger.info(line, extra={"is_progress": True})
 

@@ -1,4 +1,4 @@
-"""Classes that a user names as `module:Class`."""
+"""Import classes that a user names as `module:Class`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def find_class(name: str, base: type[T], kind: str) -> type[T]:
-    """Import the subclass of `base` named `module:Class`; `kind` is its word in messages.
+    """Import the subclass of `base` named `module:Class`; `kind` describes it in messages.
 
     Raises:
-        ValueError: there is no such module, or no such class in it.
+        ValueError: the module or the class does not exist.
     """
     module, _, attribute = name.partition(":")
     try:

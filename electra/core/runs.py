@@ -1,4 +1,4 @@
-"""Read the metrics of a run: metrics.jsonl has one JSON object a line, of kind "train" or "eval"."""
+"""Read the metrics of a run: metrics.jsonl has one JSON object per line, of kind "train" or "eval"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files on disk: atomic writes, hashes, and locks that allow one writer a folder."""
+"""Files on disk: atomic writes, hashes, and locks that allow one writer per folder."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; ValueError if the content is of another type."""
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds no JSON object; it was altered")
+        raise ValueError(f"{path} does not hold a JSON object; it was altered")
     return content
 
 
@@ -113,7 +113,7 @@ def explained(error: OSError, path: Path) -> OSError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OSError(
             error.errno,
-            f"the disk is full; nothing half-written was left at {path}. Make room and run the same command again",
+            f"the disk is full; no partial file was left at {path}. Make room and run the same command again",
         )
     if error.errno in (errno.EACCES, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")

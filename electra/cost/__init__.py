@@ -1,1 +1,1 @@
-"""What training costs: operations, parameters, memory, time."""
+"""The cost of training: operations, parameters, memory, time."""

@@ -1,6 +1,6 @@
-"""Measure a machine: its matrix products and memory, and the training and inference of a preset.
+"""The verb `bench`: measure matrix products, memory, and the training and inference of a preset on this machine.
 
-M rows of vectors that a matrix multiplies, D_in and D_out its sides.
+A matrix [D_in, D_out] multiplies M vectors.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from electra.training.trainer import WARM_UP, Trainer
 
 FIRST_WORD, MASK = 1000, 103  # ids in BERT's vocabulary
 DIFFERENT_BATCHES = 8
-COPIED = 1 << 28  # bytes; more than any cache holds
+TIMED = 0.15  # seconds of calls to time a product
+COPIED = 1 << 28  # bytes; larger than any cache
 INFERENCE = ((1, 32), (1, 128), (32, 128))  # rows x tokens
 Matrix = tuple[int, int, int]  # M, D_in, D_out
 
@@ -49,7 +50,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     keep_freed_memory()
     logger.info(f"training {config.preset}, {rows} rows of {length} tokens on {device}")
     step, seconds_to_compile = training_step(run, random_rows(run.model.vocab_size, rows, length))
-    half = config.rounds // 2  # a shared machine's speed drifts: the products are timed between two halves
+    half = config.rounds // 2  # the speed of a shared machine drifts, so the products are timed between two halves
     times = windows(step, config.rounds - half, config.steps, device)
     memory = torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
     floor = matrix_seconds(run, rows * length, length, device, dtype)
@@ -82,7 +83,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
-    """Return the preset's run with one micro-batch a step, the tokens of a row, and the rows of the micro-batch."""
+    """Return the preset's run with one micro-batch per step, its row length in tokens, and its number of rows."""
     run, length = PRESETS[config.preset], config.seq_length or SEQ_LENGTHS[config.preset]
     limit = run.model.max_position_embeddings
     require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
@@ -100,9 +101,9 @@ def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
 def training_step(
     config: PretrainConfig, batches: list[Batch], capture: bool = True
 ) -> tuple[Callable[[], None], float]:
-    """Return the step that `electra pretrain` takes, on each of `batches` in turn, and the seconds of the first one.
+    """Return the step of `electra pretrain`, cycling through `batches`, and the seconds of the first step.
 
-    Without `capture`, kernels are launched on a GPU one by one.
+    `capture` allows CUDA graphs.
     """
     device = choose_device(config.device)
     objective = find_objective(config.objective)(config, MASK)
@@ -124,7 +125,7 @@ def training_step(
 
 
 class InTurn:
-    """A source of batches in place of the loader: a few of them, in turn."""
+    """Cycle through a few batches, in place of the loader."""
 
     def __init__(self, batches: list[Batch]) -> None:
         self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
@@ -135,7 +136,7 @@ class InTurn:
 
 
 def random_rows(vocab_size: int, rows: int, length: int) -> list[Batch]:
-    """Draw a few batches of random words, without padding."""
+    """Draw batches of random words, without padding."""
     generator = torch.Generator().manual_seed(0)
     first = min(FIRST_WORD, vocab_size // 2)
     return [
@@ -183,26 +184,26 @@ def matrix_seconds(config: PretrainConfig, tokens: int, length: int, device: tor
 
 
 def matrices(config: PretrainConfig, tokens: int, length: int) -> Counter[Matrix]:
-    """Return the weight matrices of a step, and how often each is multiplied by so many rows.
+    """Count the products of a step by shape.
 
-    The RTD head's last matrix is left out: it has one column.
+    The last matrix of the RTD head is omitted: it has one column.
     """
     counts: Counter[Matrix] = Counter()
     for network in networks(config):
-        parts, asked = network.parts, rows_asked(network, config, tokens, length)
-        for m in (*parts.projection.matrices, *parts.layers.matrices):
-            counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.asked)
-            counts[asked, m.d_in, m.d_out] += network.towers * m.asked
-        for m in parts.rtd_head.matrices if network.has_rtd_head else ():
+        sizes, requested = network.sizes, rows_requested(network, config, tokens, length)
+        for m in (*sizes.projection.matrices, *sizes.layers.matrices):
+            counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.last)
+            counts[requested, m.d_in, m.d_out] += network.towers * m.last
+        for m in sizes.rtd_head.matrices if network.has_rtd_head else ():
             counts[tokens, m.d_in, m.d_out] += m.d_out > 1
-        for m in parts.mlm_head.matrices if network.has_mlm_head else ():
-            counts[asked, m.d_in, m.d_out] += 1
+        for m in sizes.mlm_head.matrices if network.has_mlm_head else ():
+            counts[requested, m.d_in, m.d_out] += 1
     return +counts
 
 
-def rows_asked(network: Trained, config: PretrainConfig, tokens: int, length: int) -> int:
-    """Return how many of the tokens the last layer of a network computes: all, or as many slots as may be masked."""
-    return tokens if network.asked == 1 else tokens // length * max_masked(length, config.mask_prob)
+def rows_requested(network: Trained, config: PretrainConfig, tokens: int, length: int) -> int:
+    """Return how many tokens the last layer of a network computes: all, or the slots for masked tokens."""
+    return tokens if network.requested == 1 else tokens // length * max_masked(length, config.mask_prob)
 
 
 def attention_seconds(
@@ -211,22 +212,22 @@ def attention_seconds(
     """Time the products of queries with keys and of probabilities with values: two forward, four backward."""
     total = 0.0
     for network in networks(config):
-        asked = rows_asked(network, config, tokens, length) / tokens
-        for attention in network.parts.attention:
+        requested = rows_requested(network, config, tokens, length) / tokens
+        for attention in network.sizes.attention:
             size, seen = attention.width // attention.heads, int(attention.attended(length))
             q = torch.randn(tokens // length * attention.heads, length, size, device=device).to(dtype)
             p = torch.randn(q.shape[0], length, seen, device=device).to(dtype)
             k = q[:, :seen]
             scores, values = (median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, k.mT), (p, k)))
-            total += network.towers * attention.passes(asked) * (2 * scores + 4 * values)
+            total += network.towers * attention.passes(requested) * (2 * scores + 4 * values)
     return total
 
 
-def median_seconds(product: Callable[[], Any], device: torch.device, seconds: float = 0.15) -> float:
-    """Return the median seconds of a call, over as many calls as fit into `seconds`, at least three."""
+def median_seconds(product: Callable[[], Any], device: torch.device) -> float:
+    """Return the median seconds of a call, over the calls that fit into TIMED seconds, at least three."""
     product()
     times: list[float] = []
-    while sum(times) < seconds or len(times) < 3:
+    while sum(times) < TIMED or len(times) < 3:
         times += windows(product, 1, 1, device)
     return statistics.median(times)
 

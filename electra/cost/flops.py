@@ -1,8 +1,8 @@
-"""What a pre-training run costs: floating-point operations, parameters, memory, time.
+"""The verb `flops`: operations, parameters, memory and time of a pre-training run.
 
-There are two counts of operations. The paper's (paper.py) takes every operation of a forward pass, times two: compare
-it with the paper's tables. `flops_per_token` (operations.py) is today's rule, six operations for
-each weight that multiplies a token, plus attention: it compares runs, and gives the utilisation of a machine.
+There are two counts of operations. The paper's (paper.py) doubles every operation of a forward pass; use it with the
+paper's tables. `flops_per_token` (operations.py) follows today's rule of six operations for each weight that multiplies
+a token, plus attention; use it to compare runs and to compute utilisation.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from electra.core.log import duration
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 from electra.cost.paper import PAPER
 
-FLOPS_TIMED = 3e11  # of a step whose speed is measured on a CPU: a few seconds
+FLOPS_TIMED = 3e11  # of a timed step on a CPU, to take a few seconds
 
 
 class Cost(NamedTuple):
-    """What pre-training costs, as names and values to print."""
+    """The cost of pre-training, as names and values to print."""
 
     preset: str
     seq_length: int
@@ -29,7 +29,7 @@ class Cost(NamedTuple):
 
 
 def flops(config: FlopsConfig) -> Cost:
-    """Count what pre-training a preset costs: operations, parameters, memory and, if measured, time."""
+    """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
     name = config.preset
     require(name in PRESETS, f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     run, length = PRESETS[name], config.seq_length or SEQ_LENGTHS[name]
@@ -43,7 +43,7 @@ def flops(config: FlopsConfig) -> Cost:
 def describe(
     config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given"
 ) -> list[tuple[str, str]]:
-    """Return the cost of a run as names and values, with its time where a speed and its `source` are given."""
+    """Return the cost of a run as names and values, with its time if a speed is given; `source` labels it."""
     per_token = flops_per_token(config, seq_length)
     rows = config.micro_batch_size or min(128, config.train_batch_size)
     tokens = scheduled_tokens(config, seq_length)
@@ -66,7 +66,7 @@ def describe(
 
 
 def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
-    """Measure the tokens per second of a few training steps here, and say how; 0 without torch."""
+    """Measure tokens per second over three training steps; return it with its label, 0 without torch."""
     try:
         from electra.cost.bench import random_rows, training_step, windows
         from electra.training.device import choose_device

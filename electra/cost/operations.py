@@ -1,4 +1,4 @@
-"""What a training costs: operations, parameters and memory, from its objective and its backbone. No torch."""
+"""Operations, parameters and memory of training, from the objective and the backbone. No torch."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from electra.checkpoints.locate import masked_lm_folder, stated_backbone
 from electra.config import ElectraConfig, PretrainConfig
 from electra.config.objectives import traits_of
 from electra.core.storage import read_object
-from electra.models.matrices import Attention, Parts
+from electra.models.matrices import Attention, Sizes
 from electra.models.registry import architecture_of
 
 # -- the networks of a step --------------------------------------------------------------------------------------------
 
 
 class Trained(NamedTuple):
-    """A network of a training step, and how much of it is computed."""
+    """A network of a training step, and the shares of it that are computed."""
 
     part: Literal["encoder", "generator"]
     shape: ElectraConfig
-    asked: float  # share of the tokens that its last layer and its softmax compute
-    trained: float  # share of a training pass: a third for a forward pass alone
+    requested: float  # share of the tokens at its last layer and softmax
+    trained: float  # share of a training pass: a third for the forward pass alone
     towers: int = 1  # encoders of this shape
     has_rtd_head: bool = False
     has_mlm_head: bool = True
 
     @property
-    def parts(self) -> Parts:
-        """Return the sizes of one encoder and of its heads."""
-        return architecture_of(self.shape).parts(self.shape, self.towers)
+    def sizes(self) -> Sizes:
+        """Return the sizes of one encoder and its heads."""
+        return architecture_of(self.shape).sizes(self.shape, self.towers)
 
 
 def networks(config: PretrainConfig, done: float = 1.0) -> list[Trained]:
-    """Return the networks of a step, the main one first; shares are averages until `done` of the training."""
+    """Return the networks of a step, the main one first; shares are averages up to `done` of the training."""
     traits, generator = traits_of(config.objective), generator_shape(config)
     main, proposing = shares_of_training(config, done)
     predicts = traits.head != "rtd"
     predicted = 1.0 if traits.predicts == "all" else config.mask_prob
     found = [Trained("encoder", config.model, predicted if predicts else 1.0, main, 1, traits.head != "mlm", predicts)]
     if generator:
-        proposed = config.mask_prob if traits.generator_towers == 1 else 1.0  # several see no [MASK]
+        proposed = config.mask_prob if traits.generator_towers == 1 else 1.0  # several towers read no [MASK]
         found.append(Trained("generator", generator, proposed, proposing, traits.generator_towers))
     return found
 
 
-def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float, float]:
-    """Return the shares of a full training pass that the main network and the generator take, averaged until `done`."""
+def shares_of_training(config: PretrainConfig, done: float) -> tuple[float, float]:
+    """Return the main network's and the generator's mean shares of a full training pass, up to `done`."""
     if traits_of(config.objective).generator_alone_first:
         alone = min(1.0, config.generator_stage / done)
         return 1 - alone, alone + (1 - alone) / 3
@@ -55,7 +55,7 @@ def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float
 
 
 def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
-    """Return the generator's shape, from the configuration or from a folder; None where no network generates."""
+    """Return the generator's shape, from the configuration or from a folder; None without a generator network."""
     if traits_of(config.objective).generator == "none" or config.generator_kind in ("uniform", "unigram"):
         return None
     if config.generator_kind == "mlm":
@@ -68,38 +68,35 @@ def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
 # -- operations --------------------------------------------------------------------------------------------------------
 
 
-def flops_per_token(
-    config: PretrainConfig, seq_length: int, mean_attended: float | None = None, done: float = 1.0
-) -> dict[str, float]:
-    """Return the training operations per token of each part and in total, averaged until `done` of the training.
+def flops_per_token(config: PretrainConfig, seq_length: int, done: float = 1.0) -> dict[str, float]:
+    """Return the training operations per token of each part and in total, averaged up to `done` of the training.
 
     A token costs six operations for every weight of a matrix that multiplies it, two in a network that is not trained,
-    and 12 x hidden size x attended length for every layer; look-ups are free. Heads over the vocabulary and the layer
-    below them, except its queries, keys and values, are computed for some of the tokens only. The total is approximate
-    for two_stage with short rows. `mean_attended` is the mean length of the examples that share a row (default:
-    `seq_length`, one example a row).
+    and 12 x hidden size x attended length for every layer, with one example per row; look-ups are free. Heads over the
+    vocabulary and the layer below them, except its queries, keys and values, are computed for some of the tokens only.
+    The total is approximate for two_stage with short rows.
     """
-    attended = row_length(config, seq_length, done) if mean_attended is None else mean_attended
+    attended = row_length(config, seq_length, done)
     found = dict.fromkeys(("encoder", "generator", "projections", "rtd_head", "mlm_head"), 0.0)
     for network in networks(config, done):
-        parts, asked, encoders = network.parts, network.asked, network.trained * network.towers
-        layers = 6.0 * parts.layers.multiplications(asked) + attention_flops(parts.attention, attended, asked)
+        sizes, requested, encoders = network.sizes, network.requested, network.trained * network.towers
+        layers = 6.0 * sizes.layers.multiplications(requested) + attention_flops(sizes.attention, attended, requested)
         found[network.part] += encoders * layers
-        found["projections"] += encoders * 6.0 * parts.projection.multiplications()
+        found["projections"] += encoders * 6.0 * sizes.projection.multiplications()
         if network.has_rtd_head:
-            found["rtd_head"] += network.trained * 6.0 * parts.rtd_head.multiplications()
+            found["rtd_head"] += network.trained * 6.0 * sizes.rtd_head.multiplications()
         if network.has_mlm_head:
-            found["mlm_head"] += network.trained * 6.0 * asked * parts.mlm_head.multiplications()
+            found["mlm_head"] += network.trained * 6.0 * requested * sizes.mlm_head.multiplications()
     return {**found, "total": sum(found.values())}
 
 
-def attention_flops(attention: Sequence[Attention], length: float, asked: float) -> float:
+def attention_flops(attention: Sequence[Attention], length: float, requested: float) -> float:
     """Return the training operations per token of the products between tokens of an example."""
-    return sum(12.0 * a.passes(asked) * a.width * a.attended(length) for a in attention)
+    return sum(12.0 * a.passes(requested) * a.width * a.attended(length) for a in attention)
 
 
-def row_length(config: PretrainConfig, seq_length: int, done: float = 1.0) -> float:
-    """Return the tokens of a row, averaged until `done` of the training."""
+def row_length(config: PretrainConfig, seq_length: int, done: float) -> float:
+    """Return the tokens per row, averaged up to `done` of the training."""
     short = min(1.0, config.short_stage / done) if config.short_stage else 0.0
     return short * min(config.short_length, seq_length) + (1 - short) * seq_length
 
@@ -117,35 +114,35 @@ def parameter_counts(config: PretrainConfig) -> dict[str, int]:
     """Return the parameters of each part and in total; shared ones count once, and `encoder` includes `embeddings`."""
     main, *generators = networks(config)
     counts = {
-        "embeddings": main.parts.embeddings.parameters,
-        "encoder": main.parts.embeddings.parameters + main.parts.body,
-        "rtd_head": main.parts.rtd_head.parameters * main.has_rtd_head,
+        "embeddings": main.sizes.embeddings.parameters,
+        "encoder": main.sizes.embeddings.parameters + main.sizes.body,
+        "rtd_head": main.sizes.rtd_head.parameters * main.has_rtd_head,
         "generator": sum(generator_parameters(config, generator) for generator in generators),
-        "mlm_head": sum(n.parts.mlm_head.parameters for n in (main, *generators) if n.has_mlm_head),
+        "mlm_head": sum(n.sizes.mlm_head.parameters for n in (main, *generators) if n.has_mlm_head),
     }
     return {**counts, "total": sum(counts.values()) - counts["embeddings"]}
 
 
 def generator_parameters(config: PretrainConfig, generator: Trained) -> int:
-    """Return the parameters of a generator that the main network does not have, without its head."""
-    body = 0 if config.share == "all" else generator.towers * generator.parts.body
-    tables = generator.parts.embeddings.parameters if config.share in ("none", "gdes") else 0
+    """Return the generator's parameters that the main network does not share, without its head."""
+    body = 0 if config.share == "all" else generator.towers * generator.sizes.body
+    tables = generator.sizes.embeddings.parameters if config.share in ("none", "gdes") else 0
     baseline = generator.shape.hidden_size + 1 if traits_of(config.objective).generator_baseline else 0
     return body + tables + baseline
 
 
 def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str, int]:
-    """Return the bytes of training state in fp32, exact, and an estimate of the activations kept for the backward pass.
+    """Return the exact bytes of training state in fp32, and an estimate of the activations kept for the backward pass.
 
-    `rows` are those of one micro-batch. Logits over the vocabulary are kept in three fp32 copies. Precision "auto" is
+    `rows` is the size of a micro-batch. Logits over the vocabulary are kept in three fp32 copies. Precision "auto" is
     counted as bf16.
     """
     parameters = parameter_counts(config)["total"]
     predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
     main, *generators = networks(config)
-    kept = kept_values(main.parts, main.asked)
+    kept = kept_values(main.sizes, main.requested)
     if config.generator_kind == "mlm":  # a frozen generator has no backward pass
-        kept += sum(generator.towers * kept_values(generator.parts, predicted) for generator in generators)
+        kept += sum(generator.towers * kept_values(generator.sizes, predicted) for generator in generators)
     value_bytes = 4 if config.precision == "fp32" else 2
     logits = predicted * config.model.vocab_size * 3 * 4
     parts = {
@@ -157,10 +154,10 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     return {**parts, "total": sum(parts.values())}
 
 
-def kept_values(parts: Parts, asked: float) -> float:
+def kept_values(sizes: Sizes, requested: float) -> float:
     """Estimate the values per token that the layers of an encoder keep for the backward pass.
 
-    They are the input and the output of every matrix and one more vector a layer, but no attention matrix.
+    These are the input and output of every matrix and one more vector per layer, but no attention matrix.
     """
-    matrices = sum(m.passes(asked) * (m.d_in + m.d_out) for m in parts.layers.matrices)
-    return matrices + sum(a.passes(asked) * a.width for a in parts.attention)
+    matrices = sum(m.passes(requested) * (m.d_in + m.d_out) for m in sizes.layers.matrices)
+    return matrices + sum(a.passes(requested) * a.width for a in sizes.attention)

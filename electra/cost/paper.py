@@ -1,6 +1,6 @@
 """Training operations of the paper's models, as google-research's flops_computation.py prints them.
 
-It counts every operation of a forward pass, times two, so its figures compare with each other only.
+It doubles every operation of a forward pass, so its figures are comparable only with each other.
 """
 
 PAPER = {

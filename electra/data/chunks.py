@@ -1,4 +1,4 @@
-"""Turn a chunk of documents into shards: the unit of work of a process, and the unit that a restart can skip."""
+"""Turn chunks of documents into shards. A chunk is the unit of work of a process, and what a restart can skip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPLITS = ("train", "heldout")
 
 @dataclass(frozen=True)
 class Chunk:
-    """Whole documents, each its lines joined by newlines, in UTF-8."""
+    """Whole documents in UTF-8, each with its lines joined by newlines."""
 
     index: int
     documents: list[bytes]
@@ -36,7 +36,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The settings that decide the shards of a chunk."""
+    """The settings that determine the shards of a chunk."""
 
     folder: Path
     seq_length: int
@@ -46,7 +46,7 @@ class Recipe:
 
 
 def cut_chunks(documents: Iterable[list[str]]) -> Iterator[Chunk]:
-    """Gather documents into chunks that grow with the corpus: a large one has hundreds of shards, not ten thousand."""
+    """Gather documents into chunks that grow with the corpus, so that a large one has hundreds, not thousands."""
     index = size = 0
     gathered: list[bytes] = []
     for lines in documents:
@@ -68,7 +68,7 @@ def hash_of(documents: list[bytes]) -> str:
 
 
 def sidecar(folder: Path, index: int) -> Path:
-    """Return the path of the note that a chunk is done."""
+    """Return the path of the note that marks a chunk as done."""
     return folder / "chunks" / f"{index:05d}.json"
 
 
@@ -102,7 +102,7 @@ def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any
 def pack_chunk(
     chunk: Chunk, cache: WordCache, recipe: Recipe
 ) -> tuple[dict[str, tuple[list[np.ndarray], list[int]]], dict[str, int]]:
-    """Return for each split the token ids of each document and the length of each example, then the counts so far."""
+    """Return each split's token ids by document and lengths by example, and the counts so far."""
     tokenizer = cache.tokenizer
     rng = random.Random(f"{recipe.seed} {chunk.index}")
     packer = Packer(recipe.seq_length, tokenizer.cls_id, tokenizer.sep_id, rng, carry=recipe.packing != "paper")
@@ -122,7 +122,7 @@ def pack_chunk(
 
 
 def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, list[list[int]]]]:
-    """Yield documents with the ids of their lines; many are tokenised at once."""
+    """Yield documents with the ids of their lines; tokenise them in batches."""
     gathered: list[bytes] = []
     size = 0
     for index, document in enumerate(documents):
@@ -136,7 +136,7 @@ def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, l
 
 
 def is_heldout(document: bytes, share: float) -> bool:
-    """Decide by the hash of the text alone: the order of documents has no influence, and duplicates share a split."""
+    """Decide by the hash of the text alone, so that the order does not matter and duplicates share a split."""
     return int.from_bytes(hashlib.blake2b(document, digest_size=8).digest(), "big") < share * 2**64
 
 
@@ -146,14 +146,14 @@ _worker: dict[str, Any] = {}
 
 
 def start_worker(recipe: Recipe) -> None:
-    """Initialise a worker process: load the tokeniser once, and end when the parent process does."""
+    """Initialise a worker process: load the tokeniser once, and exit when the parent process does."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     _worker.update(recipe=recipe, cache=WordCache(load_tokenizer(recipe.folder)))
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def end_with_parent() -> None:
-    """Exit as soon as the parent process has ended: an orphan would write into the folder of a restart."""
+    """Exit when the parent process ends, as an orphan would write into the folder of a restart."""
     parent = parent_process()
     if parent is not None:
         parent.join()

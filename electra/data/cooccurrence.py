@@ -1,4 +1,4 @@
-"""Word vectors from the counts of neighbouring tokens, before any training.
+"""Compute word vectors from counts of neighbouring tokens, to initialise embeddings.
 
 V is the size of the vocabulary. Counts are sparse: a vocabulary of 30,000 takes seconds.
 """
@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 Floats = NDArray[np.float64]
 WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour and its weight
-MAX_TOKENS = 20_000_000  # more text hardly changes the vectors
+MAX_TOKENS = 20_000_000  # more text barely changes the vectors
 
 
 def unigram_probabilities(tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int]) -> Floats:
@@ -26,7 +26,7 @@ def unigram_probabilities(tokens: NDArray[np.integer], vocab_size: int, special_
 def word_vectors(
     tokens: NDArray[np.integer], vocab_size: int, special_ids: Collection[int], width: int, seed: int
 ) -> Floats:
-    """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], unit scale."""
+    """Factor the positive pointwise mutual information of tokens and their neighbours: [V, width], of unit scale."""
     from sklearn.utils.extmath import randomized_svd  # imported here, as it takes 120 MB
 
     blocks = []
@@ -36,8 +36,8 @@ def word_vectors(
     U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
     vectors = (vectors - vectors.mean(0)) / vectors.std()
-    # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would remove
-    # all of the difference.
+    # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would make
+    # them equal.
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     typical = np.sqrt(width)
     return vectors * typical / (lengths + 0.3 * typical)

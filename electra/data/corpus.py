@@ -1,4 +1,4 @@
-"""The sources of a corpus: files, folders, standard input, data sets; read as documents in bounded memory."""
+"""Read the sources of a corpus (files, folders, standard input, data sets) as documents in bounded memory."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from electra.text.records import READERS, Opened
 from electra.text.sources import decoded, file_format, find_files, open_bytes, undecodable
 from electra.text.splits import stream_data_set
 
-RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # a document each; any other format is text
-SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, to detect changes: of up to 1 MiB, all of it
+RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
+SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, to detect changes; files up to 1 MiB are read in full
 
 
 class Corpus:
-    """The documents of all sources, one after the other; it can be iterated any number of times."""
+    """The documents of all sources in order; can be iterated any number of times."""
 
     def __init__(self, config: PrepareConfig, stdin: Path | None = None) -> None:
-        """Find the files. `stdin` is the path of the copy of standard input, needed if "-" is a source."""
+        """Find the files. `stdin` is a file with a copy of standard input, required if "-" is a source."""
         check_encoding(config.encoding)
         self.config = config
         self.parts: list[str | Path] = []
@@ -31,7 +31,7 @@ class Corpus:
         self.bytes_read = 0
 
     def parts_of(self, source: str, stdin: Path | None) -> list[str | Path]:
-        """Return the files of a source, those of the output left out, or its name if it is no file."""
+        """Return the files of a source outside the output folder, or its name if it is not a file."""
         if source == "python-docs" or source.startswith("hf:"):
             return [source]
         if source == "-":
@@ -46,7 +46,7 @@ class Corpus:
         return {str(part): part.stat().st_size for part in self.parts if isinstance(part, Path)}
 
     def fingerprint(self) -> str:
-        """Hash samples of every file: detects changed text of the same size without reading all of it."""
+        """Hash samples of every file, to detect changed text of the same size without reading all of it."""
         found = hashlib.sha256()
         for name, size in self.file_sizes().items():
             with open(name, "rb") as file:
@@ -57,7 +57,7 @@ class Corpus:
 
     @functools.cached_property
     def total_bytes(self) -> int | None:
-        """The final value of `bytes_read`; None if a source is no file."""
+        """The final value of `bytes_read`; None if a source is not a file."""
         return sum(self.file_sizes().values()) if all(isinstance(part, Path) for part in self.parts) else None
 
     def __iter__(self) -> Iterator[Document]:
@@ -86,7 +86,7 @@ class Corpus:
 def check_encoding(encoding: str) -> None:
     """Raise ValueError for an encoding that Python does not know."""
     try:
-        "".encode(encoding)  # also refuses a codec of bytes, such as hex
+        "".encode(encoding)  # also rejects a bytes codec, such as hex
     except LookupError:
         raise ValueError(
             f"unknown encoding {encoding!r}; examples are utf-8, latin-1, cp1252, utf-16, gb18030"

@@ -1,4 +1,4 @@
-"""Documents: lists of lines, grouped from the lines of a text or made of one record each."""
+"""Documents, as lists of lines: grouped from the lines of a text, or one per record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_LINE = 1 << 16  # characters; longer lines come in pieces
 LARGEST_DOCUMENT = 8 << 20  # characters; a larger one is split
 Document = list[str]
-Piece = tuple[str, bool]  # a line or a part of one, and whether the line ends with it
+Piece = tuple[str, bool]  # a line or a part of one, and whether it ends the line
 
 
 def group(pieces: Iterable[Piece], boundary: str) -> Iterator[Document]:
@@ -68,8 +68,8 @@ def text_pieces(file: IO[str], path: Path, errors: str) -> Iterator[Piece]:
             yield piece.replace("\0", "\ufffd"), ends
         else:
             raise ValueError(
-                f"{path} looks binary: a zero byte at byte {zero_byte(path)}. Leave the file out, name its --encoding "
-                "(utf-16 has such bytes), or say --errors replace"
+                f"{path} looks binary: a zero byte at byte {zero_byte(path)}. Leave the file out, set its --encoding "
+                "(utf-16 has such bytes), or use --errors replace"
             )
 
 
@@ -82,11 +82,11 @@ def record_documents(records: Iterable[Record], config: PrepareConfig) -> Iterat
         if text is None:
             continue
         if not isinstance(text, str):
-            raise ValueError(f"{where}: the text is a {type(text).__name__}; name another --text-column")
+            raise ValueError(f"{where}: the text is a {type(text).__name__}; choose another --text-column")
         if bad := NOT_TEXT.search(text):
             if config.errors == "strict":
                 raise ValueError(
-                    f"{where}: U+{ord(bad[0]):04X} is not text; mend it, or say --errors replace to put U+FFFD"
+                    f"{where}: U+{ord(bad[0]):04X} is not text; fix it, or use --errors replace to put U+FFFD"
                 )
             text = NOT_TEXT.sub("\ufffd", text)
         yield from group(line_pieces(io.StringIO(text, newline=None)), "file")

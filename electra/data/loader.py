@@ -1,7 +1,7 @@
-"""Batches of a step from examples on disk, as a pure function of (seed, step, stage).
+"""Build the batches of a step from examples on disk, as a pure function of (seed, step, stage).
 
 There is no iterator state: step 1,000,000 is built as fast as step 0, and a resumed run reads the same text as an
-uninterrupted one, on any number of processes.
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Rows(NamedTuple):
 
 
 class Loader:
-    """Reads rows of `seq_length` slots, `batch_size` per step.
+    """Read rows of `seq_length` slots, `batch_size` per step.
 
-    packed: put several whole examples into a row where they fit; otherwise one example per row.
-    short_stage: share of the training, at its start, in which rows are cut into pieces of `short_length` slots.
+    packed: fit several whole examples into a row; otherwise one example per row.
+    short_stage: share of the training, at its start, with rows cut into pieces of `short_length` slots.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Loader:
         )
 
     def row(self, number: int) -> list[NDArray[np.integer]]:
-        """Return the examples of the `number`th row that training reads, counted from the start of the first epoch."""
+        """Return the examples of the `number`th row of training, counted from the start of the first epoch."""
         epoch, place = divmod(number, self.num_rows)
         rows = self.epoch(epoch)
         row = rows.order[place]
@@ -105,7 +105,7 @@ class Loader:
 def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
     """Cut rows into pieces for faster attention, which stays within a piece: [B, L] -> [B L / length, length].
 
-    Tokens keep their position ids, so that all positions of a row are trained. A shorter last piece is padded.
+    Tokens keep their position ids, so that training covers all positions. A shorter last piece is padded.
     """
     missing = -batch.input_ids.shape[1] % length
     ids = F.pad(batch.input_ids, (0, missing), value=pad_id)
@@ -115,8 +115,8 @@ def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
 def pack(lengths: Ints, seq_length: int) -> Ints:
     """Assign examples, sorted by length, to rows: [examples] -> row of each.
 
-    Best fit by counting: a row starts with the longest example left, and takes the longest that still fits until none
-    does. All rows with the same lengths are made at once, so the cost hardly grows with the number of examples.
+    Best fit by counting: a row starts with the longest example left and takes the longest that still fits until none
+    does. Rows with the same lengths are made at once, so the cost barely grows with the number of examples.
     """
     left = np.bincount(lengths, minlength=seq_length + 1)
     rows_by_length: list[list[Ints]] = [[] for _ in left]
@@ -134,7 +134,7 @@ def pack(lengths: Ints, seq_length: int) -> Ints:
 
 
 def best_fit(left: Ints, longest: int, seq_length: int) -> list[int]:
-    """Return the lengths in one row: `longest`, then repeatedly the longest of those left that fits."""
+    """Return the lengths in one row: `longest`, then repeatedly the longest remaining one that fits."""
     pattern, space = [longest], seq_length - longest
     for n in range(min(longest, space), 0, -1):
         while n <= space and left[n] > pattern.count(n):

@@ -6,11 +6,11 @@ import random
 from collections.abc import Iterator
 
 Ids = list[int]
-UNBOUNDED = 100_000  # stands for "no limit" of the first segment, as in the released code
+UNBOUNDED = 100_000  # no limit for the first segment, as in the released code
 
 
 class Packer:
-    """Cut one document after the other into examples; the target length is kept across documents, as released."""
+    """Cut documents into examples; the target length carries over from one document to the next, as released."""
 
     def __init__(self, seq_length: int, cls_id: int, sep_id: int, rng: random.Random, carry: bool) -> None:
         self.seq_length = seq_length
@@ -21,7 +21,7 @@ class Packer:
         self.target_length = seq_length
 
     def pack(self, lines: list[Ids]) -> list[Ids]:
-        """Return the examples of one document. With `carry` they hold all of its tokens, in order."""
+        """Return the examples of one document; with `carry` they contain all its tokens in order."""
         examples: list[Ids] = []
         sentences: list[Ids] = []
         size = 0
@@ -35,7 +35,7 @@ class Packer:
         return examples
 
     def pieces(self, lines: list[Ids]) -> Iterator[Ids]:
-        """Yield lines cut to the length of an example, so that the rest that is carried over stays short."""
+        """Yield lines cut to the length of an example, so that the carried rest stays short."""
         longest = self.seq_length - 2
         for line in lines:
             if len(line) <= longest:
@@ -44,7 +44,7 @@ class Packer:
                 yield from (line[start : start + longest] for start in range(0, len(line), longest))
 
     def emit(self, sentences: list[Ids], examples: list[Ids]) -> tuple[list[Ids], int]:
-        """Append an example; return the tokens that did not fit, by segment, and their number."""
+        """Append an example; return the tokens that did not fit, by segment, and their count."""
         first, second = self.divide(sentences)
         kept_first = first[: self.seq_length - 2]
         kept_second = second[: max(0, self.seq_length - len(first) - 3)]
@@ -58,13 +58,13 @@ class Packer:
         return left, sum(map(len, left))
 
     def divide(self, sentences: list[Ids]) -> tuple[Ids, Ids]:
-        """Split sentences between the two segments, or put all of them in the first in one of ten examples."""
+        """Split sentences between two segments; in one of ten examples, put all of them in the first."""
         target = UNBOUNDED if self.rng.random() < 0.1 else (self.target_length - 3) // 2
         first: Ids = []
         second: Ids = []
         for sentence in sentences:
-            # The released code may put a later, shorter sentence in the first segment. With `carry` the text stays in
-            # order.
+            # The released code may put a later, shorter sentence in the first segment. With `carry` the text
+            # stays in order.
             closed = self.carry and bool(second)
             fits = not first or len(first) + len(sentence) < target
             if not closed and (fits or (not second and len(first) < target and self.rng.random() < 0.5)):

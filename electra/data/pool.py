@@ -18,7 +18,7 @@ WORTH_A_POOL = 4_000_000  # bytes of sources below which starting processes cost
 
 
 def number_of_workers(wanted: int, total_bytes: int | None) -> int:
-    """Return the number asked for; by default the number of cores, or one for a small corpus."""
+    """Return `wanted`; 0 means the number of cores, or one for a small corpus."""
     if wanted:
         return wanted
     small = total_bytes is not None and total_bytes < WORTH_A_POOL
@@ -28,7 +28,7 @@ def number_of_workers(wanted: int, total_bytes: int | None) -> int:
 def in_processes(
     chunks: Iterator[Chunk], tokenizer: Tokenizer, recipe: Recipe, workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Write chunks in worker processes and yield their notes in order; two chunks more than workers are in flight."""
+    """Write chunks in worker processes and yield their notes in order; at most workers + 2 chunks are in flight."""
     if workers == 1:
         cache = WordCache(tokenizer)
         for chunk in chunks:
@@ -47,7 +47,7 @@ def in_processes(
             yield waiting.popleft().result()
     except BrokenProcessPool:
         raise ValueError(
-            "a worker process died: most likely out of memory (fewer --num-workers need less); or, if this was called "
+            "a worker process died, most likely out of memory (fewer --num-workers need less); or, if this was called "
             'from a script, the script lacks `if __name__ == "__main__":`'
         ) from None
     finally:

@@ -45,7 +45,7 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
     folder = Path(config.out)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; choose another --out")
-    corpus = Corpus(config, stdin=folder / "stdin.partial")  # a wrong source is found before anything is written
+    corpus = Corpus(config, stdin=folder / "stdin.partial")  # raises for a wrong source before anything is written
     try:
         with only_writer(folder):
             return prepare_folder(config, corpus, folder)
@@ -78,7 +78,7 @@ def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[
 
 
 def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
-    """Raise ValueError if a folder holds files of others."""
+    """Raise ValueError if a folder holds unrelated files."""
     foreign = [path.name for path in folder.iterdir() if path.name not in OWN_FILES and path.name[0] != "."]
     if foreign and not (folder / "prepare.json").is_file():
         raise ValueError(
@@ -87,7 +87,7 @@ def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
 
 
 def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError naming the differences to an earlier preparation, unless that finished no chunk."""
+    """Raise ValueError with the differences from an earlier preparation, unless that finished no chunk."""
     path = folder / "prepare.json"
     if not path.is_file():
         return
@@ -97,11 +97,11 @@ def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
     if not changed:
         return
     if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():
-        logger.info(f"{folder}: an earlier, different preparation finished nothing; this one begins anew")
-        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # of the earlier preparation, as its vocabulary
+        logger.info(f"{folder}: an earlier, different preparation finished nothing; starting over")
+        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # its tokeniser
         return
-    said = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
-    raise ValueError(f"{folder} was prepared differently: {said}. Choose another --out, or remove the folder")
+    differences = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
+    raise ValueError(f"{folder} was prepared differently: {differences}. Choose another --out, or remove the folder")
 
 
 def short(value: Any) -> str:
@@ -111,7 +111,7 @@ def short(value: Any) -> str:
 
 
 def copy_stdin(path: Path) -> None:
-    """Copy standard input to a file: it is read twice, which a pipe does not allow."""
+    """Copy standard input to a file, as it is read twice."""
     with write_atomically(path) as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
 
@@ -120,7 +120,7 @@ def copy_stdin(path: Path) -> None:
 
 
 def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokenizer:
-    """Return the tokeniser of an earlier run in this folder; otherwise load or train one, and save it."""
+    """Return the tokeniser of an earlier call for this folder; otherwise load or train one, and save it."""
     if (folder / "tokenizer_config.json").is_file():  # the last file that `save` writes
         return load_tokenizer(folder)
     if config.tokenizer in TRAINABLE:
@@ -134,7 +134,7 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
 
 
 def training_lines(corpus: Corpus) -> list[str]:
-    """Return the lines of every nth document, TRAINING_BYTES at most, with n chosen to sample the whole corpus."""
+    """Return the lines of every nth document, at most TRAINING_BYTES, with n chosen to sample the whole corpus."""
     text_bytes = sum(
         size * (1 if name.endswith((".txt", ".jsonl", ".csv", ".tsv")) else COMPRESSION)
         for name, size in corpus.file_sizes().items()
@@ -202,7 +202,7 @@ def finish(folder: Path, manifest: dict[str, Any]) -> None:
     write_json(folder / "manifest.json", manifest)
     wanted = {shard_file(folder, entry["name"], kind) for s in SPLITS for entry in manifest[s] for kind in KINDS}
     for path in (*folder.glob("*.npy"), *folder.glob(".*.partial")):
-        if path not in wanted:  # from before an interruption, of text that has changed since
+        if path not in wanted:  # of an interrupted call, whose text has changed since
             path.unlink()
     shutil.rmtree(folder / "chunks")
     (folder / "stdin.partial").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A corpus on every machine: the documentation of the Python installation, read without importing the packages."""
+"""A corpus on every machine: the documentation of the Python installation, read without imports."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SKIPPED = {
     "dist-packages",
     "__pycache__",
 }
-# Packages with long explanations come first; the others follow by name, up to MOST_BYTES in all.
+# Packages with long explanations come first; others follow by name, up to MOST_BYTES in total.
 PREFERRED = ("sympy", "networkx", "numpy", "scipy", "sklearn", "matplotlib", "pandas", "torch", "transformers")
 
 
-@functools.cache  # read twice: for the vocabulary, then for the shards
+@functools.cache  # read twice, for the vocabulary and for the shards
 def python_docs() -> tuple[Document, ...]:
-    """Return some 15 MB of documents; it takes ten seconds."""
+    """Return about 15 MB of documents, in ten seconds."""
     return tuple(within_limits())
 
 
 def within_limits() -> Iterator[Document]:
-    """Yield the documents of all packages without duplicates, MOST_BYTES_A_PACKAGE of each package at most."""
+    """Yield the documents of all packages without duplicates, at most MOST_BYTES_A_PACKAGE of each."""
     seen: set[int] = set()
     total = 0
     for documents in packages():
@@ -60,7 +60,7 @@ def within_limits() -> Iterator[Document]:
 
 
 def packages() -> Iterator[Iterator[Document]]:
-    """Yield the documents of the language reference, of the standard library, then of each installed package."""
+    """Yield the documents of the language reference, the standard library, and each installed package."""
     yield language_topics()
     yield documents_under(Path(sysconfig.get_path("stdlib")))
     installed = Path(sysconfig.get_path("purelib"))

@@ -1,4 +1,4 @@
-"""What `prepare` tells its user: progress, a summary, and warnings about text that is unlikely to be as intended."""
+"""Log the progress of `prepare`, a summary, and warnings about suspicious text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from electra.data.corpus import Corpus
 
 
 class Progress:
-    """How much of a corpus has been read, and at what speed."""
+    """Show the share of a corpus read so far, and the speed."""
 
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
@@ -47,12 +47,12 @@ def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
     """Yield a message for each suspicious figure, with its likely cause and a remedy."""
     if manifest["share_unknown"] > 0.05:
         yield (
-            f"{manifest['share_unknown']:.0%} of the tokens are unknown: the vocabulary is of another language or "
+            f"{manifest['share_unknown']:.0%} of the tokens are unknown: the vocabulary is for another language or "
             "script. Train one (--tokenizer wordpiece) or choose one that fits"
         )
     if manifest["share_kept"] < 0.9:
         yield (
-            f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper throws away the part of a long "
+            f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper drops the part of a long "
             "line that does not fit an example. Break lines at sentences, or use --packing two-segment"
         )
     if manifest["share_padding"] > 0.4:

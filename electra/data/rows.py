@@ -1,7 +1,7 @@
-"""Examples of a task packed into rows, several per row, so that almost nothing is computed for padding.
+"""Pack several examples of a task per row, so that little is computed for padding.
 
-N examples, B rows, L slots per row, T tokens of the longest example. L is T, or 128 if T is less
-and there are that many tokens.
+N examples, B rows, L slots per row, T tokens of the longest example. L is T, or 128 if T is smaller and there are as
+many tokens.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MIN_ROW = 128  # slots of a row, unless all examples together have fewer tokens
 
 
 class Encoded(Protocol):
-    """An example as the network reads it, including special tokens."""
+    """An example as token ids, including special tokens."""
 
     @property
     def ids(self) -> Sequence[int]: ...
@@ -44,7 +44,7 @@ def first_fit(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
 
 
 def lay_out(examples: Sequence[Encoded], pad_id: int) -> Packed:
-    """Pack examples into rows; token types, positions and example numbers start anew with each example."""
+    """Pack examples into rows; positions restart with each example, which has its own number."""
     lengths = [len(example.ids) for example in examples]
     longest, total = max(lengths), sum(lengths)
     width = max(longest, min(MIN_ROW, total))
@@ -65,7 +65,7 @@ def lay_out(examples: Sequence[Encoded], pad_id: int) -> Packed:
 
 
 class ExampleLoader(Generic[E, B]):
-    """Batches of examples, by `collate`; those of a step are a pure function of (seed, step)."""
+    """Build batches with `collate`; those of a step are a pure function of (seed, step)."""
 
     def __init__(self, examples: Sequence[E], batch_size: int, seed: int, collate: Callable[[list[E]], B]) -> None:
         self.examples, self.batch_size, self.seed, self.collate = examples, batch_size, seed, collate
@@ -78,7 +78,7 @@ class ExampleLoader(Generic[E, B]):
         return [self.collate(chosen[i : i + size]) for i in range(0, self.batch_size, size)]
 
     def example(self, number: int) -> E:
-        """Return the `number`th example that training reads, counted from the start of the first epoch."""
+        """Return the `number`th example of training, counted from the start of the first epoch."""
         epoch, place = divmod(number, len(self.examples))
         if epoch not in self.orders:
             self.orders = {n: order for n, order in self.orders.items() if n == epoch - 1}

@@ -1,4 +1,4 @@
-"""Prepared data on disk: flat arrays of token ids, the length of each example, and a manifest with their hashes."""
+"""Prepared data on disk: flat arrays of token ids, example lengths, and a manifest with their hashes."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def shard_file(folder: Path, name: str, kind: str) -> Path:
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """Return the manifest of a prepared folder; ValueError if there is none of this format."""
+    """Return the manifest of a prepared folder; ValueError if it is missing or of another format."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
-        lacks = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
-        raise ValueError(f"{folder} {lacks}; run `electra prepare SOURCES --out {folder}`")
+        problem = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
+        raise ValueError(f"{folder} {problem}; run `electra prepare SOURCES --out {folder}`")
     manifest = read_json(path)
     version = manifest.get("format_version") if isinstance(manifest, dict) else None
     if version != FORMAT_VERSION:
-        raise ValueError(f"{path} has format version {version}, and this package reads {FORMAT_VERSION}; {AGAIN}")
+        raise ValueError(f"{path} has format version {version}; this package reads version {FORMAT_VERSION}; {AGAIN}")
     return dict(manifest)
 
 
@@ -71,7 +71,7 @@ class Examples:
             if int(shard.sum()) != entry["tokens"]:
                 raise ValueError(
                     f"{shard_file(folder, entry['name'], 'lengths')} adds up to {int(shard.sum())} tokens, "
-                    f"the manifest says {entry['tokens']}; {AGAIN}"
+                    f"not the {entry['tokens']} of the manifest; {AGAIN}"
                 )
         self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
         self.starts = np.concatenate([np.cumsum(shard) - shard for shard in lengths]) if lengths else self.lengths
@@ -90,7 +90,7 @@ class Examples:
         return self.tokens[shard][start : start + int(self.lengths[index])]
 
     def first_tokens(self, count: int) -> np.ndarray:
-        """Return the first ids of the split, `count` at most."""
+        """Return the first ids of the split, at most `count`."""
         first: list[np.ndarray] = []
         for shard in self.tokens:
             first.append(shard[: count - sum(map(len, first))])
@@ -98,7 +98,7 @@ class Examples:
 
 
 def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> np.ndarray:
-    """Memory-map one file of a shard; ValueError names a file that is missing or altered."""
+    """Memory-map one file of a shard; ValueError if it is missing or altered."""
     path = shard_file(folder, entry["name"], kind)
     expected = entry["tokens" if kind == "tokens" else "examples"]
     if not path.is_file():
@@ -108,7 +108,7 @@ def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> 
     except (ValueError, OSError, EOFError) as error:
         raise ValueError(f"{path} is cut short or altered ({error}); {AGAIN}") from None
     if array.shape != (expected,):
-        raise ValueError(f"{path} holds {array.shape} numbers, the manifest says {expected}; {AGAIN}")
+        raise ValueError(f"{path} has shape {array.shape}, not ({expected},) as in the manifest; {AGAIN}")
     if verify and (found := sha256(path)) != entry[f"sha256_{kind}"]:
         raise ValueError(f"{path} was altered: its sha256 is {found}, expected {entry[f'sha256_{kind}']}; {AGAIN}")
     return np.asarray(array)

@@ -1,1 +1,1 @@
-"""Planted errors, counting baselines, and scores of wrong words."""
+"""Planted errors, counting baselines, and metrics of error detection."""

@@ -1,4 +1,4 @@
-"""N-gram baselines, which a network must beat."""
+"""N-gram baselines for error detection."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Ngrams:
         self.total = self.counts.sum()
 
     def rarity(self, ids: list[int]) -> Floats:
-        """Return the negative logarithm of the frequency of each token."""
+        """Return each token's negative log frequency."""
         return -np.log(self.probability[ids])
 
     def strangeness(self, ids: list[int]) -> Floats:
-        """Return the negative pointwise mutual information of each token with its neighbours, added up."""
+        """Return each token's negative pointwise mutual information, summed over its neighbours."""
         scores = np.zeros(len(ids))
         pairs = np.asarray(ids)
         seen = np.asarray(self.counts[pairs[:-1], pairs[1:]]).ravel() + 0.1

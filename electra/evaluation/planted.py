@@ -1,4 +1,4 @@
-"""Plant wrong words in clean text, to measure how well a model finds them."""
+"""Plant errors in clean text, to measure error detection."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SEGMENT = 30  # words of a text
 PLANTED = 2  # wrong words in each
 MIN_COUNT = 5  # a rarer word never replaces another
 
-# Return the words that replace a word: none, another word, or the word twice; None to leave it. The last replacement is
-# marked as wrong; if there is none, the next word is.
+# Return the words that replace a word: none, another word, or the word twice; None to keep it. The last replacement is
+# marked as wrong or, if there is none, the next word.
 Change = Callable[[str], "list[str] | None"]
 
 CONFUSABLE = tuple(
@@ -32,7 +32,7 @@ CONFUSABLE = tuple(
 
 
 class Planted(NamedTuple):
-    """A text with wrong words, a mark for each word, and the original words."""
+    """A text with wrong words, a label for each word, and the original words."""
 
     words: list[str]
     is_wrong: list[bool]
@@ -45,7 +45,7 @@ class Planted(NamedTuple):
 
 
 def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> list[Planted]:
-    """Cut documents into segments of 30 words, make two words of each wrong, and return `count` at most.
+    """Cut documents into segments of 30 words, make two words of each wrong, and return at most `count`.
 
     kind: random (another word, drawn by its frequency), misspelling (two letters are swapped), confusable (their for
     there), dropped (the word before the wrong one is missing) or doubled (a word is repeated).
@@ -71,7 +71,7 @@ def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> 
 
 
 def plant(words: Sequence[str], change: Change, rng: random.Random) -> Planted:
-    """Change two plain words; a text in which fewer than two thirds of the words are plain stays unchanged."""
+    """Change two plain words; leave a text unchanged if fewer than two thirds of its words are plain."""
     places = [i for i, word in enumerate(words[:-1]) if PLAIN_WORD.fullmatch(word)]
     changed: dict[int, list[str]] = {}
     if len(places) >= 2 * SEGMENT // 3:
@@ -86,7 +86,7 @@ def plant(words: Sequence[str], change: Change, rng: random.Random) -> Planted:
 
 
 def with_changes(words: Sequence[str], changed: dict[int, list[str]]) -> Planted:
-    """Replace words by their position, and mark the wrong ones."""
+    """Replace words by their position, and label the wrong ones."""
     result, is_wrong, originals = list[str](), list[bool](), list[str]()
     for place, word in enumerate(words):
         there = changed.get(place, [word])

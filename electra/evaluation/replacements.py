@@ -1,4 +1,4 @@
-"""Held-out text in which a generator has replaced tokens."""
+"""Replace tokens of held-out text by a generator's samples."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from electra.training.seed import seed_all
 def replaced_examples(
     generator: Session, tokenizer: Tokenizer, config: PretrainConfig, count: int
 ) -> tuple[list[list[int]], list[list[bool]]]:
-    """Return held-out examples with tokens that the generator replaced, and which; special tokens are left out.
+    """Return held-out examples with replaced tokens, and a label for each token; special tokens are left out.
 
-    The generator gives "logits" [B * K, V] for rows and the `positions` [B, K] of their masked tokens.
+    The generator returns "logits" [B * K, V] for rows and the `positions` [B, K] of their masked tokens.
     """
     t, examples = tokenizer, open_examples(config.data, "heldout")
     count = min(count, len(examples))

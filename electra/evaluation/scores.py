@@ -1,4 +1,4 @@
-"""How well wrong words are told from right ones."""
+"""Score the detection of planted errors."""
 
 from __future__ import annotations
 
@@ -14,22 +14,20 @@ from electra.inference.words import logit, word_score, word_spans
 from electra.text.tokenizer import Tokenizer
 
 Scores = NDArray[np.float64]
-
-
 KINDS = {"random": "random wrong words", "misspelling": "misspellings"}
 TEXTS = 400  # of each kind: 800 wrong words among 12,000
 
 
 class DetectionScores(NamedTuple):
-    """How well wrong words are told from right ones."""
+    """Metrics of error detection."""
 
     auc: float
     ap: float  # average precision
-    false_alarms: float  # marked clean words in 100, when half of the wrong ones are marked
+    false_alarms: float  # marked clean words per 100, at a recall of one half
 
 
 def measure(scores: Scores, is_wrong: Scores) -> DetectionScores:
-    """Compare scores of words with what was planted."""
+    """Return the metrics of word scores against the planted errors."""
     limit = np.median(scores[is_wrong == 1])
     false_alarms = 100 * float((scores[is_wrong == 0] >= limit).mean())
     return DetectionScores(
@@ -38,7 +36,7 @@ def measure(scores: Scores, is_wrong: Scores) -> DetectionScores:
 
 
 def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple[Scores, Scores]:
-    """The score of every word, from those of its pieces, and whether it is wrong; `score`: rows of ids -> scores."""
+    """Return each word's score, aggregated over its pieces, and whether it is wrong; `score`: rows of ids -> scores."""
     encodings = [tokenizer.backend.encode(t.words, is_pretokenized=True, add_special_tokens=False) for t in texts]
     scores, is_wrong = [], []
     for text, encoding, pieces in zip(texts, encodings, score([e.ids for e in encodings]), strict=True):
@@ -50,5 +48,5 @@ def word_scores(texts: list[Planted], tokenizer: Tokenizer, score: Any) -> tuple
 
 
 def model_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
-    """The discriminator's log odds for each token."""
+    """Return the discriminator's log odds for each token."""
     return [[logit(p) for p in scores] for scores in token_scores(model, rows)]

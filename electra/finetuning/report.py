@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from electra.core.html import escape, page, svg_of, table
+from electra.core.html import page, svg_of, table
 from electra.tasks import find_task
 
 SHOWN_LABELS = 20  # a matrix of more is not readable

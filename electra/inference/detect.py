@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 
 from electra.config import DetectConfig, require
-from electra.core.html import escape, page
+from electra.core.html import page
 from electra.core.log import logger
 from electra.core.storage import write_atomically
 from electra.inference.calibration import calibrate

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from typing import NamedTuple
 
-from electra.core.html import escape
 from electra.inference.words import Word
 
 

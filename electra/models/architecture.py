@@ -1,4 +1,4 @@
-"""What the package must know of a backbone. No torch: `backbone()` imports the rest."""
+"""Describe a backbone without importing torch; `backbone()` imports its networks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from electra.config.model import ElectraConfig
 from electra.models.kinds import Kind
-from electra.models.matrices import Parts
+from electra.models.matrices import Sizes
 
 if TYPE_CHECKING:
     from electra.models.backbone import Backbone
@@ -22,15 +22,15 @@ class Architecture:
     model_type: str  # in config.json, and of the configuration class
     name: str  # with its article
     paper: str
-    classes: Mapping[str, Kind]  # that config.json may name; the first of a kind is written
-    read_config: Callable[[Mapping[str, Any], object], ElectraConfig]  # from config.json; errors name the second
-    write_config: Callable[[ElectraConfig, Kind], dict[str, Any]]  # into config.json of a kind of network
-    parts: Callable[[ElectraConfig, int], Parts]  # sizes; a head that predicts tokens may stand on several encoders
+    classes: Mapping[str, Kind]  # in config.json; the first of a kind is the one written
+    read_config: Callable[[Mapping[str, Any], object], ElectraConfig]  # config.json, and its path for errors
+    write_config: Callable[[ElectraConfig, Kind], dict[str, Any]]  # the content of config.json
+    sizes: Callable[[ElectraConfig, int], Sizes]  # with the number of encoders that the MLM head reads
     backbone: Callable[[], Backbone]  # the networks, in torch
-    joined: Mapping[str, int]  # modules of a layer whose matrix is several, one below the other
+    joined: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
 
     def kind(self, name: str, num_labels: int) -> Kind | None:
-        """Return the kind of network of a class in config.json, or None for a class that is not known."""
+        """Return the kind of network of a class in config.json, or None if the class is unknown."""
         return self.classes.get(name)
 
     def class_of(self, kind: Kind) -> str:
@@ -38,18 +38,18 @@ class Architecture:
         return next(name for name, each in self.classes.items() if each is kind)
 
     def depth(self, name: str, num_layers: int) -> int:
-        """Return where a parameter stands: 0 in the embeddings, n in the nth layer, num_layers + 1 in a head."""
+        """Return a parameter's depth: 0 in the embeddings, n in the nth layer, num_layers + 1 in a head."""
         layer = re.search(r"\bencoder\.layers\.(\d+)\.", name)
         return int(layer[1]) + 1 if layer else 0 if "encoder." in name else num_layers + 1
 
     def matrices_in(self, name: str) -> int:
-        """Return how many matrices a parameter of a layer joins; 0 outside of the layers."""
+        """Return how many matrices a layer's parameter stacks; 0 for a parameter outside the layers."""
         _, in_layer, inside = name.partition("layers.")
         return max(self.joined.get(module, 1) for module in inside.split(".")) if in_layer else 0
 
 
 def read_fields(config: type[ElectraConfig], content: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """Return the fields of a configuration that a config.json has under the same names; ValueError for no number."""
+    """Return the fields present in config.json. Raise ValueError if a value is not a number."""
     given = {f.name: content[f.name] for f in fields(config) if f.name in content}
     whole = {f.name for f in fields(config) if f.type == "int"}
     for name, value in given.items():
@@ -59,7 +59,7 @@ def read_fields(config: type[ElectraConfig], content: Mapping[str, Any], where: 
 
 
 def require_known(known: Mapping[str, Any], content: Mapping[str, Any], where: object) -> None:
-    """Raise ValueError where a config.json asks for what the backbone does not do."""
+    """Raise ValueError if config.json requests an unsupported option."""
     for name, value in known.items():
         if content.get(name, value) != value:
-            raise ValueError(f"{where} has {name} {content[name]!r}; only {value!r} is known here")
+            raise ValueError(f"{where} has {name} {content[name]!r}; only {value!r} is supported")

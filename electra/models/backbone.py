@@ -1,4 +1,4 @@
-"""The networks of a backbone, in torch; models/architecture.py describes the rest."""
+"""Build, initialise and rename the networks of a backbone; models/architecture.py describes it without torch."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from electra.models.names import Names, from_huggingface, to_huggingface
 
 
 class BuildEncoder(Protocol):
-    """Build an encoder, on embeddings that it shares or on its own."""
+    """Build an encoder, on shared embeddings or its own."""
 
     def __call__(self, config: ElectraConfig, embeddings: Any = None) -> Encoder: ...
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """How to build a backbone, start it, and save it as `transformers` does."""
+    """Functions that build and initialise the networks, and the names of their tensors in `transformers`."""
 
     encoder: BuildEncoder
-    tower: Callable[[ElectraConfig, Any, bool], Encoder]  # reads one way; backwards where the last argument is True
+    tower: Callable[[ElectraConfig, Any, bool], Encoder]  # reads in one direction; the last argument: backwards
     embeddings: Callable[[ElectraConfig], nn.Module]
-    disentangled: Callable[[ElectraConfig, Any], nn.Module]  # embeddings that are others' plus a difference
-    initialise_randomly: Callable[[nn.Module, float], None]  # with this standard deviation
+    disentangled: Callable[[ElectraConfig, Any], nn.Module]  # embeddings stored as a delta on another network's
+    initialise_randomly: Callable[[nn.Module, float], None]  # standard deviation
     initialise_from_corpus: Callable[[nn.Module, Tensor, Tensor], None]  # word vectors, unigram probabilities
     vector_width: Callable[[ElectraConfig], int]  # dimensions of the embeddings that word vectors may fill
-    names: Mapping[Kind, Names]  # our modules -> those of transformers
-    respell: Callable[[str], str]  # a tensor's name in older or bare files -> as in `names`
-    without_meaning: frozenset[str]  # tensors that repeat others
-    expressible: Callable[[Network], Network]  # the same function in a form that transformers has, if there is one
+    names: Mapping[Kind, Names]  # our modules -> transformers' modules
+    respell: Callable[[str], str]  # a tensor's name in older or bare files -> its name in `names`
+    redundant: frozenset[str]  # tensors that files may hold and no network needs
+    to_transformers_form: Callable[[Network], Network]  # an equivalent network that transformers has, or the same
 
     def to_huggingface(self, state: Mapping[str, Tensor], kind: Kind) -> dict[str, Tensor]:
-        """Return our tensors under the names that transformers has for them."""
+        """Return our tensors under the names of transformers."""
         return to_huggingface(state, self.names[kind])
 
     def from_huggingface(self, weights: Mapping[str, Tensor], kind: Kind) -> tuple[dict[str, Tensor], list[str]]:
-        """Return tensors of transformers under our names, and the names that have no place in the network."""
+        """Return tensors of transformers under our names, and the unknown names."""
         respelt = {self.respell(name): tensor for name, tensor in weights.items()}
         ours, unknown = from_huggingface(respelt, self.names[kind])
-        return ours, [name for name in unknown if name not in self.without_meaning]
+        return ours, [name for name in unknown if name not in self.redundant]

@@ -1,7 +1,7 @@
 """Dropout that draws few random numbers.
 
 On a CPU, drawing a number for each entry of an attention matrix takes longer than its softmax. Here each row and each
-column gets a number, and every element mixes its two: in the compiled layer, and again in the backward pass.
+column gets a number, and every element hashes its two: in the compiled layer, and again in the backward pass.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Noise(NamedTuple):
 
 
 def draw_noise(p: float, *shape: int, device: torch.device) -> Noise | None:
-    """Draw noise for a tensor of this shape; None where nothing is dropped."""
+    """Draw noise for a tensor of this shape; None if nothing is dropped."""
     if p == 0:
         return None
     rows, columns = (*shape[:-1], 1), shape[-1:]
@@ -37,6 +37,6 @@ def drop(x: Tensor, noise: Noise | None, p: float, training: bool) -> Tensor:
 
 
 def mixed(noise: Noise) -> Tensor:
-    """Return a uniform int32 for each element, [..., N], from a hash: otherwise similar rows would drop the same."""
+    """Return a uniform int32 for each element, [..., N]; hashed, as otherwise similar rows drop the same elements."""
     x = (noise.rows ^ noise.columns).mul_(0x21F0AAAD)
     return x.bitwise_xor_((x >> 15).bitwise_and_(0x1FFFF)).mul_(0x735A2D97)

@@ -1,4 +1,4 @@
-"""What heads, objectives and the training loop may expect of an encoder of any backbone."""
+"""Interface of an encoder, common to all backbones."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from electra.config import ElectraConfig
 from electra.models.kinds import Kind
 
-# Torch's own limit is 8. Both networks of every contestant of a race need graphs, for short rows and for whole ones;
-# those beyond the limit would run uncompiled.
+# Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one
+# graph for short rows and one for full rows.
 SHAPES_COMPILED_FOR = 64
 
 
 class Encoder(nn.Module):
     """Token ids [B, L] -> hidden states [B, L, D], or [B, K, D] `at` positions [B, K].
 
-    Only tokens with the same number in `example_ids` see each other; padding has 0. `layers` holds the layers from the
-    bottom up. Weights are fp32, matrices are multiplied in `compute_dtype`.
+    Only tokens with the same number in `example_ids` attend to each other; padding has 0. `layers` are in order, the
+    first above the embeddings. Weights are fp32; products are in `compute_dtype`.
     """
 
     config: ElectraConfig
@@ -37,22 +37,22 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
-        """Return a new head for this encoder, in the form that `transformers` has for the backbone.
+        """Return a new head for this encoder, shaped as in `transformers`.
 
-        `count` is the number of labels, or of encoders whose hidden states a masked language model's head reads.
+        `count` is the number of labels or, for an MLM head, of encoders whose hidden states it reads.
         """
         raise NotImplementedError
 
 
 def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
-    """Let every encoder in `module` multiply its matrices in `dtype`."""
+    """Set the `compute_dtype` of every encoder in `module`."""
     for encoder in module.modules():
         if isinstance(encoder, Encoder):
             encoder.compute_dtype = dtype
 
 
 def compile_parts(module: nn.Module, device: torch.device) -> None:
-    """Compile in place the parts whose `compile_on` names this type of device."""
+    """Compile in place every submodule whose `compile_on` includes this type of device."""
     torch._dynamo.config.recompile_limit = SHAPES_COMPILED_FOR
     for part in module.modules():
         if device.type in getattr(part, "compile_on", ()):

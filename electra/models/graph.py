@@ -1,4 +1,4 @@
-"""A network as a session runs it: padded rows in, named outputs out."""
+"""Wrap a network for inference: padded rows in, named outputs out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from electra.models.heads import Network
 class Graph(nn.Module):
     """Map the int64 tensors named by `inputs` to the tensors named by `outputs`.
 
-    Rows hold one example each, so that the mask of the usual runtimes, 1 at tokens and 0 at padding, serves as the
-    numbers of examples. A masked language model also takes `positions` [B, K], and gives logits [B * K, V] there only.
+    Each row holds one example, so the usual attention mask (1 token, 0 padding) doubles as `example_ids`. A masked
+    language model also takes `positions` [B, K] and returns logits [B * K, V] for these only.
     """
 
     def __init__(self, network: Network) -> None:

@@ -19,9 +19,9 @@ ROWS = ("input_ids", "attention_mask", "token_type_ids")
 
 
 class RTDHead(nn.Module):
-    """Is this token the original? Hidden states [B, L, D] -> logits [B, L], positive where replaced."""
+    """Predict whether each token was replaced: hidden states [B, L, D] -> logits [B, L], positive means replaced."""
 
-    compile_on = ("cuda",)  # on a CPU it does not save the seconds that compiling it takes
+    compile_on = ("cuda",)  # on a CPU it saves less time than compiling takes
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class RTDHead(nn.Module):
 
 
 class MLMHead(nn.Module):
-    """Which token stands here? Hidden states [N, D] -> logits [N, V], through the word embeddings."""
+    """Predict the token at each position: hidden states [N, D] -> logits [N, V], through the word embeddings."""
 
     compile_on = ("cuda",)
 
@@ -49,7 +49,7 @@ class MLMHead(nn.Module):
         x = self.norm(F.gelu(self.dense(hidden)))
         table, bias = embeddings.word.weight.to(x.dtype), self.bias.to(x.dtype)
         V = len(table)
-        if x.is_cuda and V % 8:  # there a matrix whose rows are not aligned takes twice as long
+        if x.is_cuda and V % 8:  # a product with unaligned rows takes twice as long on a GPU
             return F.linear(x, F.pad(table, (0, 0, 0, -V % 8)), F.pad(bias, (0, -V % 8)))[:, :V]
         return F.linear(x, table, bias)
 
@@ -57,8 +57,8 @@ class MLMHead(nn.Module):
 class Network(nn.Module):
     """An encoder and its head.
 
-    Runtimes feed it padded rows of one example each, int64 [B, L]: `named_outputs(input_ids, attention_mask,
-    token_type_ids)` returns the tensors that `output_names` names, as Hugging Face does.
+    For inference, `named_outputs(input_ids, attention_mask, token_type_ids)` takes padded rows of one example each,
+    int64 [B, L], and returns the tensors named by `output_names`, as Hugging Face does.
     """
 
     kind: Kind
@@ -75,7 +75,7 @@ class Network(nn.Module):
 
 
 class Discriminator(Network):
-    """The network that is kept: ids [B, L] -> logits [B, L], positive where a token looks replaced."""
+    """The network that pre-training keeps: ids [B, L] -> logits [B, L], positive means replaced."""
 
     kind = Kind.DISCRIMINATOR
     output_names = ("logits", "last_hidden_state")
@@ -94,7 +94,7 @@ class Discriminator(Network):
 
 
 class MaskedLM(Network):
-    """A masked language model, with logits at the asked positions only: [B, K], [B, L] -> [B * K, V]."""
+    """A masked language model, with logits at the requested positions only: [B, K], [B, L] -> [B * K, V]."""
 
     kind = Kind.MASKED_LM
     input_names = (*ROWS, "positions")
@@ -107,7 +107,7 @@ class MaskedLM(Network):
         return self.predict(self.hidden_at(positions, *inputs))
 
     def hidden_at(self, positions: Tensor, *inputs: Tensor) -> Tensor:
-        """Return hidden states at the asked positions, [B * K, D]."""
+        """Return hidden states at the requested positions, [B * K, D]."""
         hidden: Tensor = self.encoder(*inputs, at=positions)
         return hidden.flatten(0, 1)
 

@@ -1,4 +1,4 @@
-"""Layers that backbones and heads are built from: fp32 weights, activations in any dtype."""
+"""Layers shared by backbones and heads: fp32 weights, activations in any dtype."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class LayerNorm(nn.LayerNorm):
 
 
 class DeltaTable(nn.Module):
-    """A table that is stop-gradient(base) + delta: ids [...] -> [..., E].
+    """An embedding table, stop-gradient(base) + delta: ids [...] -> [..., E].
 
     Training it leaves the base unchanged (DeBERTaV3, section 3.3: gradient-disentangled embedding sharing). Its state
-    dict holds the sum, so that it is saved and loaded as a plain table.
+    dict holds the sum, as that of a plain table.
     """
 
     def __init__(self, base: nn.Embedding) -> None:
@@ -52,11 +52,11 @@ class DeltaTable(nn.Module):
 
 
 def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
-    """Return the rows of [B, L, D] at positions [B, K], [B, K, D]; all rows without positions."""
+    """Gather the rows of x at positions: [B, L, D], [B, K] -> [B, K, D]; None returns x."""
     return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 
 def attention_bias(example_ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 where two tokens belong to one example, a large negative number elsewhere: [B, L] -> [B, 1, L, L]."""
+    """Return 0 for two tokens of one example, a large negative number otherwise: [B, L] -> [B, 1, L, L]."""
     together = example_ids[:, None, :, None] == example_ids[:, None, None, :]
     return torch.zeros(together.shape, dtype=dtype, device=together.device).masked_fill_(~together, -10000.0)

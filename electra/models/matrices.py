@@ -1,7 +1,7 @@
-"""The sizes of a network's parts: what its operations, parameters and memory follow from. No torch.
+"""Sizes of a network's parts, from which FLOPs, parameters and memory are computed. No torch.
 
-A matrix or an attention counts for all layers that have one alike. In the last layer only the positions that somebody
-asks for are computed, all of them or the masked ones; `asked` says how many of the `times` are of that layer.
+One Matrix or Attention stands for `times` identical layers. The last layer computes only the requested positions, all
+or the masked ones; `last` counts how many of the `times` belong to it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-def passes(times: int, asked: int, share: float) -> float:
-    """Return how often a token passes `times` layers, when the last is computed for a `share` of the tokens."""
-    return times - asked + asked * share
+def passes(times: int, last: int, share: float) -> float:
+    """Return the mean passes per token if `last` of the `times` are computed for a `share` of the tokens."""
+    return times - last + last * share
 
 
 class Matrix(NamedTuple):
@@ -20,12 +20,12 @@ class Matrix(NamedTuple):
     d_in: int
     d_out: int
     times: int = 1
-    asked: int = 0
-    is_tied: bool = False  # its weights are those of the embeddings
+    last: int = 0
+    is_tied: bool = False  # shares its weights with the embeddings
 
-    def passes(self, share: float = 1.0) -> float:
-        """Return how often a token is multiplied by it."""
-        return passes(self.times, self.asked, share)
+    def passes(self, share: float) -> float:
+        """Return the mean multiplications per token."""
+        return passes(self.times, self.last, share)
 
 
 class Attention(NamedTuple):
@@ -34,15 +34,15 @@ class Attention(NamedTuple):
     width: int
     heads: int
     times: int
-    asked: int
-    window: int = 0  # tokens that a token sees at most; 0: the whole example
+    last: int
+    window: int = 0  # most tokens that a token attends to; 0: the whole example
 
-    def passes(self, share: float = 1.0) -> float:
-        """Return in how many layers a token attends."""
-        return passes(self.times, self.asked, share)
+    def passes(self, share: float) -> float:
+        """Return the mean number of layers in which a token attends."""
+        return passes(self.times, self.last, share)
 
     def attended(self, length: float) -> float:
-        """Return how many tokens of an example a token sees."""
+        """Return how many tokens of an example a token attends to."""
         return min(self.window or length, length)
 
 
@@ -50,20 +50,20 @@ class Part(NamedTuple):
     """A part of a network."""
 
     matrices: tuple[Matrix, ...] = ()
-    others: int = 0  # parameters outside of matrices: tables, biases, normalisation
+    others: int = 0  # parameters outside matrices: tables, biases, normalisation
 
     @property
     def parameters(self) -> int:
-        """Return the number of parameters that are its own."""
+        """Return the number of parameters, without tied ones."""
         return self.others + sum(m.times * m.d_in * m.d_out for m in self.matrices if not m.is_tied)
 
     def multiplications(self, share: float = 1.0) -> float:
-        """Return the multiplications of a token in the forward pass."""
+        """Return the multiplications per token in the forward pass."""
         return sum(m.passes(share) * m.d_in * m.d_out for m in self.matrices)
 
 
-class Parts(NamedTuple):
-    """An encoder and the heads that pre-training puts on it."""
+class Sizes(NamedTuple):
+    """Sizes of an encoder and its pre-training heads."""
 
     embeddings: Part
     projection: Part  # from the embeddings to the width of the layers

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-# Our module -> theirs, or the several whose tensors ours joins, one below the other; {i} is the layer.
+# Our module -> theirs, or the several that ours fuses by rows; {i} is the layer.
 Names = Mapping[str, str | tuple[str, ...]]
 LAYER = re.compile(r"(?<=\.layer\.)\d+|(?<=\.layers\.)\d+")
 
 
 def to_huggingface(state: Mapping[str, Tensor], names: Names) -> dict[str, Tensor]:
-    """Rename our tensors, and cut those that are several of theirs."""
+    """Rename our tensors and split fused ones."""
     theirs: dict[str, Tensor] = {}
     for name, tensor in state.items():
         module, kind = name.rsplit(".", 1)
@@ -29,10 +29,10 @@ def to_huggingface(state: Mapping[str, Tensor], names: Names) -> dict[str, Tenso
 
 
 def from_huggingface(state: Mapping[str, Tensor], names: Names) -> tuple[dict[str, Tensor], list[str]]:
-    """Rename their tensors, and join those that are one of ours; also return the names that `names` does not have.
+    """Rename their tensors and fuse those we store as one; also return the unrecognised names.
 
     Raises:
-        ValueError: tensors that belong together differ in width.
+        ValueError: tensors to be fused differ in width.
     """
     single = {theirs: ours for ours, theirs in names.items() if isinstance(theirs, str)}
     first = {theirs[0]: ours for ours, theirs in names.items() if isinstance(theirs, tuple)}
@@ -43,8 +43,8 @@ def from_huggingface(state: Mapping[str, Tensor], names: Names) -> tuple[dict[st
         module, _, kind = name.rpartition(".")
         pattern, layer = without_layer(module)
         if pattern in first:
-            parts = [f"{part.format(i=layer)}.{kind}" for part in names[first[pattern]]]
-            ours[f"{first[pattern].format(i=layer)}.{kind}"] = joined(state, parts)
+            several = [f"{target.format(i=layer)}.{kind}" for target in names[first[pattern]]]
+            ours[f"{first[pattern].format(i=layer)}.{kind}"] = fused(state, several)
         elif pattern in single:
             ours[f"{single[pattern].format(i=layer)}.{kind}"] = tensor
         elif pattern not in others:
@@ -52,15 +52,15 @@ def from_huggingface(state: Mapping[str, Tensor], names: Names) -> tuple[dict[st
     return ours, unknown
 
 
-def joined(state: Mapping[str, Tensor], names: list[str]) -> Tensor:
-    """Join tensors one below the other; a missing one leaves too few rows, which the caller refuses."""
-    parts = [state[name] for name in names if name in state]
-    if any(part.ndim == 0 or part.shape[1:] != parts[0].shape[1:] for part in parts):
+def fused(state: Mapping[str, Tensor], names: list[str]) -> Tensor:
+    """Stack tensors by rows; a missing one leaves too few rows, which the caller rejects."""
+    tensors = [state[name] for name in names if name in state]
+    if any(tensor.ndim == 0 or tensor.shape[1:] != tensors[0].shape[1:] for tensor in tensors):
         raise ValueError(f"{', '.join(names)} differ in width; the file was altered")
-    return torch.cat(parts)
+    return torch.cat(tensors)
 
 
 def without_layer(module: str) -> tuple[str, str]:
-    """Split a module's name into its pattern and the number of its layer ('' where it has none)."""
+    """Split a module's name into its pattern and the number of its layer ('' outside the layers)."""
     found = LAYER.search(module)
     return (f"{module[: found.start()]}{{i}}{module[found.end() :]}", found[0]) if found else (module, "")

@@ -1,4 +1,4 @@
-"""Build a network of any kind on an encoder, as a model folder asks for it."""
+"""Build the network of a given kind on an encoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from electra.models.heads import Discriminator, Headless, MaskedLM, Network
 from electra.models.kinds import Kind
 from electra.models.task_heads import Answerer, Classifier, Tagger
 
-NETWORKS: dict[Kind, Callable[[Encoder, int], Network]] = {  # an encoder and the number of labels -> a network
+NETWORKS: dict[Kind, Callable[[Encoder, int], Network]] = {  # encoder, number of labels -> network
     Kind.HEADLESS: lambda encoder, _: Headless(encoder),
     Kind.DISCRIMINATOR: lambda encoder, _: Discriminator(encoder),
     Kind.MASKED_LM: lambda encoder, _: MaskedLM(encoder),

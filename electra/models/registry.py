@@ -1,6 +1,6 @@
-"""The backbones by the `model_type` of their configuration. No torch.
+"""Backbones by the `model_type` of their configuration. No torch.
 
-A new one is a folder beside electra/ and a line here.
+A new one is a folder beside models/electra/ and a line here.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def architecture_of(config: ElectraConfig) -> Architecture:
-    """Return the backbone that a configuration is of."""
+    """Return the architecture of a configuration."""
     return ARCHITECTURES[config.model_type]
 
 
 def backbone_of(config: ElectraConfig) -> Backbone:
-    """Return the networks of the backbone that a configuration is of; imports torch."""
+    """Return the backbone of a configuration; imports torch."""
     return architecture_of(config).backbone()

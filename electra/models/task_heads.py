@@ -1,7 +1,6 @@
 """The networks of fine-tuning and their heads: a label for a text, a label for each token, an answer in a text.
 
-The encoder reads packed rows, B rows of L slots; heads see one example a line: N examples, T slots, D hidden size, C
-labels.
+The encoder reads packed rows, heads one example per row: B rows, L slots; N examples, T slots; D hidden size, C labels.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from electra.models.layers import Linear
 
 BEAM = 20  # starts for which the joint head predicts an end
 JOINT_SIZE = 512  # width of the joint head's hidden layers, as released
-OUTSIDE = -1000.0  # added to the logit of a token where no answer may start or end
+OUTSIDE = -1000.0  # added to the logit of a token at which no answer may start or end
 
 
 class LinearHead(nn.Module):
@@ -53,7 +52,7 @@ class DenseHead(nn.Module):
 
     @torch.no_grad()
     def become(self, linear: LinearHead) -> None:
-        """Compute exactly what a linear head does, as gelu(x) - gelu(-x) = x; needs 2 C <= D."""
+        """Compute the same function as a linear head, by gelu(x) - gelu(-x) = x; requires 2 C <= D."""
         C = linear.out_proj.out_features
         for theirs, mine in zip(linear.out_proj.parameters(), self.dense.parameters(), strict=True):
             mine.zero_()
@@ -66,7 +65,7 @@ class DenseHead(nn.Module):
 class Classifier(Network):
     """Label whole examples: Packed -> logits [N, C], from the hidden state of [CLS]."""
 
-    def __init__(self, encoder: Encoder, num_labels: int, head: Literal["linear", "dense"] = "linear") -> None:
+    def __init__(self, encoder: Encoder, num_labels: int, head: Literal["linear", "dense"]) -> None:
         super().__init__(encoder)
         self.kind = {"linear": Kind.LINEAR_CLASSIFIER, "dense": Kind.CLASSIFIER}[head]
         self.head = encoder.head(self.kind, num_labels)
@@ -81,7 +80,7 @@ class Classifier(Network):
 
 
 class Tagger(Network):
-    """Label every token: Packed -> logits [N, T, C]; where `tokens` is -1 they mean nothing."""
+    """Label every token: Packed -> logits [N, T, C]; noise where `tokens` is -1."""
 
     kind = Kind.TAGGER
 
@@ -91,7 +90,7 @@ class Tagger(Network):
 
     def forward(self, packed: Packed) -> Tensor:
         hidden = self.encoder(*packed[:4])
-        logits: Tensor = self.head(one_a_line(hidden, packed.tokens))
+        logits: Tensor = self.head(unpacked(hidden, packed.tokens))
         return logits
 
     def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
@@ -99,32 +98,32 @@ class Tagger(Network):
 
 
 class Answers(NamedTuple):
-    """Where an answer starts and ends, as logits."""
+    """Logits of the start and the end of an answer."""
 
     start: Tensor  # [N, T]
-    end: Tensor  # [N, K, T], given each of `starts`; K is 1 where the end does not depend on the start
+    end: Tensor  # [N, K, T], given each of `starts`; K is 1 if the end does not depend on the start
     starts: Tensor  # [N, K]
-    unanswerable: Tensor  # [N] above 0 where the text holds no answer; always 0 from the linear head
+    unanswerable: Tensor  # [N], positive if the text holds no answer; always 0 from the linear head
 
 
 class Answerer(Network):
     """Find the span of the second text that answers the first: Packed -> Answers.
 
-    linear: as Hugging Face's ElectraForQuestionAnswering. joint: as in the original, where the end is conditioned on
-    the start (the gold `starts` [N] in training, the best ones otherwise), with a logit for "no answer".
+    linear: as Hugging Face's ElectraForQuestionAnswering. joint: as in the original, with the end conditioned on the
+    start (the gold `starts` [N] in training, the best ones otherwise) and a logit for "no answer".
     """
 
     head: SpanHead | JointSpanHead
 
-    def __init__(self, encoder: Encoder, head: Literal["linear", "joint"] = "linear") -> None:
+    def __init__(self, encoder: Encoder, head: Literal["linear", "joint"]) -> None:
         super().__init__(encoder)
         self.kind = {"linear": Kind.ANSWERER, "joint": Kind.JOINT_ANSWERER}[head]
         self.head = cast(Any, encoder.head(self.kind))
         self.output_names = self.head.output_names
 
     def forward(self, packed: Packed, starts: Tensor | None = None) -> Answers:
-        hidden = one_a_line(self.encoder(*packed[:4]), packed.tokens)
-        types = one_a_line(packed.token_type_ids, packed.tokens)
+        hidden = unpacked(self.encoder(*packed[:4]), packed.tokens)
+        types = unpacked(packed.token_type_ids, packed.tokens)
         answers: Answers = self.head(hidden, may_answer(types, packed.tokens >= 0), starts)
         return answers
 
@@ -134,7 +133,7 @@ class Answerer(Network):
 
 
 class SpanHead(nn.Module):
-    """Start and end, each on its own: hidden states [N, T, D] -> Answers."""
+    """Predict start and end independently: hidden states [N, T, D] -> Answers."""
 
     output_names: tuple[str, ...] = ("start_logits", "end_logits")
 
@@ -182,7 +181,7 @@ class JointSpanHead(nn.Module):
         """Return logits of the end given each start: [N, T, D], [N, K] -> [N, K, T]."""
         D = hidden.shape[-1]
         at_start = hidden.gather(1, starts[..., None].expand(-1, -1, D))
-        # The product with the joined vectors is the sum of two products, which need no tensor [N, K, T, 2 D].
+        # The product with concatenated vectors is the sum of two products, which need no tensor [N, K, T, 2 D].
         of_start = F.linear(at_start, self.end_dense.weight[:, :D].to(hidden.dtype))[:, :, None]
         of_token = F.linear(hidden, self.end_dense.weight[:, D:].to(hidden.dtype))[:, None]
         features = F.gelu(of_start + of_token + self.end_dense.bias.to(hidden.dtype))
@@ -190,13 +189,13 @@ class JointSpanHead(nn.Module):
         return logits
 
 
-def one_a_line(values: Tensor, tokens: Tensor) -> Tensor:
-    """Gather each example's tokens in a line of its own: [B, L, ...], [N, T] -> [N, T, ...]; empty slots hold noise."""
+def unpacked(values: Tensor, tokens: Tensor) -> Tensor:
+    """Unpack rows to one example per row: [B, L, ...], [N, T] -> [N, T, ...]; empty slots hold noise."""
     return values.flatten(0, 1)[tokens.clamp_min(0)]
 
 
 def may_answer(token_type_ids: Tensor, is_token: Tensor) -> Tensor:
-    """Return where an answer may start or end: in the second text, and at [CLS], which stands for none; [N, T]."""
+    """Mark the tokens at which an answer may start or end, [N, T]: the second text, and [CLS] for "no answer"."""
     allowed = (token_type_ids > 0) & is_token
     allowed[:, 0] = True
     return allowed

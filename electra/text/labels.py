@@ -1,4 +1,4 @@
-"""Labels of texts and tags of words from logits. No torch.
+"""Convert logits to labels of texts and tags of words. No torch.
 
 T slots of a row, C labels.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_LABELS = 10  # labels whose probability a prediction of one label states
+MOST_LABELS = 10  # labels whose probability is part of a prediction
 Floats = NDArray[np.floating[Any]]
 
 
@@ -45,7 +45,7 @@ def ranked(names: Sequence[str], probabilities: Floats, count: int | None = None
 
 
 def several_labels(names: Sequence[str], logits: Floats) -> dict[str, Any]:
-    """Return the labels above one half and the probability of each: logits [C], each label on its own."""
+    """Return the labels above one half and the probability of each, independently: logits [C]."""
     probabilities = {name: round(p, 6) for name, p in zip(names, sigmoid(logits).tolist(), strict=True)}
     return {"labels": [name for name, p in probabilities.items() if p > 0.5], "probabilities": probabilities}
 

@@ -1,4 +1,4 @@
-"""Records from files, one reader a format: JSON lines and lists, CSV, TSV, Parquet, CoNLL, the `datasets` library."""
+"""Read records, with one reader per format: JSON lines and lists, CSV, TSV, Parquet, CoNLL, the `datasets` library."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import IO, Any, NamedTuple
 from electra.text.sources import decoded, file_format, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
-LARGEST_FIELD = 1 << 30  # characters of a table's cell
+LARGEST_FIELD = 1 << 30  # characters in a table cell
 
 
 class Record(NamedTuple):
-    """A row and its position: the file or data set, and its number from 1 on."""
+    """A row and its position: the file or data set, and its number, from 1."""
 
     where: str
     fields: dict[str, Any]
@@ -30,16 +30,16 @@ class Opened(NamedTuple):
     stream: Any  # of decompressed bytes
     encoding: str = "utf-8"
     errors: str = "strict"  # of decoding, as in `open`
-    column: str = ""  # required of a table or Parquet file, and the only one read of the latter
+    column: str = ""  # required in a table or Parquet file; the only one read from Parquet
     torn: Callable[[str], None] | None = None  # called with each row of the wrong width, which is then skipped
 
     def text(self) -> IO[str]:
-        """Decode the file; its line ends are kept."""
+        """Decode the file and keep its line ends."""
         return decoded(self.stream, self.encoding, self.errors, newline="")
 
 
 def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
-    """Yield the records of a file in UTF-8, plain or compressed; `torn` is called with each row that it may skip."""
+    """Yield the records of a file in UTF-8, plain or compressed; `torn` is called with each row of the wrong width."""
     kind = file_format(path)
     if kind not in READERS:
         raise ValueError(f"{path}: cannot read {kind or 'this'}; convert it to one of {', '.join(READERS)}")
@@ -68,15 +68,15 @@ def not_utf8(path: Path, error: UnicodeDecodeError) -> ValueError:
 
 
 def json_lines(file: Opened) -> Iterator[Record]:
-    """Yield one object a line, numbered by line; blank lines are skipped."""
+    """Yield one object per line, numbered by line; skip blank lines."""
     for number, line in enumerate(file.text(), 1):
         if not line.strip():
             continue
         where = f"{file.path}, row {number}"
         try:
             row = json.loads(line)
-        except (ValueError, RecursionError) as error:  # also a number of thousands of digits, or too deep a nesting
-            raise ValueError(f"{where} is not JSON ({error}); each line is one object") from None
+        except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, or deep nesting
+            raise ValueError(f"{where} is not JSON ({error}); each line must be one object") from None
         if not isinstance(row, dict):
             raise ValueError(f"{where} is not an object with named columns")
         yield Record(where, row)
@@ -87,7 +87,7 @@ def json_objects(file: Opened) -> Iterator[Record]:
     content = parse_json(file.text().read(), file.path)
     rows = content.get("data") if isinstance(content, dict) else content
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{file.path} holds no list of objects; write one object a line and name the file .jsonl")
+        raise ValueError(f"{file.path} is not a list of objects; write one object per line and name the file .jsonl")
     for number, row in enumerate(rows, 1):
         yield Record(f"{file.path}, row {number}", row)
 
@@ -98,7 +98,7 @@ def load_json(path: Path) -> Any:
 
 
 def parse_json(text: str, path: Path) -> Any:
-    """Return the content of a JSON text; ValueError names the file it is from."""
+    """Return the content of a JSON text; ValueError names its file."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -118,7 +118,7 @@ def json_list(cell: str) -> list[str] | None:
 
 
 def table_rows(file: Opened) -> Iterator[Record]:
-    """Yield the rows under a header. In .tsv a quotation mark is a character like any other, as in GLUE's files."""
+    """Yield the rows under a header. In .tsv quotation marks have no special meaning, as in GLUE's files."""
     csv.field_size_limit(LARGEST_FIELD)
     is_tsv, text = file_format(file.path) == ".tsv", file.text()
     rows = csv.reader(text, delimiter="\t", quoting=csv.QUOTE_NONE) if is_tsv else csv.reader(text, strict=True)
@@ -126,14 +126,14 @@ def table_rows(file: Opened) -> Iterator[Record]:
         yield from named_rows(file.path, rows, file.torn, file.column)
     except csv.Error as error:
         raise ValueError(
-            f"{file.path}, row {rows.line_num}: {error}; a quotation mark is open or not doubled"
+            f"{file.path}, row {rows.line_num}: {error}; a quotation mark is not closed or not doubled"
         ) from None
 
 
 def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None, column: str = "") -> Iterator[Record]:
     """Yield rows under the names of the first.
 
-    A row of another width is an error, or is passed to `torn` and skipped. `column`, if any, must be in the header.
+    A row of the wrong width is an error, or is passed to `torn` and skipped. `column`, if any, must be in the header.
     """
     header = next(rows, None)
     if header is None:
@@ -143,7 +143,7 @@ def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None, column
     for row in rows:
         where = f"{path}, row {rows.line_num}"
         if row and len(row) != len(header):
-            message = f"{where} has {len(row)} columns, the header {len(header)}; mend the separators or quotes"
+            message = f"{where} has {len(row)} columns, the header {len(header)}; fix the separators or quotes"
             if torn is None:
                 raise ValueError(message)
             torn(message)
@@ -157,7 +157,7 @@ def require_column(column: str, found: Iterable[str], where: str) -> None:
     if column not in names:
         near = get_close_matches(column, names, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"{where} has no column {column!r} but {', '.join(map(repr, names))}{hint} (--text-column)")
+        raise ValueError(f"{where} has no column {column!r}, only {', '.join(map(repr, names))}{hint} (--text-column)")
 
 
 # -- Parquet, CoNLL ----------------------------------------------------------------------------------------------------
@@ -178,11 +178,11 @@ def parquet_rows(file: Opened) -> Iterator[Record]:
         for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), 1):
             yield Record(f"{file.path}, row {number}", row)
     except pyarrow.lib.ArrowException as error:
-        raise ValueError(f"{file.path} is damaged or no Parquet file ({error})") from None
+        raise ValueError(f"{file.path} is damaged or not a Parquet file ({error})") from None
 
 
 def conll_sentences(file: Opened) -> Iterator[Record]:
-    """Yield sentences from lines of `word ... tag`, a blank line between two; of CoNLL-U, the universal tags."""
+    """Yield sentences, separated by blank lines, from lines of `word ... tag`; in CoNLL-U, with universal tags."""
     tokens: list[str] = []
     tags: list[str] = []
     start = 1
@@ -196,7 +196,7 @@ def conll_sentences(file: Opened) -> Iterator[Record]:
         elif not (universal and (line[0] == "#" or not columns[0].isdecimal())):
             if len(columns) < (4 if universal else 2):
                 raise ValueError(
-                    f"{file.path}, row {number}: no tag beside {columns[0]!r}; a line is a word and its tag"
+                    f"{file.path}, row {number}: no tag beside {columns[0]!r}; each line must be a word and its tag"
                 )
             tokens.append(columns[1] if universal else columns[0])
             tags.append(columns[3] if universal else columns[-1])
@@ -231,7 +231,7 @@ def load_data_set(name: str, streaming: bool = False) -> Any:
 
 
 def data_set_rows(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]:
-    """Yield the rows of a loaded split with class names instead of numbers; a class of -1 is an unknown label."""
+    """Yield the rows of a loaded split with class names instead of numbers; class -1 becomes None."""
     features = getattr(rows, "features", None) or {}
     classes = {key: feature for key, feature in features.items() if class_names(feature) is not None}
     for number, row in enumerate(rows, 1):
@@ -240,7 +240,7 @@ def data_set_rows(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]
 
 
 def class_names(feature: Any) -> Any:
-    """Return the feature that names a column's classes, be they in lists, or None."""
+    """Return the feature that names a column's classes, also in lists, or None."""
     inner = getattr(feature, "feature", feature[0] if isinstance(feature, list) else None)
     return next((each for each in (feature, inner) if hasattr(each, "int2str")), None)
 

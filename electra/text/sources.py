@@ -39,14 +39,14 @@ def find_files(source: str) -> list[Path]:
 
 
 def nearest_name(path: Path) -> str:
-    """Return a hint at the file with the most similar name, or an empty string."""
+    """Return a hint with the most similar file name, or an empty string."""
     folder = path.parent
     near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1) if folder.is_dir() else []
     return f"; did you mean {folder / near[0]}?" if near else ""
 
 
 def file_format(path: Path) -> str:
-    """Return the suffix that names the format, without that of the compression."""
+    """Return the suffix of the format, without that of the compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
@@ -76,7 +76,7 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 @contextlib.contextmanager
 def naming_damage(path: Path) -> Iterator[None]:
-    """Turn the various errors of a damaged compressed file into a ValueError that names it."""
+    """Convert the errors of a damaged compressed file to a ValueError that names it."""
     try:
         yield
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
@@ -90,7 +90,7 @@ def naming_damage(path: Path) -> Iterator[None]:
 def open_zstd(raw: IO[bytes]) -> Any:
     """Return the decompressed stream of Zstandard frames."""
     try:
-        from backports.zstd import ZstdFile  # the standard library's, from Python 3.14 on
+        from backports.zstd import ZstdFile  # in the standard library from Python 3.14
     except ImportError:
         raise ValueError("reading .zst needs the backports.zstd library: pip install electra[data]") from None
     return ZstdFile(raw)
@@ -105,7 +105,7 @@ def decoded(stream: Any, encoding: str = "utf-8", errors: str = "strict", newlin
 
 
 def with_signature(encoding: str) -> str:
-    """Return utf-8-sig for UTF-8: it drops a byte order mark and is UTF-8 otherwise."""
+    """Return utf-8-sig for UTF-8, which drops a byte order mark."""
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
@@ -123,7 +123,7 @@ def read_text(name: str) -> str:
 
 
 def undecodable(path: Path, encoding: str) -> str:
-    """Describe the first bytes of a file that are not in its encoding, with their position and what to do."""
+    """Describe the first bytes of a file that are not in its encoding, with their position and a remedy."""
     decoder = codecs.getincrementaldecoder(with_signature(encoding))()
     offset = 0
     with open_bytes(path) as (_, stream):
@@ -135,11 +135,11 @@ def undecodable(path: Path, encoding: str) -> str:
             except UnicodeDecodeError as error:
                 at = offset - pending + error.start
                 return (
-                    f"{path}: byte {at} is not {encoding} ({error.reason}). Name the file's "
-                    "--encoding (latin-1, cp1252, gb18030 ...), or say --errors replace to put U+FFFD there"
+                    f"{path}: byte {at} is not {encoding} ({error.reason}). Set the file's "
+                    "--encoding (latin-1, cp1252, gb18030 ...), or use --errors replace to put U+FFFD there"
                 )
             if not data:
-                return f"{path} is not {encoding}; name its --encoding, or say --errors replace"
+                return f"{path} is not {encoding}; set its --encoding, or use --errors replace"
             offset += len(data)
 
 

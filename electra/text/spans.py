@@ -1,6 +1,6 @@
-"""Find the answer in a context from the scores of its start and end in each window. No torch.
+"""Find the answer in a context from the scores of start and end in each window. No torch.
 
-T is the number of slots of a window, K the number of slots that an end is predicted for.
+T slots of a window, K starts for which an end is predicted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Guess(NamedTuple):
 
     spans: list[tuple[float, int, int]]  # score, first and last + 1 character
     null: float
-    is_difference: bool  # compare `null` minus the score of the best span with the threshold, not `null`
+    is_difference: bool  # the threshold applies to `null` minus the best span's score
 
 
 def best_spans(
@@ -55,6 +55,6 @@ def best_answer(context: str, guesses: Sequence[Guess], limit: float) -> dict[st
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """Strip white space from a span: in some vocabularies it is a part of the token."""
+    """Strip white space from a span, which tokens of some vocabularies include."""
     piece = text[start:end]
     return start + len(piece) - len(piece.lstrip()), end - (len(piece) - len(piece.rstrip()))

@@ -1,4 +1,4 @@
-"""The train, dev and test splits of a folder or of a data set: which file a split is in, and its records."""
+"""Find the train, dev and test splits of a folder or a data set, and read their records."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ SPLITS = {
 }  # fmt: skip
 
 
-def read_records(source: str, split: str = "train", torn: Callable[[str], None] | None = None) -> Iterator[Record]:
+def read_records(source: str, split: str, torn: Callable[[str], None] | None = None) -> Iterator[Record]:
     """Return the records of a file, of a split in a folder, or of a split of `hf:NAME[:CONFIG]`.
 
-    `torn` is called with a message for each row of a table that has the wrong width, and the row is skipped; without
-    `torn` such a row is an error.
+    A table row of the wrong width is skipped after a call of `torn` with a message; without `torn` it is an error.
     """
     if source.startswith("hf:"):
         return read_data_set(source.removeprefix("hf:"), split)
@@ -29,7 +28,7 @@ def read_records(source: str, split: str = "train", torn: Callable[[str], None] 
 
 
 def split_file(source: str, split: str) -> Path:
-    """Return a file as it is, and for a folder the file named after the split, or a saved data set itself."""
+    """Return the file of a split in a folder; return a file or a saved data set unchanged."""
     path = Path(source).expanduser()
     if not path.exists():
         raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
@@ -42,11 +41,11 @@ def split_file(source: str, split: str) -> Path:
     if found:
         raise ValueError(f"{source}: {', '.join(p.name for p in found)} could each be {split}; give the file")
     there = ", ".join(p.name for p in files) or f"no file that ends in {', '.join(READERS)}"
-    raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names_of(split))}); there is {there}")
+    raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names_of(split))}); it has {there}")
 
 
 def has_split(source: str, split: str) -> bool:
-    """Tell whether a folder or a data set holds a split; a file holds none."""
+    """Return whether a folder or a data set has a split; a file has none."""
     path = Path(source).expanduser()
     if source.startswith("hf:") or is_data_set(path):
         data = load_data_set(source.removeprefix("hf:"))
@@ -55,12 +54,12 @@ def has_split(source: str, split: str) -> bool:
 
 
 def is_data_set(path: Path) -> bool:
-    """Tell whether the `datasets` library has saved this folder."""
+    """Return whether the `datasets` library saved this folder."""
     return any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
 
 
 def names_of(split: str) -> tuple[str, ...]:
-    """Return the names a split may have, the likeliest first."""
+    """Return the possible names of a split, likeliest first."""
     return SPLITS.get(split, (split,))
 
 
@@ -70,12 +69,12 @@ def data_files(folder: Path) -> list[Path]:
 
 
 def files_of(files: list[Path], split: str) -> list[Path]:
-    """Return those of `files` that are named after a split."""
+    """Return the files named after a split."""
     return [p for p in files if p.name.lower().split(".")[0] in names_of(split)]
 
 
 def read_data_set(name: str, split: str) -> Iterator[Record]:
-    """Return the rows of a split of NAME[:CONFIG], by name or saved on disk."""
+    """Return the rows of a split of NAME[:CONFIG] or of a saved data set."""
     data = load_data_set(name)
     if isinstance(data, dict):
         key = next((key for key in (split, *names_of(split)) if key in data), None)
@@ -86,7 +85,7 @@ def read_data_set(name: str, split: str) -> Iterator[Record]:
 
 
 def stream_data_set(source: str) -> Iterator[Record]:
-    """Return the rows of `hf:NAME[:CONFIG[:SPLIT]]` without loading all of them; by default of its training split."""
+    """Return the rows of `hf:NAME[:CONFIG[:SPLIT]]` without loading all of them; the default is the training split."""
     data = load_data_set(source.removeprefix("hf:"), streaming=True)
     if isinstance(data, dict):
         data = data["train" if "train" in data else next(iter(data))]

@@ -1,4 +1,4 @@
-"""Tags of words that mark the beginning and inside of entities: BIO, BIOES, IOB1."""
+"""Entity tags of words: BIO, BIOES, IOB1."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def spans_are_tagged(labels: Iterable[str]) -> bool:
-    """Tell whether the tags mark entities in one of these schemes."""
+    """Return whether the tags mark entities in one of these schemes."""
     entity = [label for label in labels if label != "O"]
     return bool(entity) and all(label[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") for label in entity)
 

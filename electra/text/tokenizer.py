@@ -1,4 +1,4 @@
-"""Tokenisers of the `tokenizers` library with known special tokens: load them, and save them for Hugging Face."""
+"""Load tokenisers of the `tokenizers` library, find their special tokens, and save them for Hugging Face."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "unk_token": ("[UNK]", "<unk>", "<UNK>", "<|unk|>"),
 }
 LONGEST_WORD = 200  # characters, as in the released code; longer words become [UNK]
-BATCH_CHARACTERS = 1 << 20  # of one batch: encodings take some hundred bytes a token
+BATCH_CHARACTERS = 1 << 20  # of one batch; encodings take some hundred bytes per token
 
 
 class Tokenizer:
@@ -51,7 +51,7 @@ class Tokenizer:
         self.hash: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
 
     def encode_lines(self, lines: list[str]) -> list[list[int]]:
-        """Return the ids of each line, without special tokens; a "[MASK]" in the text is text."""
+        """Return the ids of each line, without special tokens; "[MASK]" is ordinary text."""
         self.backend.encode_special_tokens = True
         ids: list[list[int]] = []
         for batch in batches(lines):
@@ -59,7 +59,7 @@ class Tokenizer:
         return ids
 
     def encode(self, text: str) -> tokenizers.Encoding:
-        """Return ids, offsets and word numbers, without [CLS] and [SEP]; a "[MASK]" in the text is the mask token."""
+        """Return ids, offsets and word numbers, without [CLS] and [SEP]; "[MASK]" is the mask token."""
         self.backend.encode_special_tokens = False
         return self.backend.encode(text, add_special_tokens=False)
 
@@ -137,7 +137,7 @@ def find_tokenizer_file(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     if path.is_dir():
-        raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} is there")
+        raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} exists")
     raise ValueError(
         f"{path}: no such tokenizer; give wordpiece, bpe or unigram to train one, "
         "or a tokenizer.json, a vocab.txt or a folder that holds one"
@@ -153,7 +153,7 @@ def read_backend(file: Path) -> tokenizers.Tokenizer:
 
 
 def read_vocabulary(file: Path) -> dict[str, int]:
-    """Read a vocab.txt: one token a line, in the order of ids."""
+    """Read a vocab.txt: one token per line, in the order of ids."""
     try:
         tokens = file.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -162,26 +162,26 @@ def read_vocabulary(file: Path) -> dict[str, int]:
     vocabulary = {token: index for index, token in enumerate(tokens)}
     if len(vocabulary) < len(tokens):
         twice = next(token for token, count in Counter(tokens).items() if count > 1)
-        raise ValueError(f"{file} holds the token {twice!r} more than once; a vocab.txt has one token a line")
+        raise ValueError(f"{file} holds the token {twice!r} more than once; each line of a vocab.txt must be unique")
     return vocabulary
 
 
 def roles_beside(file: Path) -> dict[str, Any]:
     """Return the settings in the configuration files beside a tokeniser, if any."""
-    said: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):
         if file.with_name(name).is_file():
-            said.update(read_object(file.with_name(name)))
-    return said
+            settings.update(read_object(file.with_name(name)))
+    return settings
 
 
 def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path) -> dict[str, str]:
     """Return the token of each role: the one in the settings, or the first known spelling in the vocabulary."""
     roles = {}
     for role, spellings in SPELLINGS.items():
-        said = beside.get(role)
-        said = said.get("content") if isinstance(said, dict) else said
-        candidates = (said, *spellings) if said and isinstance(said, str) else spellings
+        named = beside.get(role)
+        named = named.get("content") if isinstance(named, dict) else named
+        candidates = (named, *spellings) if named and isinstance(named, str) else spellings
         found = next((token for token in candidates if backend.token_to_id(token) is not None), None)
         if found is not None:
             roles[role] = found

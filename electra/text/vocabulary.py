@@ -1,4 +1,4 @@
-"""Train a vocabulary: WordPiece, byte-level BPE or Unigram; the same lines give the same one."""
+"""Train a vocabulary deterministically: WordPiece, byte-level BPE or Unigram."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> token
 
 
 def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
-    """Return the most frequent normalised characters, half a vocabulary at most, and those that occur inside words."""
+    """Return the most frequent normalised characters, at most half a vocabulary, and those that occur inside words."""
     raw: Counter[str] = Counter()
     for line in lines:
         raw.update(line)
@@ -52,14 +52,14 @@ def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_si
         for part in backend.normalizer.normalize_str(character):
             counts[part] += count
     ranked = sorted((c for c in counts if not c.isspace()), key=lambda c: (-counts[c], c))[: vocab_size // 2]
-    # Punctuation and Chinese characters are words of their own: "##," and "##中" never occur.
+    # Punctuation and Chinese characters are separate words: "##," and "##中" never occur.
     inner = [c for c in ranked if len(backend.pre_tokenizer.pre_tokenize_str(f"a{c}a")) == 1]
     room = vocab_size - len(ORDER) - len(ranked)
     return sorted(ranked), sorted(inner[: max(0, room)])
 
 
 def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
-    """Train a byte-level BPE, which needs no unknown token. It keeps the case whatever `lowercase` is."""
+    """Train a byte-level BPE, which needs no unknown token. It ignores `lowercase` and keeps the case."""
     fewest = len(ORDER) - 1 + len(pre_tokenizers.ByteLevel.alphabet())
     if vocab_size < fewest:
         raise ValueError(
@@ -98,9 +98,9 @@ def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokeniz
 
 
 def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    """Round the scores of a Unigram model: the library does not read back all the digits that it writes.
+    """Round the scores of a Unigram model: the library does not read back all digits that it writes.
 
-    Sort entries of the same score by their spelling, for their order differs between runs. Special tokens stay first.
+    Sort entries of equal score by spelling, as their order differs between runs. Special tokens stay first.
     """
     content = json.loads(backend.to_str())
     entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]

@@ -1,7 +1,7 @@
-"""Turn texts into rows that a network can read: truncated pairs, split sentences, overlapping windows of contexts.
+"""Turn texts into rows of a network: truncated pairs, split sentences, overlapping windows of contexts.
 
-A row's `places` have an entry for each slot. For words it is the number of the word at its first piece, and otherwise
--1; for questions it is a span of characters in the context, and otherwise None.
+A row's `places` have an entry for each slot: for words, the number of the word at its first piece, otherwise -1; for
+questions, a span of characters in the context, otherwise None.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Wanted(NamedTuple):
     """How many texts an input must have."""
 
     counts: tuple[int, ...]
-    said: str
+    name: str
 
 
 TEXT_OR_PAIR = Wanted((1, 2), "a text or a pair of texts")
@@ -43,13 +43,13 @@ def require_texts(inputs: Sequence[str | Sequence[str]], wanted: Wanted) -> None
     """Raise WrongInput for the first input with another number of texts."""
     for number, each in enumerate(inputs, 1):
         if (1 if isinstance(each, str) else len(each)) not in wanted.counts:
-            raise WrongInput(number, wanted.said)
+            raise WrongInput(number, wanted.name)
 
 
 def join(
     tokenizer: Tokenizer, first: list[int], second: list[int] | None, max_length: int
 ) -> tuple[list[int], list[int]]:
-    """Return ids and types of [CLS] first [SEP] (second [SEP]); the longer is truncated, at a tie the second."""
+    """Return ids and types of [CLS] first [SEP] (second [SEP]); truncate the longer, at a tie the second."""
     if second is None:
         ids = [tokenizer.cls_id, *first[: max_length - 2], tokenizer.sep_id]
         return ids, [0] * len(ids)
@@ -130,7 +130,7 @@ def question_windows(
 
 
 def question_window(tokenizer: Tokenizer, head: list[int], context: Context, first: int, end: int, own: Span) -> Window:
-    """Return the row of the tokens from `first` to `end`; a place also tells whether the token is in `own`."""
+    """Return the row of the tokens from `first` to `end`; each place also holds whether the token is in `own`."""
     ids = [*head, *context.ids[first:end], tokenizer.sep_id]
     types = [0] * len(head) + [1] * (end - first + 1)
     spans = [(*span, own[0] <= n < own[1]) for n, span in enumerate(context.offsets[first:end], first)]
@@ -138,13 +138,13 @@ def question_window(tokenizer: Tokenizer, head: list[int], context: Context, fir
 
 
 def context_windows(length: int, room: int) -> Iterator[tuple[int, int, Span]]:
-    """Yield (first, end, own) of windows of `room` tokens; `own` are the tokens with the most context here."""
+    """Yield (first, end, own) of windows of `room` tokens; `own` are the tokens with the most context in it."""
     stride = min(STRIDE, max(1, room // 2))
     firsts = [0]
     while firsts[-1] + room < length:
         firsts.append(firsts[-1] + stride)
     ends = [min(first + room, length) for first in firsts]
-    # Tokens in the overlap of two windows belong to the window whose edge is farther: the border is in the middle.
+    # A token in the overlap of two windows belongs to the one whose edge is farther, so the border is in the middle.
     borders = [(later + end) // 2 for later, end in zip(firsts[1:], ends[:-1], strict=True)]
     for first, end, low, high in zip(firsts, ends, [0, *borders], [*borders, length], strict=True):
         yield first, end, (low, high)

@@ -1,4 +1,4 @@
-"""A cache of the ids of words: most words of a corpus have occurred before."""
+"""Cache the ids of words, as most words of a corpus have occurred before."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tokenizers import models, normalizers, pre_tokenizers
 from electra.text.tokenizer import Tokenizer, batches
 
 LINE = 1 << 13  # characters of new words to encode at once
-LONGEST = 32  # characters of a word that is worth caching
-MOST = 1 << 19  # words, some 200 MB; then the cache is emptied
+LONGEST = 32  # characters of a word worth caching
+MOST = 1 << 19  # words, about 200 MB, after which the cache is emptied
 
 
 class WordCache:
-    """Encode lines as the tokeniser does, but each new word only once (docs/speed.md)."""
+    """Encode lines as the tokeniser does, but each word only once (docs/speed.md)."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
@@ -35,7 +35,7 @@ class WordCache:
         return ids
 
     def encode_words(self, words: list[str]) -> Iterator[list[int]]:
-        """Yield the ids of each word; many are encoded as one line, for a line costs more than a word."""
+        """Yield the ids of each word; encode many as one line, as a line costs more than a word."""
         backend = self.tokenizer.backend
         backend.encode_special_tokens = True
         for some in batches(words, LINE):
@@ -45,7 +45,7 @@ class WordCache:
             yield from (ids[start:end] for start, end in pairwise([0, *ends]))
 
     def forget(self, new: list[str]) -> None:
-        """Empty a full cache; drop new words that are too long to come back often."""
+        """Empty a full cache; drop new words too long to recur often."""
         if len(self.known) > MOST:
             self.known.clear()
         for word in new:
@@ -54,10 +54,10 @@ class WordCache:
 
 
 def words_stand_alone(tokenizer: Tokenizer) -> bool:
-    """Tell whether a word between spaces has the same ids as alone, which holds for the tokeniser of BERT.
+    """Return whether words have the same ids in a line as alone, which holds for the tokeniser of BERT.
 
-    Its normaliser works on characters, its pre-tokeniser cuts at spaces, its model sees one word at a time. Added
-    tokens may contain spaces, except special ones: text is not searched for those.
+    Its normaliser works on characters, its pre-tokeniser splits at spaces, its model reads one word at a time. Added
+    tokens may contain spaces; special ones do not matter, as text is not searched for them.
     """
     backend = tokenizer.backend
     return (

@@ -1,4 +1,4 @@
-"""Decide which words may be marked as wrong, and how a suggestion is written."""
+"""Decide which words may be marked as wrong, and adapt suggestions to them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 import string
 from difflib import SequenceMatcher
 
-CHUNK = re.compile(r"[!-~]+")  # between spaces, in ASCII: other scripts may have no spaces
+CHUNK = re.compile(r"[!-~]+")  # ASCII between spaces, as other scripts may have no spaces
 CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
 SENTENCE_END = ".!?:…。！？\n\r"
 OPENING = " \t\"'“‘«([*-–—"
-ALIKE = 0.75  # share of letters in common, in order, above which one word may be a misspelling of another
+ALIKE = 0.75  # share of common letters, in order, above which a word may be a misspelling of another
 LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
 
 def code_spans(text: str) -> list[tuple[int, int]]:
-    """Return the spans of numbers, addresses, paths and identifiers, which are in no dictionary."""
+    """Return the spans of numbers, addresses, paths and identifiers, which no dictionary contains."""
     return [
         chunk.span() for chunk in CHUNK.finditer(text) if CODE.search(chunk.group().strip(string.punctuation))
     ]  # fmt: skip
 
 
 def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
-    """Tell for each word (start, end, whether the vocabulary has it) if it is a number, a sign, code or a rare name."""
+    """Return whether each word (start, end, in the vocabulary) is a number, a sign, code or a rare name."""
     spans, result, n = code_spans(text), [], 0
     for start, end, known in words:
         while n < len(spans) and spans[n][1] <= start:
@@ -34,20 +34,20 @@ def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
 
 
 def is_name(text: str, start: int) -> bool:
-    """Tell whether the word at `start` has a capital letter within a sentence."""
+    """Return whether the word at `start` is capitalised within a sentence."""
     before = text[max(0, start - LOOK_BACK) : start].rstrip(OPENING)
     return text[start].isupper() and bool(before) and before[-1] not in SENTENCE_END
 
 
 def fit_case(suggestion: str, word: str) -> str:
-    """Return the suggestion with the capitals of the word it replaces: for Teh, the becomes The."""
+    """Return the suggestion with the capitals of the word it replaces: replacing Teh, the becomes The."""
     if word.isupper() and len(word) > 1:
         return suggestion.upper()
     return suggestion[:1].upper() + suggestion[1:] if word[:1].isupper() else suggestion
 
 
 def likeliest_meant(words: list[str], instead_of: str) -> list[str]:
-    """Sort words by their similarity to the spelling of `instead_of`; those that are not alike keep their order."""
+    """Sort words by their similarity to the spelling of `instead_of`; dissimilar words keep their order."""
     matcher = SequenceMatcher(None, "", instead_of.lower(), autojunk=False)
 
     def alike(word: str) -> float:

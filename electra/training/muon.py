@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from electra.config import TrainConfig
 from electra.training.device import choose_dtype
-from electra.training.optimizer import Scale, build_optimizer, initial_rate, same_scale
+from electra.training.optimizer import Scale, build_optimizer, initial_rate
 
 MOMENTUM = 0.95
 SIZE = 0.3  # root mean square of an update at a learning rate of 1
@@ -21,7 +21,7 @@ COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Two optimizers in one: orthogonalised momentum for the `named` matrices, `adamw` for its own parameters."""
+    """Combine orthogonalised momentum for the `named` matrices with `adamw` for its parameters."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Muon(torch.optim.Optimizer):
         adamw: torch.optim.AdamW,
         config: TrainConfig,
         matrices_in: Callable[[str], int],
-        lr_scale: Scale = same_scale,
+        lr_scale: Scale,
     ) -> None:
-        self.joined = {p: matrices_in(name) for name, p in named.items()}
+        self.fused = {p: matrices_in(name) for name, p in named.items()}
         self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay or 0.0
         groups: dict[float, list[nn.Parameter]] = {}
         for name, p in named.items():
@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
         self.own_groups = list(self.param_groups)
         self.adamw = adamw
         self.state.update(adamw.state)
-        self.param_groups += adamw.param_groups  # the same dicts, so that a rate set here holds for AdamW too
+        self.param_groups += adamw.param_groups  # the same dicts, so that a rate set here applies to AdamW too
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -54,20 +54,20 @@ class Muon(torch.optim.Optimizer):
         rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
         alike: dict[tuple[torch.Size, int], list[nn.Parameter]] = {}
         for p in rates:
-            alike.setdefault((p.shape, self.joined[p]), []).append(p)
+            alike.setdefault((p.shape, self.fused[p]), []).append(p)
         for (_, count), same in alike.items():  # one product of stacked matrices instead of many small ones
             gradient = torch.stack([p.grad for p in same if p.grad is not None])
             momentum = torch.stack([self.state[p]["momentum"] for p in same]).lerp_(gradient, 1 - MOMENTUM)
             gradient.lerp_(momentum, MOMENTUM)
-            update = orthogonal(parts(gradient, count), self.dtype)
+            update = orthogonal(unfused(gradient, count), self.dtype)
             size = SIZE * max(update.shape[-2:]) ** 0.5
             for p, m, u in zip(same, momentum, update.reshape(gradient.shape), strict=True):
                 self.state[p]["momentum"].copy_(m)
                 p.mul_(1 - rates[p] * self.weight_decay).sub_(u * (rates[p] * size))
 
 
-def parts(stacked: Tensor, count: int) -> Tensor:
-    """Cut matrices that are joined for speed, as queries, keys and values are: [N, count R, C] -> [count N, R, C]."""
+def unfused(stacked: Tensor, count: int) -> Tensor:
+    """Split fused matrices, such as queries, keys and values: [N, count R, C] -> [count N, R, C]."""
     return stacked.reshape(-1, stacked.shape[-2] // count, stacked.shape[-1])
 
 
@@ -87,15 +87,8 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
 def build_muon(module: nn.Module, config: TrainConfig, lr_scale: Scale, matrices_in: Callable[[str], int]) -> Muon:
     """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms.
 
-    `matrices_in` says how many matrices the parameter of a name joins, 0 for one that AdamW takes.
+    `matrices_in` returns how many matrices the parameter of a name fuses, 0 for a parameter of AdamW.
     """
     matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2 and matrices_in(name)}
     adamw = build_optimizer(module, config, lr_scale, leave=matrices)
     return Muon(matrices, adamw, config, matrices_in, lr_scale)
-
-
-Build = Callable[[nn.Module, TrainConfig, Scale, Callable[[str], int]], torch.optim.Optimizer]
-OPTIMIZERS: dict[str, Build] = {
-    "adamw": lambda module, config, lr_scale, _: build_optimizer(module, config, lr_scale),
-    "muon": build_muon,
-}

@@ -1,7 +1,7 @@
 """Read TensorFlow checkpoints without TensorFlow: a tensor bundle is an index file and one data file for each shard.
 
 The index is a sorted-string table (LevelDB's). Its last 48 bytes point to a block that lists the other blocks, which
-hold keys and values with a checksum each. A value says where a tensor's bytes lie (BundleEntryProto).
+hold keys and values with a checksum each. A value locates a tensor's bytes (BundleEntryProto).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class TensorBundle:
     """A checkpoint by its prefix: PREFIX.index and PREFIX.data-00000-of-00001 ...
 
     Raises:
-        ValueError: it is not there, was cut short or altered, or holds what only TensorFlow can read.
+        ValueError: it is missing, truncated or altered, or has content that only TensorFlow can read.
     """
 
     def __init__(self, prefix: Path) -> None:
@@ -54,13 +54,13 @@ class TensorBundle:
         except (IndexError, KeyError, struct.error, UnicodeDecodeError, ValueError, not_snappy) as error:
             raise ValueError(f"{self.index} is not a TensorFlow index, or was cut short or altered ({error})") from None
         if last(header, 2):
-            raise ValueError(f"{self.index} was written big-endian; save it again on the machine that uses it")
+            raise ValueError(f"{self.index} was written big-endian; save it again on a little-endian machine")
 
     def read(self, name: str) -> Array:
-        """Read one tensor and test its checksum."""
+        """Read one tensor and verify its checksum."""
         entry = self.entries[name]
         if entry.dtype not in DTYPES:
-            raise ValueError(f"{self.index}: {name} is of TensorFlow's type {entry.dtype}, which is not read here")
+            raise ValueError(f"{self.index}: {name} has TensorFlow's type {entry.dtype}, which is not supported")
         shard = self.prefix.with_name(f"{self.prefix.name}.data-{entry.shard:05d}-of-{self.num_shards:05d}")
         if not shard.is_file():
             raise ValueError(f"{shard}: no such file; the checkpoint has {self.num_shards} of them beside its index")
@@ -79,7 +79,7 @@ def read_entry(value: bytes) -> Entry:
     """Read a BundleEntryProto."""
     found = fields(value)
     if 7 in found:
-        raise ValueError("it holds tensors cut in slices; save it again without partitioned variables")
+        raise ValueError("it holds sliced tensors; save it again without partitioned variables")
     dims = [last(fields(dim), 1) for dim in fields(last(found, 2, b"")).get(2, [])]
     return Entry(tuple(dims), last(found, 1), last(found, 3), last(found, 4), last(found, 5), last(found, 6))
 
@@ -91,8 +91,8 @@ def read_table(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Iterate over the keys and values of a sorted-string table."""
     footer = data[-FOOTER:]
     if struct.unpack("<Q", footer[-8:])[0] != MAGIC:
-        raise ValueError("no table ends here")
-    _, place = handle(footer, 0)  # of the metaindex, which nothing uses
+        raise ValueError("it has no table footer")
+    _, place = handle(footer, 0)  # of the metaindex, which is unused
     where, _ = handle(footer, place)
     for _, value in read_block(data, where):
         yield from read_block(data, handle(value, 0)[0])
@@ -106,7 +106,7 @@ def handle(data: bytes, at: int) -> tuple[tuple[int, int], int]:
 
 
 def read_block(data: bytes, place: tuple[int, int]) -> Iterator[tuple[bytes, bytes]]:
-    """Iterate over the entries of one block, in which a key leaves out the bytes it shares with the one before."""
+    """Iterate over the entries of one block, in which a key omits the bytes it shares with the previous one."""
     offset, size = place
     block, kind = data[offset : offset + size], data[offset + size]
     (checksum,) = struct.unpack_from("<I", data, offset + size + 1)
@@ -162,7 +162,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def last(found: dict[int, list[Any]], number: int, default: Any = 0) -> Any:
-    """Return the last value of a field; protocol buffers leave out zeros."""
+    """Return the last value of a field; protocol buffers omit zeros."""
     return found.get(number, [default])[-1]
 
 
@@ -170,7 +170,7 @@ def last(found: dict[int, list[Any]], number: int, default: Any = 0) -> Any:
 
 
 def checksum_of(data: bytes) -> int:
-    """Return the CRC-32C of some bytes as TensorFlow stores it: rotated, plus a constant."""
+    """Return the CRC-32C of bytes as TensorFlow stores it: rotated, plus a constant."""
     checksum = library("google_crc32c").value(data)
     return int(((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 

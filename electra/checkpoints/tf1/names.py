@@ -1,7 +1,7 @@
-"""From the names of google-research's TensorFlow checkpoints to those of `transformers`, and sizes from shapes.
+"""Map names in google-research's TensorFlow checkpoints to those of `transformers`, and infer sizes from shapes.
 
-One checkpoint holds both networks: `electra/` is the discriminator, `generator/` the generator's own part. Shared
-embeddings are under `electra/`.
+One checkpoint holds both networks: the discriminator and shared embeddings are under `electra/`, the rest of the
+generator under `generator/`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEAD_SIZE = 64
 
 
 def weights_of(names: Collection[str], network: str) -> dict[str, str]:
-    """Return TensorFlow's name -> Hugging Face's for the tensors of "discriminator" or "generator"."""
+    """Return the tensors of "discriminator" or "generator": TensorFlow's name -> Hugging Face's."""
     has_own_body = any(name.startswith("generator/encoder/") for name in names)
     body = "generator/" if network == "generator" and has_own_body else "electra/"
     shares = not any(name.startswith(f"{body}embeddings/") for name in names)
@@ -39,14 +39,14 @@ def weights_of(names: Collection[str], network: str) -> dict[str, str]:
 
 
 def huggingface_name(name: str) -> str:
-    """Return a name as Hugging Face spells it."""
+    """Return the name in Hugging Face's spelling."""
     for pattern, replacement in SPELLING:
         name = re.sub(pattern, replacement, name)
     return name.replace("/", ".")
 
 
-def shape_of(weights: Mapping[str, Tensor], num_attention_heads: int = 0) -> ElectraConfig:
-    """Read sizes from the shapes of tensors; they do not show the attention heads, by default 64 wide as released."""
+def shape_of(weights: Mapping[str, Tensor], num_attention_heads: int) -> ElectraConfig:
+    """Infer sizes from the shapes of tensors; 0 heads means heads 64 wide, as released, which no shape shows."""
     layers = {int(found[1]) for name in weights if (found := re.search(r"\.layer\.(\d+)\.", name))}
     hidden_size, _ = weights["electra.encoder.layer.0.attention.self.query.weight"].shape
     vocab_size, embedding_size = weights["electra.embeddings.word_embeddings.weight"].shape

@@ -1,4 +1,4 @@
-"""The networks of google-research's TensorFlow checkpoints."""
+"""Read the networks of google-research's TensorFlow checkpoints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def checkpoint_prefix(source: Path) -> Path | None:
 
 
 def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
-    """Read the networks of a google-research checkpoint, and log the tensors that have no place in them."""
+    """Read the networks of a google-research checkpoint, and log the tensors that none of them uses."""
     vocab = Path(config.vocab) if config.vocab else prefix.with_name("vocab.txt")
     require(vocab.is_file(), f"{vocab}: no such file; name the checkpoint's vocabulary with --vocab")
     tokenizer, bundle = load_tokenizer(vocab, config.lowercase), TensorBundle(prefix)
@@ -45,8 +45,8 @@ def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
             heads = config.num_attention_heads if not networks else 0
             networks[name] = build(kind, {new: as_weight(bundle, old) for old, new in names.items()}, heads, prefix)
             read |= names.keys()
-    require(bool(networks), f"{prefix}: no ELECTRA is in it; it holds {', '.join(list(bundle.entries)[:8])} ...")
-    say_left_out(prefix, bundle.entries.keys() - read)
+    require(bool(networks), f"{prefix} holds no ELECTRA but {', '.join(list(bundle.entries)[:8])} ...")
+    log_left_out(prefix, bundle.entries.keys() - read)
     shapes = [network.encoder.config for network in networks.values()]
     require(
         tokenizer.vocab_size <= shapes[0].vocab_size,
@@ -59,13 +59,13 @@ def read_tf1(prefix: Path, config: ConvertConfig) -> Pair:
 
 
 def as_weight(bundle: TensorBundle, name: str) -> torch.Tensor:
-    """Read a tensor as torch has it: a kernel of TensorFlow is transposed."""
+    """Read a tensor in torch's layout: TensorFlow's kernels are transposed."""
     tensor = torch.from_numpy(bundle.read(name)).float()
     return tensor.T.contiguous() if name.endswith("/kernel") else tensor
 
 
 def build(kind: Kind, weights: dict[str, torch.Tensor], heads: int, where: Path) -> Network:
-    """Build a network as large as its tensors, and fill it."""
+    """Build a network of the size of its tensors, and fill it."""
     try:
         shape = shape_of(weights, heads)
     except KeyError as error:
@@ -75,10 +75,10 @@ def build(kind: Kind, weights: dict[str, torch.Tensor], heads: int, where: Path)
     return network
 
 
-def say_left_out(where: Path, names: Collection[str]) -> None:
-    """Log the tensors that were not read: the number of the optimizer's, the names of others."""
+def log_left_out(where: Path, names: Collection[str]) -> None:
+    """Log the tensors that were not read: the number of the optimizer's, and the names of others."""
     others = sorted(name for name in names if not NOT_WEIGHTS.search(name))
     if len(names) > len(others):
         logger.info(f"{where}: left out {len(names) - len(others)} tensors of the optimizer and counters")
     if others:
-        logger.warning(f"{where}: left out, as no network of ours has a place for them: {', '.join(others)}")
+        logger.warning(f"{where}: left out, as no network has a place for them: {', '.join(others)}")

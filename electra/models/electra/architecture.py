@@ -1,4 +1,4 @@
-"""ELECTRA's backbone, which is BERT's with embeddings of their own width (Clark et al., 2020). No torch."""
+"""ELECTRA's backbone: BERT's, with a separate embedding width (Clark et al., 2020). No torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from electra.config.model import ElectraConfig
 from electra.models.architecture import Architecture, read_fields, require_known
-from electra.models.electra.matrices import parts
+from electra.models.electra.matrices import sizes
 from electra.models.kinds import Kind
 
 if TYPE_CHECKING:
@@ -23,17 +23,17 @@ CLASSES = {
     "ElectraForCausalLM": Kind.MASKED_LM,
     "ElectraForMultipleChoice": Kind.MULTIPLE_CHOICE,
     "ElectraModel": Kind.HEADLESS,
-    "ElectraLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this one and the next are ours: transformers has no such class
+    "ElectraLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this class and the next are ours, not in transformers
     "ElectraJointAnswerer": Kind.JOINT_ANSWERER,
 }
 KNOWN = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
 
 
 def read_config(content: Mapping[str, Any], where: object) -> ElectraConfig:
-    """Return the sizes that the config.json of an ELECTRA or a BERT states.
+    """Return the configuration in the config.json of an ELECTRA or a BERT.
 
     Raises:
-        ValueError: a size is no number, or the network has another activation or other positions.
+        ValueError: a size is not a number, or the activation or the positions are not supported.
     """
     require_known(KNOWN, content, where)
     given = read_fields(ElectraConfig, content, where)
@@ -62,9 +62,9 @@ ELECTRA = Architecture(
     classes=CLASSES,
     read_config=read_config,
     write_config=write_config,
-    parts=parts,
+    sizes=sizes,
     backbone=backbone,
     joined={"qkv": 3},
 )
-# A BERT's body is an ELECTRA's whose embeddings are as wide as its layers, and its masked language model a generator.
+# BERT is an ELECTRA encoder with embedding_size == hidden_size; its masked language model loads as a generator.
 BERT = replace(ELECTRA, model_type="bert", classes={"BertForMaskedLM": Kind.MASKED_LM})

@@ -8,13 +8,13 @@ from electra.models.backbone import Backbone
 from electra.models.electra.embeddings import DisentangledEmbeddings, Embeddings
 from electra.models.electra.encoder import Encoder, Tower
 from electra.models.electra.initialisation import initialise_from_corpus, initialise_randomly, vector_width
-from electra.models.electra.names import NAMES, WITHOUT_MEANING, respell
+from electra.models.electra.names import NAMES, REDUNDANT, respell
 from electra.models.heads import Network
 from electra.models.task_heads import Classifier, DenseHead, LinearHead
 
 
-def expressible(network: Network) -> Network:
-    """Return the same function with a dense head where a classifier has a linear one and few enough labels."""
+def to_transformers_form(network: Network) -> Network:
+    """Return a classifier with a linear head as the equivalent one with a dense head, if it has few enough labels."""
     if not isinstance(network, Classifier) or not isinstance(network.head, LinearHead):
         return network
     labels = network.head.out_proj.out_features
@@ -36,6 +36,6 @@ BACKBONE = Backbone(
     vector_width=vector_width,
     names=NAMES,
     respell=respell,
-    without_meaning=WITHOUT_MEANING,
-    expressible=expressible,
+    redundant=REDUNDANT,
+    to_transformers_form=to_transformers_form,
 )

@@ -1,4 +1,4 @@
-"""Word, position and segment embeddings, which the two networks share.
+"""Word, position and segment embeddings, shared by the two networks.
 
 B rows, L slots, E embedding size.
 """
@@ -36,7 +36,7 @@ class Embeddings(nn.Module):
 
 
 class DisentangledEmbeddings(Embeddings):
-    """Words and positions of another network plus a learned difference; segments and LayerNorm of its own."""
+    """Another network's words and positions plus learned deltas, with separate segments and LayerNorm."""
 
     def __init__(self, config: ElectraConfig, base: Embeddings) -> None:
         super().__init__(config)
@@ -45,7 +45,7 @@ class DisentangledEmbeddings(Embeddings):
 
     @torch.no_grad()
     def initialise(self, std: float) -> None:
-        """Draw the segments; differences stay zero, but draw for them too, so that later weights are as ever."""
+        """Draw the segments. Draw and discard values for the deltas, so that later weights match other modes."""
         for table in (self.word, self.position):
             nn.init.trunc_normal_(torch.empty_like(table.weight), std=std, a=-2 * std, b=2 * std)
         nn.init.trunc_normal_(self.token_type.weight, std=std, a=-2 * std, b=2 * std)

@@ -1,6 +1,6 @@
 """The Transformer encoder of BERT and ELECTRA: LayerNorm after each sub-layer, learned positions.
 
-B rows, L slots, K asked positions, D hidden size, H heads. Weights are fp32; matrices multiply in `compute_dtype`.
+B rows, L slots, K requested positions, D hidden size, H heads. Weights are fp32; products are in `compute_dtype`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from electra.models.task_heads import DenseHead, JointSpanHead, LinearHead, Span
 
 
 class LayerNoise(NamedTuple):
-    """Random numbers for the dropout of one layer; None where torch draws its own."""
+    """Random numbers for the dropout of one layer; None if torch draws its own."""
 
-    attention: Noise | None  # for [B, H, K, L]; K is L where all positions are computed
+    attention: Noise | None  # for [B, H, K, L]; K is L if all positions are computed
     attention_out: Noise | None  # for [B, K, D]
     mlp_out: Noise | None  # for [B, K, D]
 
@@ -34,7 +34,7 @@ NO_NOISE = LayerNoise(None, None, None)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention with one fused projection: [B, L, D] -> [B, L, D], or [B, K, D] `at` some positions."""
+    """Multi-head attention with a fused projection: [B, L, D] -> [B, L, D], or [B, K, D] `at` some positions."""
 
     def __init__(self, config: ElectraConfig) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class Layer(nn.Module):
 class Encoder(AnyEncoder):
     """Token ids [B, L] -> hidden states [B, L, D], or [B, K, D] `at` positions [B, K] only.
 
-    Pass another encoder's `embeddings` to share them: the same module serves both networks (paper, section 3.2).
+    Pass another encoder's `embeddings` to share the module (paper, section 3.2).
     """
 
     embeddings: Embeddings
@@ -104,7 +104,7 @@ class Encoder(AnyEncoder):
         position_ids: Tensor | None = None,
         at: Tensor | None = None,
     ) -> Tensor:
-        """Encode rows; `example_ids` is 0 at padding and n at the tokens of a row's nth example."""
+        """Encode rows; `example_ids` is 0 for padding and n for the tokens of a row's nth example."""
         if example_ids is None:
             example_ids = torch.ones_like(input_ids)
         if token_type_ids is None:
@@ -127,11 +127,11 @@ class Encoder(AnyEncoder):
         return out
 
     def attention_bias(self, example_ids: Tensor) -> Tensor:
-        """Return what is added to attention scores: 0 between tokens of one example, [B, L] -> [B, 1, L, L]."""
+        """Return the additive attention mask, 0 between tokens of one example: [B, L] -> [B, 1, L, L]."""
         return attention_bias(example_ids, self.compute_dtype)
 
     def noise(self, bias: Tensor) -> LayerNoise:
-        """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""
+        """Draw a layer's dropout noise on a CPU before the compiled part, inside which random numbers are slow."""
         B, _, K, L = bias.shape
         c, device = self.config, bias.device
         p, p_attention = c.hidden_dropout_prob, c.attention_probs_dropout_prob
@@ -142,7 +142,6 @@ class Encoder(AnyEncoder):
         )
 
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
-        """Return a new head, as google-research's code and `transformers` have it."""
         return HEADS[kind](self, count)
 
 
@@ -158,7 +157,7 @@ HEADS: dict[Kind, Callable[[Encoder, int], nn.Module]] = {
 
 
 class Tower(Encoder):
-    """An encoder that reads one way: a token sees itself and those before it or, backwards, those after it."""
+    """A one-directional encoder: a token attends to itself and those before it or, backwards, after it."""
 
     def __init__(self, config: ElectraConfig, embeddings: Embeddings, backwards: bool) -> None:
         super().__init__(config, embeddings)

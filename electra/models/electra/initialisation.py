@@ -1,7 +1,7 @@
-"""First weights: at random as in the paper, or from counts of the corpus.
+"""Initial weights: random as in the paper, or from corpus counts.
 
-The second start spares a tiny model the plateau at which it knows only how frequent words are (docs/tiny.md): products
-of its word vectors are co-occurrences, and its heads look at their neighbours.
+Corpus counts let a tiny model skip the plateau where it knows only word frequencies (docs/tiny.md): its word vectors
+encode co-occurrence, and its attention heads start on neighbouring tokens.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from electra.models.electra.encoder import Encoder, Layer
 from electra.models.heads import Discriminator, MLMHead, RTDHead
 from electra.models.layers import Linear
 
-POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, kept for positions
+POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, reserved for positions
 NEIGHBOURS = (-1, 1, -2, 2)
 WORD_STD, POSITION_AMPLITUDE = 0.1, 0.141
-POSITION_SHARPNESS = 0.2  # the random part of a head that starts on a neighbour is shrunk to this
+POSITION_SHARPNESS = 0.2  # scale of the random weights in heads initialised to attend to a neighbour
 
 
 @torch.no_grad()
 def initialise_randomly(module: nn.Module, std: float) -> None:
-    """Draw weights as the released code does: truncated normal, Glorot where it names no initialiser, zero biases."""
+    """Draw weights as the released code does: truncated normal, Glorot where it sets no initialiser, zero biases."""
     for part in module.modules():
         if isinstance(part, Embeddings):
             part.initialise(std)
@@ -59,14 +59,14 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
             part.bias.copy_(unigram.clamp_min(1e-9).log())
             part.norm.weight.fill_(
                 0.2
-            )  # the vectors are five times larger than usual: keeps the first logits near the prior
+            )  # the vectors are five times larger than usual; this keeps the first logits near the prior
         elif isinstance(part, Discriminator):
             assert isinstance(part.head, RTDHead)
             part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
 
 
 def vector_width(config: ElectraConfig) -> int:
-    """Return how many dimensions of the embeddings word vectors may fill; the others are kept for positions."""
+    """Return how many dimensions of the embeddings word vectors may fill; the others are reserved for positions."""
     return config.embedding_size - POSITION_DIMENSIONS
 
 
@@ -84,7 +84,7 @@ def set_tables(embeddings: Embeddings, word_vectors: Tensor) -> None:
 
 
 def set_positional_heads(encoder: Encoder) -> None:
-    """Let the first layer's heads look at the neighbours, and two heads of every later layer."""
+    """Initialise the first layer's heads, and two of every later layer, to attend to neighbours."""
     if isinstance(encoder.project, Linear):
         nn.init.orthogonal_(encoder.project.weight)
     for number, layer in enumerate(encoder.layers):
@@ -95,7 +95,7 @@ def set_positional_heads(encoder: Encoder) -> None:
 
 
 def look_at(layer: Layer, head: int, offset: int, project: nn.Module) -> None:
-    """Turn the query's position by `offset`, so that it matches the key `offset` tokens away."""
+    """Rotate the query's position by `offset`, so that it matches the key `offset` tokens away."""
     hidden = layer.attention.out.in_features
     size = hidden // layer.attention.num_heads
     width = min(size, POSITION_DIMENSIONS)
@@ -106,7 +106,7 @@ def look_at(layer: Layer, head: int, offset: int, project: nn.Module) -> None:
 
 
 def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
-    """Return rows that read `turn` of the position from a hidden state, back through the orthogonal projection."""
+    """Return rows that read the position, rotated by `turn`, from a hidden state behind the orthogonal projection."""
     embedding_size = project.in_features if isinstance(project, Linear) else hidden
     rows = torch.zeros(turn.shape[0], embedding_size)
     rows[:, -POSITION_DIMENSIONS:] = turn
@@ -114,12 +114,12 @@ def read_position(turn: Tensor, project: nn.Module, hidden: int) -> Tensor:
 
 
 def frequencies() -> Tensor:
-    """Return sixteen angular frequencies, geometric from 2.4 to 0.04 radians a token."""
+    """Return sixteen angular frequencies, geometric from 2.4 to 0.04 radians per token."""
     return torch.exp(torch.linspace(math.log(2.4), math.log(0.04), POSITION_DIMENSIONS // 2))
 
 
 def rotation(offset: int) -> Tensor:
-    """Return the matrix that turns the waves of position t into those of t + offset: [32, 32]."""
+    """Return the matrix that rotates the waves of position t to t + offset: [32, 32]."""
     turns: Sequence[Tensor] = [
         torch.tensor([[math.cos(w * offset), math.sin(w * offset)], [-math.sin(w * offset), math.cos(w * offset)]])
         for w in frequencies().tolist()

@@ -1,4 +1,4 @@
-"""The names that `transformers` has for ELECTRA's modules, and BERT's for the same."""
+"""Names of ELECTRA's modules in `transformers`, and BERT's names of the same modules."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ HEADS: dict[Kind, Names] = {
     Kind.JOINT_ANSWERER: {f"head.{name}": f"qa_joint.{name}" for name in JOINT},
 }
 NAMES: dict[Kind, Names] = {kind: {**ENCODER, **head} for kind, head in HEADS.items()}
-WITHOUT_MEANING = frozenset(
-    {"electra.embeddings.position_ids", "generator_lm_head.weight"}  # a counter; the word embeddings again
+REDUNDANT = frozenset(
+    {"electra.embeddings.position_ids", "generator_lm_head.weight"}  # a counter; a copy of the word embeddings
 )
 BERT_HEAD = {
     "cls.predictions.transform": "generator_predictions",
@@ -51,7 +51,7 @@ BERT_HEAD = {
 
 
 def respell(name: str) -> str:
-    """Return the name that ELECTRA has for a tensor of a BERT, of a bare encoder, or of an older file."""
+    """Map a tensor name from BERT, a bare encoder or an older file to ELECTRA's name."""
     name = name.removeprefix("bert.").removeprefix("electra.")
     name = name.replace(".gamma", ".weight").replace(".beta", ".bias")
     for theirs, ours in BERT_HEAD.items():

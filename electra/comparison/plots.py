@@ -13,7 +13,7 @@ Curve = tuple[list[float], list[list[float]]]  # x positions, and at each the sc
 
 
 class Sized(NamedTuple):
-    """The scores of a contestant at the end of its budget, by size."""
+    """The final scores of a contestant, and its size."""
 
     method: str  # the contestant without its size
     size: float
@@ -30,7 +30,7 @@ def against_flops(title: str, curves: dict[str, Curve]) -> Figure:
 
 
 def against_size(title: str, axis: str, contestants: Sequence[Sized]) -> Figure:
-    """Plot a score at the end against a size, a line for each method (paper, Figures 3 and 4)."""
+    """Plot the final score against a size, with a line for each method (paper, Figures 3 and 4)."""
     figure, axes = blank(title, axis)
     for number, method in enumerate(dict.fromkeys(c.method for c in contestants)):
         ordered = sorted((c for c in contestants if c.method == method), key=lambda c: c.size)
@@ -50,7 +50,7 @@ def draw(axes: Axes, places: list[float], scores: list[list[float]], name: str, 
 
 
 def name_lines(figure: Figure, axes: Axes) -> None:
-    """Add a legend below the axes, with room for it: within the axes, long names would hide the lines."""
+    """Add a legend below the axes, where long names hide no lines, and extend the figure for it."""
     figure.legend(loc="outside lower center", fontsize="small")
     figure.set_figheight(4 + 0.2 * len(axes.lines))
 

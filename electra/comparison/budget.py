@@ -1,4 +1,4 @@
-"""Equal compute: the number of steps of a contestant, and the steps at which it is examined."""
+"""Equal compute: the number of steps of a contestant, and the steps after which it is examined."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from electra.config import PretrainConfig, require
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 
-WARMUP = 0.1  # of the steps at most: the warm-up of a preset is meant for its full schedule
+WARMUP = 0.1  # of the steps at most; a preset's warm-up is meant for its full schedule
 WORTH_COMPILING = 1_000  # steps
 
 
 def steps_of(loader: Loader, tokens: float) -> int:
-    """Return the number of steps that read `tokens`, which is exact: the number of a step decides its rows."""
+    """Return the exact number of steps that read `tokens`; each step's rows are known in advance."""
     epoch, rest = divmod(tokens, loader.examples.num_tokens)
     rows = loader.epoch(int(epoch))
     tokens_of_row = np.add.reduceat(loader.examples.lengths[rows.examples], rows.starts[:-1])[rows.order]
@@ -26,7 +26,7 @@ def steps_of(loader: Loader, tokens: float) -> int:
 
 
 def budgeted(contestant: Contestant, loader: Loader, flops: float, points: int) -> PretrainConfig:
-    """Return the run of a contestant for a budget of `flops`; its learning rate decays over this length."""
+    """Return the run of a contestant that uses `flops`; its learning rate decays over these steps."""
     config = contestant.config
     tokens = contestant.times * flops / flops_per_token(config, loader.seq_length)["total"]
     steps = steps_of(loader, tokens)

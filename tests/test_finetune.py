@@ -19,8 +19,8 @@ from electra.checkpoints.huggingface import load_encoder, load_network, save_net
 from electra.config import ElectraConfig, FinetuneConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
+from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import read_material
-from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.run import build_learner, finetune
 from electra.models.electra.encoder import Encoder

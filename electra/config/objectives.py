@@ -28,7 +28,7 @@ class Traits:
     generator_towers: int = 1  # encoders that the generator runs
     generator_alone_first: bool = False  # trained alone for `generator_stage` of the training, then frozen
     generator_baseline: bool = False  # one more linear layer on the generator, which estimates its reward
-    says_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
+    outputs_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
 
 
 OBJECTIVES: dict[str, Traits] = {
@@ -61,7 +61,7 @@ OBJECTIVES: dict[str, Traits] = {
         needs_probability=True,
         predicts="all",
         generator_towers=2,
-        says_probability=False,  # an energy ranks tokens; their probability depends on the noise too
+        outputs_probability=False,  # an energy ranks tokens; their probability depends on the noise too
     ),
 }
 

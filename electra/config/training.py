@@ -28,7 +28,7 @@ class TrainConfig:
     max_minutes: float = arg(0.0, "train for this many minutes, the schedule following the clock; 0: no limit")
     # running
     seed: int = arg(0, "seed of all random numbers; with the step's number it determines masks, samples and dropout")
-    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = arg(
         "auto", "precision of matrix products; auto: bf16 where the hardware supports it"
     )

@@ -20,8 +20,8 @@ from electra.core.log import logger
 from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
+from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import Material, read_material, warn_if_collapsed
-from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
 from electra.inference.task_model import predict_features

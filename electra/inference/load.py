@@ -100,7 +100,7 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
     kind = network_kind(content)
     if kind is None or kind is Kind.DISCRIMINATOR:  # a config.json without a known class is tried as one
-        return Detector(session, tokenizer, longest, generator, detection_threshold(content, folder), format)
+        return Detector(session, tokenizer, longest, generator, saved_threshold(content, folder), format)
     if kind is Kind.HEADLESS:
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)
@@ -109,10 +109,10 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
         f"{folder} holds neither a discriminator, which marks words, nor a fine-tuned model; a masked language model "
         "alone does neither",
     )
-    return TaskModel(session, stated_task(name, content), name, tokenizer, longest, format)
+    return TaskModel(session, saved_task(name, content), name, tokenizer, longest, format)
 
 
-def detection_threshold(content: Mapping[str, Any], folder: Path) -> float:
+def saved_threshold(content: Mapping[str, Any], folder: Path) -> float:
     """Return the probability from which on a word is marked, as config.json states it."""
     threshold = content.get("detection_threshold", 0.5)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
@@ -120,7 +120,7 @@ def detection_threshold(content: Mapping[str, Any], folder: Path) -> float:
     return threshold
 
 
-def stated_task(name: str, content: Mapping[str, Any]) -> Task:
+def saved_task(name: str, content: Mapping[str, Any]) -> Task:
     """Return a task with the settings, or at least the labels, that config.json states."""
     names = content.get("id2label") or UNNAMED
     return find_task(name)(**content.get("task_settings") or {"labels": [names[key] for key in sorted(names, key=int)]})

@@ -23,7 +23,7 @@ SHOWN = {
 PATIENCE = 5  # consecutive lines of metrics with a sign of failure before a warning
 
 
-class Window:
+class RunningMeans:
     """Sums of metrics since the last line, which stay on the device until a line is due."""
 
     def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
@@ -41,7 +41,7 @@ class Window:
         """Return the sums as JSON, without loss of precision."""
         return {"sums": {name: float(value) for name, value in self.sums.items()}, "times": self.times}
 
-    def mean(self) -> dict[str, float]:
+    def values(self) -> dict[str, float]:
         """Return the means."""
         return {name: float(value) / self.times[name] for name, value in self.sums.items()}
 
@@ -51,7 +51,7 @@ class Log:
 
     def __init__(self, path: Path, warmup_steps: int) -> None:
         self.path, self.warmup_steps = path, warmup_steps
-        self.signs: dict[str, int] = {}
+        self.streaks: dict[str, int] = {}
 
     def write(self, **fields: Any) -> None:
         """Append one line to metrics.jsonl."""
@@ -71,23 +71,23 @@ class Log:
 
     def watch(self, metrics: dict[str, float]) -> None:
         """Warn of the ways in which a run fails silently."""
-        self.sign(
+        self.warn_if_persistent(
             "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
             "generator smaller: one that is too good too early leaves no errors to find",
             metrics.get("disc_recall", 1.0) < 0.005 and metrics.get("disc_auc", 1.0) < 0.6,
         )
-        self.sign(
+        self.warn_if_persistent(
             "the generator has collapsed: its loss is as high as a guess. Lower the learning rate",
             metrics.get("gen_accuracy", 1.0) < 0.005,
         )
-        self.sign(
+        self.warn_if_persistent(
             "this run has collapsed so far: it gives the same label to every example. If it does not recover, try "
             "another --seed, a lower --learning-rate or more --epochs",
             metrics.get("commonest", 0.0) > 0.9999,
         )
 
-    def sign(self, message: str, seen: bool) -> None:
+    def warn_if_persistent(self, message: str, seen: bool) -> None:
         """Warn once if a sign is seen in several consecutive lines."""
-        self.signs[message] = self.signs.get(message, 0) + 1 if seen else 0
-        if self.signs[message] == PATIENCE:
+        self.streaks[message] = self.streaks.get(message, 0) + 1 if seen else 0
+        if self.streaks[message] == PATIENCE:
             logger.warning(message)

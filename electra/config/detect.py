@@ -1,4 +1,4 @@
-"""How errors are detected, costs counted and the demo run."""
+"""Configuration of `electra detect`."""
 
 from __future__ import annotations
 
@@ -23,24 +23,3 @@ class DetectConfig:
     def __post_init__(self) -> None:
         require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
         require_probability("threshold", self.threshold)
-
-
-@dataclass(frozen=True)
-class DemoConfig:
-    """Prepare some text, pre-train a tiny ELECTRA on it, and show the errors it finds: all in minutes."""
-
-    out: str = arg("runs/demo", "folder of the demo")
-    source: str = arg("python-docs", "training text: python-docs, or anything that electra prepare reads")
-    minutes: float = arg(6.0, "minutes of training")
-
-    def __post_init__(self) -> None:
-        require(self.minutes > 0, f"minutes must be above 0, got {self.minutes}")
-
-
-@dataclass(frozen=True)
-class FlopsConfig:
-    """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
-
-    preset: str = arg("small", "tiny, small, small++, base or large")
-    seq_length: int = arg(0, "tokens per example; 0: the preset's")
-    measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")

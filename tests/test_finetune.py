@@ -350,7 +350,7 @@ def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path, chang
 
 
 def test_a_folder_of_another_configuration_is_refused(folder, learned):
-    with pytest.raises(ValueError, match="train_batch_size: 16 there, 8 here"):
+    with pytest.raises(ValueError, match="train_batch_size: run has 16, command has 8"):
         finetune(config(folder, learned, train_batch_size=8))
 
 

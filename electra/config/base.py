@@ -1,4 +1,4 @@
-"""What all configurations share: fields with a help text, checks, conversion to JSON."""
+"""Fields with a help text, checks and conversion to JSON, shared by all configurations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_default(base: type[Any], name: str, default: Any) -> Any:
 
 
 def ordered_fields(kind: type[Any]) -> list[Field[Any]]:
-    """Return the fields of a configuration in the order of reading: its own first, then the inherited ones."""
+    """Return a configuration's fields in reading order: its own, then the inherited ones."""
     by_name = {f.name: f for f in fields(kind)}
     names = dict.fromkeys(name for owner in kind.__mro__ for name in get_annotations(owner))
     return [by_name[name] for name in names if name in by_name]

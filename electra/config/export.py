@@ -22,5 +22,5 @@ class ExportConfig:
     force: bool = arg(False, "keep files that lose more")
 
     def __post_init__(self) -> None:
-        require(0 <= self.tolerance <= 1, f"tolerance is a share of 1, got {self.tolerance}")
-        require(len(self.to) > 0, "to which runtime? name onnx, openvino or both")
+        require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
+        require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

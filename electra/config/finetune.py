@@ -16,7 +16,10 @@ class FinetuneConfig(TrainConfig):
     """Fine-tune a pre-trained model on a task; the defaults are the paper's (Table 7)."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA or BERT directory", True)
-    task: str = arg("auto", "classification, multi_label, regression, tagging, qa, a GLUE task, or auto: by the data")
+    task: str = arg(
+        "auto",
+        "classification, multi_label, regression, tagging, qa, a GLUE task, or module:Class; auto: by the data",
+    )
     train: str = arg("", "training file")
     dev: str = arg("", "file to evaluate on")
     out: str = arg("runs/finetuned", "folder to write, a Hugging Face directory; the same command again continues it")
@@ -39,9 +42,9 @@ class FinetuneConfig(TrainConfig):
     )
     weight_decay: float | None = arg(None, "decoupled weight decay; default: the preset's")
     epochs: float = arg(0.0, "passes over the training data; 0: the paper's for the task")
-    train_steps: int = arg(0, "optimizer steps; 0: by the epochs")
+    train_steps: int = arg(0, "optimizer steps; 0: from the epochs")
     warmup_proportion: float = arg(0.1, "share of the steps over which the learning rate rises")
-    warmup_steps: int = arg(0, "steps over which it rises; 0: by the proportion")
+    warmup_steps: int = arg(0, "steps over which it rises; 0: from the proportion")
     train_batch_size: int = arg(32, "examples of an optimizer step")
     micro_batch_size: int = arg(0, "examples of a forward pass; 0: 32, at most the batch")
     reduction: Literal["sum", "mean"] = arg(

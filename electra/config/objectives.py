@@ -1,7 +1,7 @@
-"""The registry of pre-training objectives and their traits: what the rest of the package must know of each. No torch.
+"""The registry of pre-training objectives and their traits. No torch.
 
-A new objective is a file in objectives/ and an entry here. A class elsewhere, named `module:Class`, states its traits
-in its class attribute `traits`, or inherits those of the objective it extends.
+A new objective is a file in objectives/ and an entry here. A class elsewhere, named `module:Class`, sets its class
+attribute `traits`, or inherits that of the objective it extends.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ SHARING = ("embeddings", "none", "all", "gdes")
 
 @dataclass(frozen=True)
 class Traits:
-    """What an objective requires of its configuration, and what it computes: its cost follows from that."""
+    """An objective's constraints on its configuration, and the computations that determine its cost."""
 
     home: str = ""  # module:Class
-    # none: a single network; any: a trained generator, a frozen one, or unigrams; trained: it learns along
+    # none: a single network; any: a trained generator, a frozen one, or unigrams; trained: one that learns along
     generator: Literal["none", "any", "trained"] = "any"
     sharing: tuple[str, ...] = SHARING  # values of `share` that it supports
     why_not: str = ""  # reason why it does not support the others

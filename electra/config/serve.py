@@ -1,4 +1,4 @@
-"""How a model is served."""
+"""Configuration of `electra serve`."""
 
 from __future__ import annotations
 

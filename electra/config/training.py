@@ -1,4 +1,4 @@
-"""The settings that pre-training and fine-tuning share."""
+"""Settings shared by pre-training and fine-tuning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from electra.config.base import arg, require, require_not_negative, require_posi
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that the training loop, its optimizer and its device are configured by."""
+    """Settings of the training loop, its optimizer and its device."""
 
     # optimization
     learning_rate: float = arg(5e-4, "peak learning rate")

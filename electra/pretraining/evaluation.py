@@ -1,4 +1,4 @@
-"""Evaluation on held-out text: an objective's metrics, and the threshold at which a word counts as wrong."""
+"""Evaluate on held-out text: an objective's metrics, and the detection threshold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ THRESHOLD_BATCHES = 8
 
 
 class Evaluation:
-    """The means of an objective's metrics over held-out text, with the same masks and samples each time."""
+    """Average an objective's metrics over held-out text, with the same masks and samples each time."""
 
     def __init__(self, heldout: Loader | None, config: PretrainConfig) -> None:
         self.heldout, self.config = heldout, config
@@ -39,7 +39,7 @@ class Evaluation:
 
 
 @torch.no_grad()
-@torch.compiler.set_stance("force_eager")  # rows of another shape than in training would be compiled again
+@torch.compiler.set_stance("force_eager")  # these row shapes would trigger recompilation
 def measure_threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
     """Return the probability that one clean token in a hundred exceeds."""
     discriminator.eval()

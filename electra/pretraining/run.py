@@ -149,7 +149,7 @@ def default_rows(config: PretrainConfig, device: torch.device) -> int:
     rows = largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
     if rows < min(FEWEST_ROWS, config.train_batch_size):
         logger.warning(
-            f"a batch of {config.train_batch_size} rows is read {rows} at a time; one that 32 divides is faster"
+            f"a batch of {config.train_batch_size} rows is processed {rows} at a time; a multiple of 32 is faster"
         )
     return rows
 

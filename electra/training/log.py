@@ -20,11 +20,11 @@ SHOWN = {
     "disc_auc": "auc",
     "disc_recall": "recall",
 }
-PATIENCE = 5  # consecutive lines of metrics with a sign of failure before a warning
+PATIENCE = 5  # consecutive lines with the same symptom before a warning
 
 
 class RunningMeans:
-    """Sums of metrics since the last line, which stay on the device until a line is due."""
+    """Means of metrics since the last line, which stay on the device until a line is due."""
 
     def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
         self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
@@ -47,7 +47,7 @@ class RunningMeans:
 
 
 class Log:
-    """Writes the lines of a run."""
+    """Write the lines of a run, and warn of silent failures."""
 
     def __init__(self, path: Path, warmup_steps: int) -> None:
         self.path, self.warmup_steps = path, warmup_steps
@@ -70,7 +70,7 @@ class Log:
             self.watch(metrics)
 
     def watch(self, metrics: dict[str, float]) -> None:
-        """Warn of the ways in which a run fails silently."""
+        """Check for the ways in which a run fails silently."""
         self.warn_if_persistent(
             "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
             "generator smaller: one that is too good too early leaves no errors to find",
@@ -87,7 +87,7 @@ class Log:
         )
 
     def warn_if_persistent(self, message: str, seen: bool) -> None:
-        """Warn once if a sign is seen in several consecutive lines."""
+        """Warn once if a symptom is seen in several consecutive lines."""
         self.streaks[message] = self.streaks.get(message, 0) + 1 if seen else 0
         if self.streaks[message] == PATIENCE:
             logger.warning(message)

@@ -1,4 +1,4 @@
-"""The training loop. It knows no objective and no task: only batches, losses, steps and files.
+"""The training loop, independent of objectives and tasks: batches, losses, steps and files.
 
 A step is a pure function of (seed, step): weights, optimizer state and step number are the whole state.
 """
@@ -32,7 +32,7 @@ WARM_UP = 3  # steps that run normally before a step is captured
 
 
 class Trainer:
-    """Trains `module` on batches of `source`, saving to `folder`; continues from the newest valid checkpoint there.
+    """Train `module` on batches of `source` and save to `folder`; continue from its newest valid checkpoint.
 
     evaluation: return held-out metrics by name; an empty dictionary is not logged.
     on_step: called after every step, before its checkpoint.
@@ -216,7 +216,7 @@ class Trainer:
             raise KeyboardInterrupt
         self.stop_requested = True
         # Not logged: the signal may have interrupted a log call, which a handler must not enter again.
-        os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
+        os.write(2, b"\nfinishing the step and saving; press Ctrl-C again to quit immediately\n")
 
 
 class StepParts(NamedTuple):

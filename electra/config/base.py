@@ -44,9 +44,9 @@ def require_not_negative(config: Any, *names: str) -> None:
         require(getattr(config, name) >= 0, f"{name} must not be negative, got {getattr(config, name)}")
 
 
-def require_probability(name: str, value: float | None) -> None:
-    """Raise ValueError unless `value` is in [0, 1], or None."""
-    require(value is None or 0 <= value <= 1, f"{name} is a probability, got {value}")
+def require_threshold(value: float | None) -> None:
+    """Raise ValueError unless a detection threshold is in [0, 1], or None."""
+    require(value is None or 0 <= value <= 1, f"threshold is a probability, got {value}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class ConvertConfig:
     num_attention_heads: int = arg(
         0, "heads of a TensorFlow checkpoint's discriminator, unknown from its tensors; 0: heads of 64, as released"
     )
-    max_length: int = arg(0, "tokens the model was trained on; 0: as stated in the source, or all its positions")
+    max_length: int = arg(0, "tokens the model was trained on; 0: the source's, or all its positions")
 
     def __post_init__(self) -> None:
         require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require, require_probability
+from electra.config.base import arg, require, require_threshold
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class DetectConfig:
 
     def __post_init__(self) -> None:
         require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
-        require_probability("threshold", self.threshold)
+        require_threshold(self.threshold)

@@ -63,7 +63,7 @@ class PretrainConfig(TrainConfig):
     share: Literal["none", "embeddings", "all", "gdes"] = arg(
         "embeddings",
         "weights that both networks share; gdes: the discriminator's embeddings are the generator's, without gradient, "
-        "plus a difference of its own",
+        "plus a learned difference",
     )
     generator_stage: float = arg(
         0.5,

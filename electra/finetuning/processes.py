@@ -24,7 +24,7 @@ def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any,
     for first in range(0, len(arguments), at_once):
         codes = exit_codes(function, arguments[first : first + at_once])
         if STOPPED in codes:
-            raise Interrupted("stopped; run the same command again to go on")
+            raise Interrupted("stopped; run the same command again to continue")
         if NOT_FINITE in codes:
             raise FloatingPointError("a loss was not finite; see the warning above")
         if any(codes):

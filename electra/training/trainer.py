@@ -85,7 +85,7 @@ class Trainer:
         self.optimizer.zero_grad()
         self.graphs = None  # they refer to the trainer, whose memory the next seed needs
         if self.done() < 1:
-            raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
+            raise Interrupted(f"stopped at step {self.step:,}; run the same command again to continue")
 
     def done(self) -> float:
         """Return the share of the budget that is spent."""

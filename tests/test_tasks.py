@@ -313,7 +313,14 @@ def test_check_reports_what_is_wrong():
     task = TASKS["classification"]()
     task.learn(train)
     report = check(task, {"train": train, "dev": train[3:5]}, TOKENIZER, 8)
-    for part in ("train 13, dev 2", "b (2)", "leak       2 of 2", "duplicates train: 1", "conflicts  train: 1", "cut"):
+    for part in (
+        "train 13, dev 2",
+        "b (2)",
+        "leak       2 of 2",
+        "duplicates train: 1",
+        "conflicts  train: 1",
+        "truncated",
+    ):
         assert part in report, (part, report)
 
 

@@ -162,7 +162,7 @@ def test_first_weights_are_not_made_again_for_a_run_that_has_its_own(data, tmp_p
 
 def test_a_batch_that_can_only_be_read_row_by_row_is_warned_of(data, tmp_path, capsys):
     pretrain(tiny_config(data, tmp_path, train_batch_size=37, micro_batch_size=0, train_steps=1))
-    assert "a batch of 37 rows is read 1 at a time" in capsys.readouterr().err
+    assert "a batch of 37 rows is processed 1 at a time" in capsys.readouterr().err
 
 
 def test_unknown_words_are_masked_as_released_only(data, tmp_path):

@@ -151,7 +151,7 @@ class PretrainConfig(TrainConfig):
         )
         require(
             not traits.needs_probability or (self.temperature, self.temperature_start) == (1.0, 0.0),
-            f"objective {objective!r} needs each sample's probability: set temperature to 1, temperature_start to 0",
+            f"objective {objective!r} needs each sample's probability: leave temperature at 1, temperature_start at 0",
         )
         require(
             not self.needs_full_size_generator or (self.generator_width, self.generator_depth) == (1.0, 1.0),

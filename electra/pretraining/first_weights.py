@@ -27,7 +27,7 @@ from electra.training.seed import seed_all
 def build_objective(
     config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, resumed: bool = False
 ) -> Objective:
-    """Build the objective and initialise its networks; skip the counts for a `resumed` run, which has a checkpoint.
+    """Build and initialise the objective; if `resumed`, without corpus counts, as a checkpoint has the weights.
 
     The kept encoder starts with the same weights under every objective.
     """

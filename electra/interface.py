@@ -1,6 +1,6 @@
-"""The types that data, models and the training loop exchange.
+"""Types shared by data, models and the training loop.
 
-B rows, L slots per row. A row holds one example or several in sequence, which `example_ids` numbers.
+B rows, L slots per row. A row holds one or more examples in sequence, numbered by `example_ids`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
 
     input_ids: Tensor
-    example_ids: Tensor  # n at tokens of the row's nth example, 0 at padding; attention is between equal numbers only
+    example_ids: Tensor  # n at tokens of the row's nth example, 0 at padding; attention joins equal numbers only
     token_type_ids: Tensor  # 0 in an example's first segment, 1 in its second
     position_ids: Tensor  # counted from 0 in each example
     maskable: Tensor  # bool, False at special tokens and padding
@@ -46,7 +46,7 @@ class Output(NamedTuple):
 
 
 class Source(Protocol):
-    """Where the training loop gets batches from: tuples of tensors and tuples."""
+    """A source of batches: nested tuples of tensors."""
 
     def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]:
         """Return the micro-batches of a step, `size` rows or examples each, at a share `done` of the training."""
@@ -56,7 +56,7 @@ class Source(Protocol):
 class Trainable(nn.Module):
     """Networks and a loss; subclasses implement `count` and `forward`."""
 
-    stage = 1  # a different number from the step on at which steps compute something else
+    stage = 1  # changes when steps start to compute something else
 
     def __init__(self) -> None:
         super().__init__()

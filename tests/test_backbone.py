@@ -17,7 +17,7 @@ from electra.checkpoints.locate import network_kind
 from electra.config import ConvertConfig, ElectraConfig, FinetuneConfig
 from electra.core.storage import read_json
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts
-from electra.finetuning.optimizer import layerwise
+from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.run import finetune
 from electra.models.architecture import Architecture, read_fields
 from electra.models.electra import encoder as electra_encoder

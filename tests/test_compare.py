@@ -458,7 +458,7 @@ def test_budgets(text, amount, unit):
 
 
 REFUSED = {
-    "": "nobody races: name contestants",
+    "": "no contestants: name contestants",
     "--contestants bert": "unknown objective 'bert'; there are electra",
     "--contestants nowhere:Mine": "no module 'nowhere'",
     "--contestants electra:electra_15": "electra has no class 'electra_15'",
@@ -470,15 +470,15 @@ REFUSED = {
     "--contestants electra:seed=3": "unknown key 'seed'",
     "--contestants electra:times=0": "must be above 0",
     "--contestants electra:generator_width=0.78": "generator_width 0.78",
-    "--objectives ,": "nobody races: name contestants",
+    "--objectives ,": "no contestants: name contestants",
     "--contestants electra:share": "electra:share: share needs a value, as in electra:share=",
     "--contestants electra:mask_prob=0.1,mask_prob=0.3": "mask_prob is given twice",
     "--contestants electra:vocab_size=77": "unknown key 'vocab_size'",
     "--contestants electra:times=inf": "times is a number, not 'inf'",
     "--contestants electra:packed=false": "packed applies to all contestants; set it with --settings",
     "--contestants electra:init=A,B --data DATA": "A: no such",
-    "--objectives mlm --budget 1e999": "budget '1e999' is none",
-    "--objectives mlm --budget lots": "budget 'lots' is none: write FLOPs as 3e15",
+    "--objectives mlm --budget 1e999": "invalid budget '1e999'",
+    "--objectives mlm --budget lots": "invalid budget 'lots': write FLOPs as 3e15",
     "--objectives mlm --budget 0m": "budget '0m'",
     "--objectives mlm --budget 1ktok --points 50 --data DATA": "too few for 50 points; raise --budget",
     "--objectives mlm --seeds 0": "seeds must be at least 1",

@@ -83,5 +83,5 @@ def test_a_class_elsewhere_inherits_traits_or_states_its_own():
     class New(Objective):
         pass
 
-    assert Mine.traits is OBJECTIVES["electric"] and not Mine.traits.says_probability
+    assert Mine.traits is OBJECTIVES["electric"] and not Mine.traits.outputs_probability
     assert Other.traits.generator == "none" and New.traits == Traits() == traits_of("somewhere:New")

@@ -283,7 +283,7 @@ def test_the_page_holds_the_text_and_no_markup_from_it(folders, tmp_path, capsys
     paragraph = re.search(r'<p class="text">(.*?)</p>', page, re.S).group(1)
     assert html.unescape(re.sub(r"<[^>]*>", "", paragraph)) == "the <script>alert('x')</script> & \"fox\"\n"
     assert paragraph.count('class="marked"') == 2 < len(re.findall("<span", paragraph))
-    assert "rather: " in paragraph
+    assert "suggestions: " in paragraph
 
 
 def test_the_text_is_printed_with_marks_that_show_without_colour(folders, tmp_path, capsys):

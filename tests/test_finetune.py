@@ -19,8 +19,8 @@ from electra.checkpoints.huggingface import load_encoder, load_network, save_net
 from electra.config import ElectraConfig, FinetuneConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
+from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import read_material
-from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.run import build_learner, finetune
 from electra.models.electra.encoder import Encoder
@@ -350,7 +350,7 @@ def test_bad_input_is_refused_before_anything_is_written(folder, tmp_path, chang
 
 
 def test_a_folder_of_another_configuration_is_refused(folder, learned):
-    with pytest.raises(ValueError, match="train_batch_size: 16 there, 8 here"):
+    with pytest.raises(ValueError, match="train_batch_size: run has 16, command has 8"):
         finetune(config(folder, learned, train_batch_size=8))
 
 

@@ -15,11 +15,11 @@ from test_detect import build
 from test_server import CANARY, Running
 
 import electra
-import electra.server.serve as serve_module
 from electra.checkpoints.huggingface import save_network
 from electra.models.electra.encoder import Encoder
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.server.app import MODEL_PATHS
+from electra.server.engine import ModelEngine
 from electra.server.languagetool import FORM
 
 QUIET = dict(deadline=None, suppress_health_check=list(HealthCheck), database=None)
@@ -49,7 +49,7 @@ def running(tmp_path_factory):
 
 
 def served(folder):
-    engine = serve_module.ModelEngine(electra.load(folder, threads=1), folder.name)
+    engine = ModelEngine(electra.load(folder, threads=1), folder.name)
     return Running(engine, max_text_chars=300, max_items=6, max_body_bytes=20_000)
 
 

@@ -113,10 +113,10 @@ def losses(name, captured, steps=10, optimizer="adamw", short_stage=0.0):
     )
     graphs = set()
     for _ in range(steps):
-        trainer.window.sums.clear()
+        trainer.means.sums.clear()
         trainer.train_step()
         trainer.require_finite()
-        seen.append(trainer.window.state()["sums"])
+        seen.append(trainer.means.state()["sums"])
         graphs |= {trainer.graphs.take_gradient.graph} - {None} if trainer.graphs else set()
     assert len(graphs) > (short_stage > 0) if captured else not graphs
     return seen

@@ -27,6 +27,7 @@ import electra.server.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
+from electra.server.engine import ModelEngine
 from electra.server.languagetool import RULE, join_pieces, utf16_length
 
 CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
@@ -149,7 +150,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def real(folder):
-    engine = serve_module.ModelEngine(electra.load(folder, threads=1), "small")
+    engine = ModelEngine(electra.load(folder, threads=1), "small")
     with Running(engine) as running:
         yield running
 

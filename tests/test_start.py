@@ -80,13 +80,13 @@ def test_a_generator_of_another_shape_is_refused(data, run, tmp_path):
 @pytest.mark.parametrize("objective", ["mlm", "replace_mlm", "all_tokens_mlm"])
 def test_one_network_goes_on_from_the_body_of_a_discriminator(data, run, tmp_path, objective, capsys):
     pretrain(tiny_config(data, tmp_path, init=str(run), train_steps=1, objective=objective))
-    assert "its body goes on" in capsys.readouterr().err
+    assert "its encoder is kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "changes, said",
     [
-        (dict(objective="two_stage", share="none"), "has no generator: its body goes on"),
+        (dict(objective="two_stage", share="none"), "has no generator: its encoder is kept"),
         (dict(share="all"), "no generator of its size"),
     ],
 )

@@ -194,7 +194,7 @@ SQUAD = {"data": [{"paragraphs": [{"context": "a fox eats", "qas": [
         ("regression", "t.csv", "text,score\na,high\n", r"row 2: the score 'high' is not a number"),
         ("regression", "t.csv", "text,score\na,nan\n", r"row 2: the score 'nan' is not a number"),
         ("stsb", "t.csv", "sentence1,sentence2,score\na,b,5.5\n", r"row 2: the score 5\.5 is outside 0 to 5"),
-        ("mnli", "t.csv", "premise,hypothesis,label\na,b,maybe\n", r"row 2: the label 'maybe' is none of contra"),
+        ("mnli", "t.csv", "premise,hypothesis,label\na,b,maybe\n", r"row 2: the label 'maybe' is not one of contra"),
         ("tagging", "t.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', r"row 1 has 2 words and 1 tags"),
         ("tagging", "t.conll", "a\n", r"t\.conll, row 1: no tag beside 'a'"),
         ("qa", "t.json", json.dumps(SQUAD), r"question q: the answer 'fox' is not at 3 .*; it is at 2: set"),
@@ -313,7 +313,14 @@ def test_check_reports_what_is_wrong():
     task = TASKS["classification"]()
     task.learn(train)
     report = check(task, {"train": train, "dev": train[3:5]}, TOKENIZER, 8)
-    for part in ("train 13, dev 2", "b (2)", "leak       2 of 2", "duplicates train: 1", "conflicts  train: 1", "cut"):
+    for part in (
+        "train 13, dev 2",
+        "b (2)",
+        "leak       2 of 2",
+        "duplicates train: 1",
+        "conflicts  train: 1",
+        "truncated",
+    ):
         assert part in report, (part, report)
 
 

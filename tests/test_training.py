@@ -162,7 +162,7 @@ def test_first_weights_are_not_made_again_for_a_run_that_has_its_own(data, tmp_p
 
 def test_a_batch_that_can_only_be_read_row_by_row_is_warned_of(data, tmp_path, capsys):
     pretrain(tiny_config(data, tmp_path, train_batch_size=37, micro_batch_size=0, train_steps=1))
-    assert "a batch of 37 rows is read 1 at a time" in capsys.readouterr().err
+    assert "a batch of 37 rows is processed 1 at a time" in capsys.readouterr().err
 
 
 def test_unknown_words_are_masked_as_released_only(data, tmp_path):
@@ -324,7 +324,7 @@ def test_a_damaged_checkpoint_is_named_and_passed_over(data, straight, tmp_path,
     shutil.rmtree(out / "model")
     pretrain(tiny_config(data, out))
     said = capsys.readouterr().err
-    assert "step-00000024 is passed over" in said
+    assert "step-00000024 is skipped" in said
     if (name, how) != ("manifest.json", "flipped"):  # then a hash is wrong, and the file it is of is blamed
         assert name in said
     assert "continuing from step 20" in said
@@ -440,7 +440,8 @@ def test_a_folder_of_another_configuration_names_the_fields(data, straight):
     before = {p: p.stat().st_mtime_ns for p in straight.rglob("*") if p.is_file() and p.name != ".lock"}
     with pytest.raises(ValueError, match="another configuration") as refusal:
         pretrain(config)
-    for said in ("learning_rate: 0.001 there, 0.002 here", "seed: 0 there, 5 here", "hidden_size: 32 there, 64 here"):
+    differing = ("learning_rate: run has 0.001, command has 0.002", "seed: run has 0, command has 5")
+    for said in (*differing, "hidden_size: run has 32, command has 64"):
         assert said in str(refusal.value)
     assert "save_steps" not in str(refusal.value)
     assert before == {p: p.stat().st_mtime_ns for p in before}
@@ -448,7 +449,7 @@ def test_a_folder_of_another_configuration_names_the_fields(data, straight):
 
 def test_rows_of_a_forward_pass_are_part_of_what_a_run_is(data, straight):
     """Masks are drawn by micro-batch: another size is another run."""
-    with pytest.raises(ValueError, match="micro_batch_size: 4 there, 8 here"):
+    with pytest.raises(ValueError, match="micro_batch_size: run has 4, command has 8"):
         pretrain(tiny_config(data, straight, micro_batch_size=8))
 
 
@@ -462,7 +463,7 @@ def test_how_often_to_log_and_save_may_change(data, straight, halted, tmp_path):
 
 def test_other_data_is_another_run(data, straight, tmp_path):
     other = write_data(tmp_path / "data", count=90)
-    with pytest.raises(ValueError, match=r"tokens: \d+ there, \d+ here"):
+    with pytest.raises(ValueError, match=r"tokens: run has \d+, command has \d+"):
         pretrain(tiny_config(other, straight))
 
 

@@ -226,7 +226,7 @@ def scores_of(
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
     """Return the scores on held-out text; the loss is included only if the head predicts a probability."""
     scores = examine(point / "model", examination, choose_device(run.device))
-    if not find_objective(run.objective).traits.says_probability:
+    if not find_objective(run.objective).traits.outputs_probability:
         scores.pop("disc_loss", None)
     return scores
 

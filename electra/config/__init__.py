@@ -4,17 +4,20 @@ Each field is a command-line flag (cli/flags.py); the names are those of Hugging
 """
 
 from electra.config.base import refuse_unknown, require, to_dict
-from electra.config.bench import BenchConfig
 from electra.config.compare import CompareConfig
-from electra.config.export import ConvertConfig, ExportConfig
-from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
+from electra.config.convert import ConvertConfig
+from electra.config.cost import BenchConfig, FlopsConfig
+from electra.config.demo import DemoConfig
+from electra.config.detect import DetectConfig
+from electra.config.export import ExportConfig
+from electra.config.finetune import EvaluateConfig, FinetuneConfig
 from electra.config.model import ElectraConfig
+from electra.config.predict import PredictConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
 from electra.config.training import TrainConfig
-from electra.config.use import DemoConfig, DetectConfig, FlopsConfig
 
 __all__ = [
     "PRESETS",

@@ -1,4 +1,4 @@
-"""What all configurations share: fields with a help text, checks, conversion to JSON."""
+"""Fields with a help text, checks and conversion to JSON, shared by all configurations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def with_default(base: type[Any], name: str, default: Any) -> Any:
 
 
 def ordered_fields(kind: type[Any]) -> list[Field[Any]]:
-    """Return the fields of a configuration in the order of reading: its own first, then the inherited ones."""
+    """Return a configuration's fields in reading order: its own, then the inherited ones."""
     by_name = {f.name: f for f in fields(kind)}
     names = dict.fromkeys(name for owner in kind.__mro__ for name in get_annotations(owner))
     return [by_name[name] for name in names if name in by_name]
@@ -44,9 +44,9 @@ def require_not_negative(config: Any, *names: str) -> None:
         require(getattr(config, name) >= 0, f"{name} must not be negative, got {getattr(config, name)}")
 
 
-def require_probability(name: str, value: float | None) -> None:
-    """Raise ValueError unless `value` is in [0, 1], or None."""
-    require(value is None or 0 <= value <= 1, f"{name} is a probability, got {value}")
+def require_threshold(value: float | None) -> None:
+    """Raise ValueError unless a detection threshold is in [0, 1], or None."""
+    require(value is None or 0 <= value <= 1, f"threshold is a probability, got {value}")
 
 
 def to_dict(config: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How pre-training methods are compared at equal compute."""
+"""Configuration of `electra compare`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Budget(NamedTuple):
 
 
 def read_budget(text: str) -> Budget:
-    """Parse a budget: 3e15, 20Mtok, 20m; raise ValueError if it is none."""
+    """Parse a budget: 3e15, 20Mtok, 20m; raise ValueError for anything else."""
     found = re.fullmatch(r"(\d+\.?\d*(?:e\+?\d+)?)\s*([A-Za-z]*)", text.strip())
     if not found or found[2] not in UNITS or not 0 < float(found[1]) < math.inf:
-        raise ValueError(f"budget {text!r} is none: write FLOPs as 3e15, tokens as 20Mtok (or ktok, Gtok), time as 20m")
+        raise ValueError(f"invalid budget {text!r}: write FLOPs as 3e15, tokens as 20Mtok (or ktok, Gtok), time as 20m")
     unit, factor = UNITS[found[2]]
     return Budget(float(found[1]) * factor, unit)
 
@@ -45,12 +45,12 @@ class CompareConfig:
     )
     objectives: str = arg("", "shorthand for contestants without fields: electra,mlm")
     budget: str = arg("20m", "budget of each: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
-    seeds: int = arg(1, "runs of each contestant; with 2 or more there is a spread and a paired test")
+    seeds: int = arg(1, "runs of each contestant; 2 or more give a spread and a paired test")
     points: int = arg(4, "evaluations of each run, evenly spaced")
     task: tuple[str, ...] = arg(
         (), "tasks to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
     )
-    task_points: int = arg(0, "number of points, the last ones, that are fine-tuned on the tasks; 0: all")
+    task_points: int = arg(0, "how many of the last points to fine-tune on the tasks; 0: all")
     generator: str = arg("", "run or masked language model that corrupts the evaluation text; default: unigrams")
 
     def __post_init__(self) -> None:
@@ -65,5 +65,5 @@ class CompareConfig:
         )
         require(
             bool(self.contestants) or bool(self.objectives.strip(", ")),
-            "nobody races: name contestants, as in --contestants electra mlm electra:share=none",
+            "no contestants: name some, as in --contestants electra mlm electra:share=none",
         )

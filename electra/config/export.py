@@ -1,4 +1,4 @@
-"""How checkpoints are converted, and models exported to runtimes without torch."""
+"""Configuration of `electra export`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from electra.config.base import arg, require
-
-
-@dataclass(frozen=True)
-class ConvertConfig:
-    """Write a run, a Hugging Face ELECTRA or a TensorFlow checkpoint as Hugging Face directories."""
-
-    source: str = arg(
-        "", "a run, a Hugging Face ELECTRA directory, or a google-research checkpoint: its prefix or folder", True
-    )
-    out: str = arg("", "folder to write; a generator goes into generator/ in it")
-    vocab: str = arg("", "vocab.txt of a TensorFlow checkpoint; default: the one beside it")
-    lowercase: bool = arg(True, "whether the tokeniser of a TensorFlow checkpoint lower-cases and strips accents")
-    num_attention_heads: int = arg(
-        0, "heads of a TensorFlow checkpoint's discriminator, unknown from its tensors; 0: heads of 64, as released"
-    )
-    max_length: int = arg(0, "tokens the model was trained on; 0: as stated in the source, or all its positions")
-
-    def __post_init__(self) -> None:
-        require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")
-        require(self.max_length >= 0, f"max_length must not be negative, got {self.max_length}")
 
 
 @dataclass(frozen=True)
@@ -42,5 +22,5 @@ class ExportConfig:
     force: bool = arg(False, "keep files that lose more")
 
     def __post_init__(self) -> None:
-        require(0 <= self.tolerance <= 1, f"tolerance is a share of 1, got {self.tolerance}")
-        require(len(self.to) > 0, "to which runtime? name onnx, openvino or both")
+        require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
+        require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

@@ -1,4 +1,4 @@
-"""How a model is fine-tuned and evaluated, and how it predicts."""
+"""Configuration of `electra finetune` and `electra evaluate`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ class FinetuneConfig(TrainConfig):
     """Fine-tune a pre-trained model on a task; the defaults are the paper's (Table 7)."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA or BERT directory", True)
-    task: str = arg("auto", "classification, multi_label, regression, tagging, qa, a GLUE task, or auto: by the data")
+    task: str = arg(
+        "auto",
+        "classification, multi_label, regression, tagging, qa, a GLUE task, or module:Class; auto: by the data",
+    )
     train: str = arg("", "training file")
     dev: str = arg("", "file to evaluate on")
     out: str = arg("runs/finetuned", "folder to write, a Hugging Face directory; the same command again continues it")
@@ -39,9 +42,9 @@ class FinetuneConfig(TrainConfig):
     )
     weight_decay: float | None = arg(None, "decoupled weight decay; default: the preset's")
     epochs: float = arg(0.0, "passes over the training data; 0: the paper's for the task")
-    train_steps: int = arg(0, "optimizer steps; 0: by the epochs")
+    train_steps: int = arg(0, "optimizer steps; 0: from the epochs")
     warmup_proportion: float = arg(0.1, "share of the steps over which the learning rate rises")
-    warmup_steps: int = arg(0, "steps over which it rises; 0: by the proportion")
+    warmup_steps: int = arg(0, "steps over which it rises; 0: from the proportion")
     train_batch_size: int = arg(32, "examples of an optimizer step")
     micro_batch_size: int = arg(0, "examples of a forward pass; 0: 32, at most the batch")
     reduction: Literal["sum", "mean"] = arg(
@@ -96,21 +99,3 @@ class EvaluateConfig(FinetuneConfig):
     seeds: int = arg(3, "fine-tune with this many seeds")
     baseline: bool = arg(True, "add a TF-IDF and logistic regression row where it applies")
     from_mnli: bool = arg(False, "suite glue: start RTE, MRPC and STS-B from the MNLI model, as in the paper")
-
-
-@dataclass(frozen=True)
-class PredictConfig:
-    """Predict with a fine-tuned model: lines of text or JSON in, JSON lines out."""
-
-    model: str = arg(
-        "", "a fine-tuned model, exported or not; with --zero-shot a run or any ELECTRA discriminator", True
-    )
-    labels: str = arg("", "with --zero-shot: the label words, separated by commas", True)
-    input: str = arg("-", "file to read; - is standard input")
-    zero_shot: str = arg("", "a template such as 'It was {}.', in which the label word that looks least replaced wins")
-    device: str = arg("cpu", "cpu, cuda, cuda:1 ...")
-
-    def __post_init__(self) -> None:
-        require(bool(self.model), "which model? name a fine-tuned directory, or with --zero-shot a run")
-        require(not self.zero_shot or "{}" in self.zero_shot, "the template needs a place for the label word: {}")
-        require(not self.zero_shot or "," in self.labels, "--zero-shot needs label words: great,terrible")

@@ -1,7 +1,7 @@
-"""The registry of pre-training objectives and their traits: what the rest of the package must know of each. No torch.
+"""The registry of pre-training objectives and their traits. No torch.
 
-A new objective is a file in objectives/ and an entry here. A class elsewhere, named `module:Class`, states its traits
-in its class attribute `traits`, or inherits those of the objective it extends.
+A new objective is a file in objectives/ and an entry here. A class elsewhere, named `module:Class`, sets its class
+attribute `traits`, or inherits that of the objective it extends.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ SHARING = ("embeddings", "none", "all", "gdes")
 
 @dataclass(frozen=True)
 class Traits:
-    """What an objective requires of its configuration, and what it computes: its cost follows from that."""
+    """An objective's constraints on its configuration, and the computations that determine its cost."""
 
     home: str = ""  # module:Class
-    # none: a single network; any: a trained generator, a frozen one, or unigrams; trained: it learns along
+    # none: a single network; any: a trained generator, a frozen one, or unigrams; trained: one that learns along
     generator: Literal["none", "any", "trained"] = "any"
     sharing: tuple[str, ...] = SHARING  # values of `share` that it supports
     why_not: str = ""  # reason why it does not support the others
@@ -28,7 +28,7 @@ class Traits:
     generator_towers: int = 1  # encoders that the generator runs
     generator_alone_first: bool = False  # trained alone for `generator_stage` of the training, then frozen
     generator_baseline: bool = False  # one more linear layer on the generator, which estimates its reward
-    says_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
+    outputs_probability: bool = True  # the sigmoid of the main network's logit is the probability of a replacement
 
 
 OBJECTIVES: dict[str, Traits] = {
@@ -61,7 +61,7 @@ OBJECTIVES: dict[str, Traits] = {
         needs_probability=True,
         predicts="all",
         generator_towers=2,
-        says_probability=False,  # an energy ranks tokens; their probability depends on the noise too
+        outputs_probability=False,  # an energy ranks tokens; their probability depends on the noise too
     ),
 }
 

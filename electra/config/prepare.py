@@ -1,4 +1,4 @@
-"""How text is prepared."""
+"""Configuration of `electra prepare`."""
 
 from __future__ import annotations
 

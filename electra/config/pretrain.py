@@ -1,4 +1,4 @@
-"""How a model is pre-trained."""
+"""Configuration of `electra pretrain`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PretrainConfig(TrainConfig):
     share: Literal["none", "embeddings", "all", "gdes"] = arg(
         "embeddings",
         "weights that both networks share; gdes: the discriminator's embeddings are the generator's, without gradient, "
-        "plus a difference of its own",
+        "plus a learned difference",
     )
     generator_stage: float = arg(
         0.5,
@@ -151,7 +151,7 @@ class PretrainConfig(TrainConfig):
         )
         require(
             not traits.needs_probability or (self.temperature, self.temperature_start) == (1.0, 0.0),
-            f"objective {objective!r} needs the probability of what was sampled: leave temperature at 1, with no fall",
+            f"objective {objective!r} needs each sample's probability: leave temperature at 1, temperature_start at 0",
         )
         require(
             not self.needs_full_size_generator or (self.generator_width, self.generator_depth) == (1.0, 1.0),

@@ -1,10 +1,10 @@
-"""How a model is served."""
+"""Configuration of `electra serve`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require, require_positive, require_probability
+from electra.config.base import arg, require, require_positive, require_threshold
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ServeConfig:
         object.__setattr__(self, "languages", tuple(self.languages))
         object.__setattr__(self, "allow_origins", tuple(self.allow_origins))
         require(0 <= self.port < 65536, f"port must be in [0, 65535], got {self.port}")
-        require_probability("threshold", self.threshold)
+        require_threshold(self.threshold)
         require(len(self.languages) > 0, "languages must name at least one")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require_positive(

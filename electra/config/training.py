@@ -1,4 +1,4 @@
-"""The settings that pre-training and fine-tuning share."""
+"""Settings shared by pre-training and fine-tuning."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from electra.config.base import arg, require, require_not_negative, require_posi
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that the training loop, its optimizer and its device are configured by."""
+    """Settings of the training loop, its optimizer and its device."""
 
     # optimization
     learning_rate: float = arg(5e-4, "peak learning rate")
@@ -28,7 +28,7 @@ class TrainConfig:
     max_minutes: float = arg(0.0, "train for this many minutes, the schedule following the clock; 0: no limit")
     # running
     seed: int = arg(0, "seed of all random numbers; with the step's number it determines masks, samples and dropout")
-    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = arg(
         "auto", "precision of matrix products; auto: bf16 where the hardware supports it"
     )

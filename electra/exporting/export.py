@@ -1,4 +1,4 @@
-"""Export: a model for runtimes without torch, each file measured against torch before it is declared good."""
+"""Export a model to runtimes without torch, and check every file against torch."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def export(config: ExportConfig) -> dict[str, Any]:
 
 
 def wanted(config: ExportConfig) -> list[str]:
-    """Return the formats asked for; ValueError where a library that writes them is missing."""
+    """Return the requested formats; raise ValueError if a library that writes them is missing."""
     for runtime in config.to:
         missing = [name for name in LIBRARIES[runtime] if not installed(name)]
         require(not missing, f"--to {runtime} needs {', '.join(missing)}: pip install 'electra[{EXTRAS[runtime]}]'")
@@ -67,14 +67,14 @@ def wanted(config: ExportConfig) -> list[str]:
 
 
 def require_exportable(folder: Path) -> None:
-    """Refuse a network that no runtime's file can hold."""
+    """Raise ValueError if a network cannot be exported."""
     content = read_object(folder / "config.json")
     name = stated_architecture(content)
     require(network_kind(content) in EXPORTABLE, f"{folder} holds a {name}, which has no exported form")
 
 
 def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[str]:
-    """Return text to calibrate and judge int8 by: --text, the texts of --task, or the run's held-out text."""
+    """Return text to calibrate and judge int8 on: --text, the texts of --task, or the run's held-out text."""
     if config.task and not config.text:
         return ["\t".join(example.texts) for example in task_of(reference).read(config.task, "dev")]
     if config.text:
@@ -85,7 +85,7 @@ def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[
     data = Path(read_json(run).get("data", "")) if run.exists() else Path()
     require(
         (data / "manifest.json").exists(),
-        "bf16 and int8 are judged by held-out text: name a file with --text, a text a line",
+        "bf16 and int8 are judged on held-out text: name a file with --text, one text per line",
     )
     examples, tokenizer = open_examples(str(data), "heldout"), load_tokenizer(data)
     return [tokenizer.backend.decode(examples[i].tolist()) for i in range(min(len(examples), 2000))]
@@ -97,7 +97,7 @@ def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[
 def write_files(
     out: Path, folder: Path, graph: Graph, reference: Model, formats: list[str], calibration: list[str]
 ) -> None:
-    """Write every file asked for, the tokeniser and the configuration; the generator in full precision."""
+    """Write all requested files, the tokeniser and the configuration; the generator in full precision."""
     reference.tokenizer.save(out, reference.longest)
     write_json(out / "config.json", read_object(folder / "config.json"))
     write_plain(out, graph, formats)
@@ -112,7 +112,7 @@ def write_files(
 
 
 def write_plain(out: Path, graph: Graph, formats: list[str]) -> None:
-    """Write the files of full precision of one network."""
+    """Write the full-precision files of one network."""
     for name, write in (("onnx", write_onnx), ("openvino", write_openvino)):
         if name in formats:
             (out / FORMATS[name].file).parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def write_plain(out: Path, graph: Graph, formats: list[str]) -> None:
 
 
 def rows_of(model: Model, lines: list[str]) -> list[list[list[int]]]:
-    """Return the ids of lines, four lines a batch."""
+    """Return the ids of lines, in batches of four lines."""
     rows = [model.row(model.tokenizer.encode(line).ids[: model.longest - 2]) for line in lines]
     return [rows[i : i + 4] for i in range(0, len(rows), 4)]
 
@@ -129,7 +129,7 @@ def rows_of(model: Model, lines: list[str]) -> list[list[list[int]]]:
 
 
 def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: ExportConfig) -> dict[str, Any]:
-    """Compare one format with torch; a file that is not good enough is removed."""
+    """Compare one format with torch; remove a file that is not good enough."""
     file = out / FORMATS[name].file
     session, reference = open_session(out, name), judge.reference
     worst = difference(reference, session, outputs)
@@ -147,7 +147,7 @@ def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: Ex
         logger.warning(
             f"{name} is refused: it differs or loses more than allowed (--tolerance {config.tolerance}, --force)"
         )
-        if name != "openvino-bf16":  # which has no file of its own: it is a way to run openvino's
+        if name != "openvino-bf16":  # it runs openvino's file
             file.unlink()
             file.with_suffix(".bin").unlink(missing_ok=True)
     return result | {"good": good, "kept": good or config.force}

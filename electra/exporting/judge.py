@@ -1,4 +1,4 @@
-"""Judge an exported file beside torch."""
+"""Compare an exported file with torch."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from electra.tasks import Task
 CALIBRATION = 128  # lines that set the ranges of int8
 LOSSY = ("openvino-int8", "openvino-bf16", "onnx-int8")
 SHAPES = ((1, 3), (1, 32), (2, 17), (5, 64), (8, 24), (3, 128))  # rows and tokens of the longest
-PARITY = 1e-4  # the most that a file of full precision may differ from torch
+PARITY = 1e-4  # maximum difference of a full-precision file from torch
 PLANTED = 150  # texts with wrong words, of each kind
 MIN_TEXTS = 30
 DECISIONS = ("label", "labels", "tags", "answer")  # fields of a prediction without its probabilities
-TOO_LITTLE = f"too little held-out text: {MIN_TEXTS} texts of 30 words are the least; name more with --text"
+TOO_LITTLE = f"too little held-out text: at least {MIN_TEXTS} texts of 30 words are needed; name more with --text"
 
 
 class Judge:
-    """Scores a model on held-out text: its task's score, how well it finds planted errors, or how often it agrees."""
+    """Score a model on held-out text by its task's metric, the AUC of planted errors, or agreement with torch."""
 
     def __init__(self, reference: Detector | TaskModel | Embedder, lines: list[str], task: str) -> None:
         self.reference, self.lines = reference, lines[CALIBRATION:] if len(lines) > 2 * CALIBRATION else lines
@@ -54,14 +54,14 @@ def task_score(reference: Any, path: str) -> tuple[str, Callable[[Any], float]]:
 
 
 def task_of(reference: Model) -> Task:
-    """Return the task of a fine-tuned model; ValueError where there is none."""
+    """Return the task of a fine-tuned model; raise ValueError for any other model."""
     if not isinstance(reference, TaskModel):
         raise ValueError("--task is for models that electra finetune wrote; name --text")
     return reference.task
 
 
 def found_errors(model: Detector, texts: list[Planted]) -> float:
-    """Return the AUC of telling planted wrong words from the others."""
+    """Return the AUC of detecting planted errors."""
     from sklearn.metrics import roc_auc_score
 
     scores, is_wrong = [], []
@@ -74,7 +74,7 @@ def found_errors(model: Detector, texts: list[Planted]) -> float:
 
 
 def agreement(reference: Any, model: Any, lines: list[str]) -> float:
-    """Return the share of texts on which labels or answers are the same; of embeddings the mean cosine."""
+    """Return the share of texts with the same labels or answers; for embeddings, the mean cosine."""
     if isinstance(reference, Embedder):
         pairs = zip(reference.encode(lines), model.encode(lines), strict=True)
         return float(np.mean([a @ b / np.sqrt((a @ a) * (b @ b)) for a, b in pairs]))
@@ -85,7 +85,7 @@ def agreement(reference: Any, model: Any, lines: list[str]) -> float:
 
 
 def as_input(model: TaskModel, line: str) -> Input:
-    """Return a line as `predict` takes it: two texts where a tab stands between them."""
+    """Return a line as an input of `predict`; a tab separates two texts."""
     return line if model.task.splits_words or "\t" not in line else tuple(line.split("\t"))
 
 

@@ -18,7 +18,7 @@ from electra.inference.sessions import openvino_core, without_telemetry
 from electra.models.graph import Graph
 
 OPSET = 18
-EXAMPLE = (2, 9)  # the shape a network is traced with, which no file keeps
+EXAMPLE = (2, 9)  # the shape a network is traced with; files accept any
 
 
 def write_onnx(graph: Graph, file: Path) -> None:
@@ -41,7 +41,7 @@ def write_onnx(graph: Graph, file: Path) -> None:
 
 
 def longest(graph: Graph) -> int:
-    """Return how many tokens a network has positions for."""
+    """Return the maximum number of tokens of a network."""
     network: Any = graph.network
     return int(network.encoder.config.max_position_embeddings)
 

@@ -41,7 +41,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
     out = Path(config.out)
     if config.check:
-        require(bool(config.train), "--check looks at what is learned from: give --train FILE")
+        require(bool(config.train), "--check reports on training data: give --train FILE")
         return finetune(finetune_config(config, out))
     refuse_other_report(config, out)
     out.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
-    """Refuse a folder with the report of another model or of other data, which would be lost."""
+    """Raise ValueError if `out` holds the report of another model or other data, which would be lost."""
     path = out / "summary.json"
     if path.exists():
         before = read_object(path).get("config", {})
@@ -82,7 +82,7 @@ def folder_of(config: EvaluateConfig, name: str) -> Path:
 
 
 def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
-    """Return the configuration of one task of the suite; some start from the suite's MNLI model if asked to."""
+    """Return the configuration of one task of the suite; with --from-mnli, some start from its MNLI model."""
     folder, mnli = str(folder_of(config, name)), out / "mnli" / "finetuned"
     goes_on = config.from_mnli and GLUE[name].starts_from_mnli
     require(not goes_on or folder_of(config, "mnli").is_dir(), f"--from-mnli: {config.data} has no folder MNLI")
@@ -102,7 +102,7 @@ def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
 
 
 def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
-    """Write the file that GLUE's server takes for each test set of the source."""
+    """Write a submission to GLUE's server for each test set of the source."""
     for split in task.test_splits:
         if task.holds(source, split):
             logger.info(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
@@ -160,14 +160,14 @@ def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
 
 
 def load_task_model(folder: Path, config: EvaluateConfig) -> TaskModel:
-    """Load a fine-tuned model where the configuration wants it to run."""
+    """Load a fine-tuned model on the configured device."""
     model = load(folder, str(choose_device(config.device)), config.threads)
     assert isinstance(model, TaskModel)
     return model
 
 
 def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
-    """Return the configuration of the fine-tuning, which has a folder of its own."""
+    """Return the configuration of the fine-tuning, which writes to its own folder."""
     given = {f.name: getattr(config, f.name) for f in fields(FinetuneConfig)}
     return FinetuneConfig(**given | {"out": str(out / "finetuned")})
 

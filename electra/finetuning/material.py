@@ -34,7 +34,7 @@ class Material(NamedTuple):
 
 
 def read_material(config: FinetuneConfig) -> Material:
-    """Read and encode the data; ValueError where the model cannot learn from it."""
+    """Read and encode the data; raise ValueError if the model cannot learn from it."""
     folder = model_folder(Path(config.model))
     warn_if_generator(folder)
     tokenizer = load_tokenizer(folder)
@@ -63,7 +63,7 @@ def named_columns(config: FinetuneConfig) -> dict[str, str]:
 
 
 def require_as_many_texts(task: Task, train: Sequence[Example], dev: Sequence[Example]) -> None:
-    """Refuse a dev set of single texts for pairs, or the other way round."""
+    """Raise ValueError unless train and dev examples have equally many texts."""
     if task.wanted is None or not dev:
         return
     counts = [max(len(example.texts) for example in split) for split in (train, dev)]
@@ -91,7 +91,7 @@ def warn_if_generator(folder: Path) -> None:
 
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
-    """Warn where a model gives every example the same answer although the labels differ."""
+    """Warn if a model gives every example the same answer although the labels differ."""
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
     given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:

@@ -1,4 +1,4 @@
-"""Calls side by side, each in a process of its own; results go through files."""
+"""Run calls in parallel processes; results go through files."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ def side_by_side(function: Callable[..., object], arguments: Sequence[tuple[Any,
     """Call `function` with each of `arguments`, `at_once` processes at a time.
 
     Raises:
-        Interrupted: a signal asked to stop; every call has been told, and has saved.
-        FloatingPointError, RuntimeError: a call failed; it has said why.
+        Interrupted: a signal asked to stop; every call has saved.
+        FloatingPointError, RuntimeError: a call failed and has logged why.
     """
     for first in range(0, len(arguments), at_once):
         codes = exit_codes(function, arguments[first : first + at_once])
         if STOPPED in codes:
-            raise Interrupted("stopped; run the same command again to go on")
+            raise Interrupted("stopped; run the same command again to continue")
         if NOT_FINITE in codes:
-            raise FloatingPointError("a loss was not finite, as said above")
+            raise FloatingPointError("a loss was not finite; see the warning above")
         if any(codes):
             raise RuntimeError(f"a process ended with exit code {max(codes, key=abs)}")
 
 
 def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]) -> list[int]:
-    """Start the calls of a group and wait for all; SIGTERM is passed on, Ctrl-C reaches them by itself."""
+    """Run a group of calls and return their exit codes; pass SIGTERM on (Ctrl-C reaches them anyway)."""
     context = multiprocessing.get_context("spawn")
     messages: Any = context.Queue()
     processes = [context.Process(target=call, args=(function, given, messages)) for given in group]
@@ -54,7 +54,7 @@ def exit_codes(function: Callable[..., object], group: Sequence[tuple[Any, ...]]
 
 
 def call(function: Callable[..., object], given: tuple[Any, ...], messages: Any) -> None:
-    """Make one call in its process; messages go to the parent, an error becomes an exit code."""
+    """Make one call; send its log messages to the parent and turn an error into an exit code."""
     logger.addHandler(QueueHandler(messages))
     logger.setLevel(logging.INFO)
     try:

@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from electra.core.html import page, svg_of, table
 from electra.tasks import find_task
 
-SHOWN_LABELS = 20  # a matrix of more is not readable
+SHOWN_LABELS = 20  # a larger matrix is unreadable
 SHOWN_ERRORS = 20
 
 
 def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
-    """Return the page for results, each with the predictions behind it."""
+    """Return the page for pairs of a result and its predictions."""
     body = []
     for result, lines in parts:
         body.append(f"<h2>{escape(title_of(result))}</h2>{score_table(result)}")
@@ -26,7 +26,7 @@ def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]
 
 
 def pictures(lines: list[dict[str, Any]]) -> list[str]:
-    """Return pictures of a model's errors that suit its answers: labels, tags of words, or sets of labels."""
+    """Return plots of a model's errors that suit its answers: labels, tags of words, or sets of labels."""
     first = lines[0]
     if "label" in first and isinstance(first["gold"], str):
         return [confusion(lines), precision_recall(lines), errors(lines)]
@@ -40,7 +40,7 @@ def pictures(lines: list[dict[str, Any]]) -> list[str]:
 
 
 def title_of(result: dict[str, Any]) -> str:
-    """Return the task, and its split where that is not the dev set."""
+    """Return the task, and its split if that is not the dev set."""
     return str(result["task"]) + ("" if result["split"] == "dev" else f" ({result['split'].removeprefix('dev_')})")
 
 
@@ -53,7 +53,7 @@ def score_table(result: dict[str, Any]) -> str:
 
 
 def confusion(lines: list[dict[str, Any]]) -> str:
-    """Return how often each label (row) got each answer (column); of many labels the commonest."""
+    """Return the confusion matrix of the commonest labels, with answers in columns."""
     labels = sorted({line["gold"] for line in lines} | {line["label"] for line in lines})
     labels = sorted(labels, key=lambda x: -sum(line["gold"] == x for line in lines))[:SHOWN_LABELS]
     counts = [[sum(i["gold"] == g and i["label"] == a for i in lines) for a in labels] for g in labels]
@@ -66,12 +66,12 @@ def confusion(lines: list[dict[str, Any]]) -> str:
 
 
 def cell(count: int, total: int) -> str:
-    """Return a cell, the darker the larger its share of the row."""
+    """Return a cell, darker for a larger share of the row."""
     return f'<td style="background: rgb(65 105 225 / {0.7 * count / max(1, total):.2f})">{count}</td>'
 
 
 def precision_recall(lines: list[dict[str, Any]]) -> str:
-    """Return the curve of the rarer label, where there are two."""
+    """Return the curve of the rarer of two labels; '' for more."""
     labels = sorted({line["gold"] for line in lines})
     if len(labels) != 2 or not all(len(line.get("probabilities", ())) == 2 for line in lines):
         return ""
@@ -95,7 +95,7 @@ def curve(truth: Sequence[bool], scores: Sequence[float], name: str) -> str:
 
 
 def errors(lines: list[dict[str, Any]]) -> str:
-    """Return the wrong answers the model is surest of."""
+    """Return the most confident wrong answers."""
     wrong = sorted((line for line in lines if line["gold"] != line["label"]), key=lambda line: -line["score"])
     rows = [(" | ".join(x["texts"]), x["gold"], f"{x['label']} {x['score']:.2f}") for x in wrong[:SHOWN_ERRORS]]
-    return "<h3>Surest wrong answers</h3>" + table(("text", "right", "answer"), rows) if rows else ""
+    return "<h3>Most confident wrong answers</h3>" + table(("text", "right", "answer"), rows) if rows else ""

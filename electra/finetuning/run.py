@@ -20,8 +20,8 @@ from electra.core.log import logger
 from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
+from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import Material, read_material, warn_if_collapsed
-from electra.finetuning.optimizer import layerwise
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
 from electra.inference.task_model import predict_features
@@ -39,10 +39,10 @@ from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
 TaskNetwork = Classifier | Tagger | Answerer
-# The paths of model and data may change too: a run is known by their content.
+# The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
-FEWEST = 8  # examples of a batch that is large enough to show a collapse
+FEWEST = 8  # examples of the smallest batch that can show a collapse
 
 
 class TaskBatch(NamedTuple):
@@ -67,7 +67,6 @@ class Learner(Trainable):
         self.network, self.task, self.reduction = network, task, reduction
 
     def count(self, batch: TaskBatch) -> TaskCounts:
-        """Return what this batch adds to the step's counts."""
         return TaskCounts((batch.packed.example_ids > 0).sum(), torch.tensor(len(batch.packed.tokens)))
 
     def forward(self, batch: TaskBatch, counts: TaskCounts | None = None) -> Output:
@@ -80,7 +79,7 @@ class Learner(Trainable):
 
 
 def one_answer(outputs: Any) -> dict[str, Tensor]:
-    """Return the share of a batch that gets the commonest label, where outputs are logits of one label an example."""
+    """Return the share of the commonest prediction in a batch; nothing unless outputs are logits of one label each."""
     if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2 or len(outputs) < FEWEST:
         return {}
     counts = torch.zeros_like(outputs[0]).index_add_(
@@ -90,7 +89,7 @@ def one_answer(outputs: Any) -> dict[str, Tensor]:
 
 
 class Evaluation:
-    """The scores of a task on the dev file; writes the best weights so far to `best`, if that is a path."""
+    """Score a task on the dev file; write the best weights so far to `best`, if that is a path."""
 
     def __init__(self, material: Material, best: Path | None) -> None:
         self.material, self.best = material, best
@@ -103,7 +102,7 @@ class Evaluation:
         assert isinstance(trainer.module, Learner)
         network = trainer.module.network
         dtype = network.encoder.compute_dtype
-        compute_in(network, torch.float32)  # as the saved model will answer
+        compute_in(network, torch.float32)  # as in the saved model
         predictions = predict_features(TorchSession(network), m.task, m.dev, m.dev_examples, m.tokenizer.pad_id)
         compute_in(network, dtype)
         scores = m.task.score(predictions, m.dev_examples)
@@ -122,7 +121,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
 
     Raises:
         ValueError: the data, the model or the folder does not fit; nothing has been written.
-        Interrupted: a signal asked to stop; it has saved.
+        Interrupted: a signal asked to stop; the state is saved.
     """
     require(bool(config.model), "which model? name a run, or a Hugging Face ELECTRA or BERT directory")
     require(bool(config.train), "which data? give --train FILE")
@@ -149,7 +148,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
 
 
 def fingerprint(material: Material, encoder: Encoder) -> str:
-    """Return a hash of what a run depends on beside its configuration: first weights and examples, by content."""
+    """Return a hash of the initial weights and the examples."""
     found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
     for feature in (*material.train, *material.dev):
         found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
@@ -159,7 +158,7 @@ def fingerprint(material: Material, encoder: Encoder) -> str:
 
 
 def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[str, Any]:
-    """Train one seed to its end, unless that was done; return its scores."""
+    """Train one seed, unless that is done; return its scores."""
     folder = Path(config.out) / "runs" / f"seed-{seed}"
     if (folder / "scores.json").exists():
         return read_json(folder / "scores.json")
@@ -188,7 +187,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
 
 
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:
-    """Build the pre-trained encoder under a new head, whose first weights depend on the seed."""
+    """Build the pre-trained encoder with a new head, initialised from the seed."""
     pretrained = load_encoder(material.folder)
     shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
     seed_all(config.seed)
@@ -205,7 +204,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
 def build_trainer(
     config: FinetuneConfig, material: Material, learner: Learner, folder: Path, device: torch.device
 ) -> Trainer:
-    """The loop with its data and a learning rate for each layer."""
+    """Build the training loop with its data and layer-wise learning rates."""
     pad_id, task = material.tokenizer.pad_id, material.task
     loader = ExampleLoader(
         material.train,
@@ -228,7 +227,7 @@ def best_score(folder: Path, metric: str) -> float:
 
 
 def write_summary(config: FinetuneConfig, material: Material, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Put the median seed's model into `out`, and summary.json beside it."""
+    """Copy the median seed's model to `out`, and write summary.json."""
     out, metric = Path(config.out), material.task.main_metric
     ranked = sorted(results, key=lambda r: r.get(metric, 0.0))
     chosen = ranked[(len(ranked) - 1) // 2]["seed"]

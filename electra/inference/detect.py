@@ -1,4 +1,4 @@
-"""Detect: mark the words of texts that look replaced, and say which would fit in their place."""
+"""Detect: mark the words of texts that look replaced, and suggest others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from electra.text.sources import read_text
 
 
 def detect(config: DetectConfig) -> Iterator[MarkedText]:
-    """Yield each file, or standard input, with its words marked; `config.html` is written after the last."""
+    """Yield each file, or standard input, with its words marked; write `config.html` after the last."""
     require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
     model = load(config.model)
     if not isinstance(model, Detector):
-        raise ValueError(f"{config.model} marks no words: it is no discriminator")
+        raise ValueError(f"{config.model} is not a discriminator; name a pre-trained run")
     if config.calibrate:
         calibrate(config, model.detect(read_text(config.calibrate), 1.0, 0))
         return

@@ -1,4 +1,4 @@
-"""Detection of replaced words in texts of any length, with suggestions of what would fit.
+"""Detect replaced words in texts of any length, and suggest others.
 
 V vocabulary.
 """
@@ -23,7 +23,7 @@ from electra.text.words import exempt, fit_case, likeliest_meant
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
-CANDIDATES = 128  # tokens the generator may propose for a word, pieces of words among them
+CANDIDATES = 128  # tokens the generator may propose for a word, including pieces of words
 
 
 class Query(NamedTuple):
@@ -37,7 +37,7 @@ class Query(NamedTuple):
 class Detector(Embedder):
     """A discriminator, which marks words that look replaced, and its generator, which proposes others.
 
-    generator: None where there is none. threshold: the probability from which on a word is marked.
+    generator: None if there is none. threshold: words at or above this probability are marked.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Detector(Embedder):
         self.generator, self.threshold = generator, threshold
 
     def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
-        """Return for every word of `text` the probability that it was replaced, and words that would fit better.
+        """Return the words of `text`, each with its replacement probability and suggestions.
 
         Words at or above `threshold` (default: the model's own) get suggestions, if the model has a generator.
         """
@@ -71,7 +71,7 @@ class Detector(Embedder):
             ValueError: the model has no generator.
         """
         if self.generator is None:
-            raise ValueError("this model has no generator, which would propose words")
+            raise ValueError("this model has no generator, so it cannot suggest words")
         best = np.empty((len(rows), count), np.int64)
         for group in by_length(rows):
             where = np.array([positions[n] for n in group], np.int64)[:, None]
@@ -91,10 +91,10 @@ def likeliest(logits: Array, count: int) -> Array:
 
 
 def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
-    """Return the words of several texts, each as if it were alone, from common forward passes."""
+    """Detect words in several texts in shared batches, each text independently of the others."""
     encodings = [encode(model, query.text) for query in queries]
     spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
-    rows = [e.ids for e in encodings]  # a list made anew each time it is asked for
+    rows = [e.ids for e in encodings]  # rebuilt on every access, so read it once
     scores = token_scores(model, rows)
     words = [words_of(model, *each) for each in zip(queries, encodings, spans, scores, strict=True)]
     if model.generator is None:
@@ -113,9 +113,9 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
 
 
 def encode(model: Detector, text: str) -> Encoding:
-    """Return the tokens of a text; ValueError where no encoding can hold it."""
+    """Return the tokens of a text; raise ValueError if it cannot be encoded as UTF-8."""
     require_valid(text)
-    # Training texts come line by line and hold no line end or tab; one space for each keeps the offsets.
+    # Training text has no line breaks or tabs; replacing each by one space keeps the offsets.
     return model.tokenizer.encode(SPACE.sub(" ", text))
 
 
@@ -131,7 +131,7 @@ def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span
 
 
 def require_valid(text: str) -> None:
-    """Refuse text that no encoding can hold."""
+    """Raise ValueError for text that cannot be encoded as UTF-8."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
@@ -139,7 +139,7 @@ def require_valid(text: str) -> None:
 
 
 def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
-    """Return the probability of each token of each row, read in the window where it stands furthest from an edge."""
+    """Return each token's probability, from the window in which the token is furthest from an edge."""
     windows = [
         (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
     ]
@@ -148,7 +148,7 @@ def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
     found = model.replaced([model.row(window) for _, _, window in windows])
     for (number, start, window), probabilities in zip(windows, found, strict=True):
         for offset, p in enumerate(probabilities[1:-1].tolist()):
-            left = len(rows[number]) if start == 0 else offset  # the beginning and end of the text are no edges
+            left = len(rows[number]) if start == 0 else offset  # the start and end of the text are not edges
             right = len(rows[number]) if start + len(window) == len(rows[number]) else len(window) - 1 - offset
             if min(left, right) > margins[number][start + offset]:
                 margins[number][start + offset], scores[number][start + offset] = min(left, right), p
@@ -165,7 +165,7 @@ def cut(ids: list[int], size: int) -> list[tuple[int, list[int]]]:
 
 
 def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
-    """Return for each span of tokens of a text the whole words that the generator prefers there, best first."""
+    """Return the whole words that the generator prefers in place of each span of tokens, best first."""
     if not places:
         return []
     half = (model.longest - 3) // 2
@@ -182,7 +182,7 @@ def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[l
 
 
 def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
-    """Return the token as a word of its own, '' where it is a piece of one."""
+    """Return the token as a whole word, or '' if it is only a piece of one."""
     token, before = (model.tokenizer.backend.id_to_token(i) or "" for i in (token_id, instead_of))
     if token.startswith("##") or token.startswith(SPACE_MARKS) != before.startswith(SPACE_MARKS):
         return ""
@@ -191,7 +191,7 @@ def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
 
 
 def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]:
-    """Return each of `words` once, in the capitals of `text`, without those that the tokeniser reads as `text`."""
+    """Return the distinct `words` in the case of `text`, without those that the tokeniser cannot tell from it."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
     return tuple(

@@ -1,4 +1,4 @@
-"""Texts as vectors. D hidden size."""
+"""Embed texts as vectors. D hidden size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Embedder(Model):
     """An encoder whose hidden states describe texts."""
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the mean of the hidden states of each text, cut at the model's length: [texts, D]."""
+        """Return each text's mean hidden state, [texts, D]; texts are truncated to the model's length."""
         if not texts:
             return self.encode([""])[:0]
         rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]

@@ -1,4 +1,4 @@
-"""load(): any run, Hugging Face directory or exported folder as a Python object."""
+"""Load any run, Hugging Face directory or exported folder as a Python object."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from electra.text.tokenizer import load_tokenizer, require_room, stated_length
 if TYPE_CHECKING:
     from electra.inference.torch_session import TorchSession
 
-UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # the labels that Hugging Face means where config.json names none
-POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig().vocab_size  # where none are stated
+UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # Hugging Face's labels if config.json names none
+POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig().vocab_size  # defaults
 
 
 def load(
@@ -30,9 +30,9 @@ def load(
 ) -> Detector | TaskModel | Embedder:
     """Load a run, a Hugging Face directory or an exported folder.
 
-    A pre-trained discriminator is a Detector, with its generator where there is one; a fine-tuned network is a
-    TaskModel; an encoder alone is an Embedder. An exported folder runs on the CPU without torch, by default in the
-    fastest format that was kept and can run here. `threads` 0: as many as the library takes.
+    A pre-trained discriminator becomes a Detector, with its generator if it has one; a fine-tuned network a TaskModel;
+    a bare encoder an Embedder. An exported folder runs on the CPU without torch, by default in the fastest format that
+    was kept and can run here. `threads` 0: the library's default.
 
     Raises:
         ValueError: there is no model at `path`, it is not an ELECTRA, or the library that runs it is missing.
@@ -85,7 +85,7 @@ def choose_format(folder: Path) -> str:
 
 
 def open_generator(folder: Path, chosen: str, threads: int) -> Session | None:
-    """Open an exported generator, which is there in full precision only, by the library of the chosen format."""
+    """Open the exported generator, which has full precision only, preferably with the chosen format's library."""
     plain = "openvino" if FORMATS[chosen].library == "openvino" else "onnx"
     for format in dict.fromkeys((plain, "openvino", "onnx")):
         if (folder / FORMATS[format].file).exists() and installed(FORMATS[format].library):
@@ -94,33 +94,32 @@ def open_generator(folder: Path, chosen: str, threads: int) -> Session | None:
 
 
 def assemble(folder: Path, session: Session, generator: Session | None, format: str) -> Detector | TaskModel | Embedder:
-    """Put a session together with the tokeniser, the length and the task or threshold that its folder states."""
+    """Build a Detector, TaskModel or Embedder from a session and the settings in its folder."""
     content, tokenizer = read_object(folder / "config.json"), load_tokenizer(folder)
     require_room(tokenizer, int(content.get("vocab_size", VOCABULARY)), folder)
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
     kind = network_kind(content)
-    if kind is None or kind is Kind.DISCRIMINATOR:  # a config.json without a known class is tried as one
-        return Detector(session, tokenizer, longest, generator, detection_threshold(content, folder), format)
+    if kind is None or kind is Kind.DISCRIMINATOR:  # without a known class, assume a discriminator
+        return Detector(session, tokenizer, longest, generator, saved_threshold(content, folder), format)
     if kind is Kind.HEADLESS:
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)
     require(
         bool(name),
-        f"{folder} holds neither a discriminator, which marks words, nor a fine-tuned model; a masked language model "
-        "alone does neither",
+        f"{folder} holds neither a discriminator nor a fine-tuned model; a masked language model alone is neither",
     )
-    return TaskModel(session, stated_task(name, content), name, tokenizer, longest, format)
+    return TaskModel(session, saved_task(name, content), name, tokenizer, longest, format)
 
 
-def detection_threshold(content: Mapping[str, Any], folder: Path) -> float:
-    """Return the probability from which on a word is marked, as config.json states it."""
+def saved_threshold(content: Mapping[str, Any], folder: Path) -> float:
+    """Return the detection threshold in config.json, 0.5 by default."""
     threshold = content.get("detection_threshold", 0.5)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1")
     return threshold
 
 
-def stated_task(name: str, content: Mapping[str, Any]) -> Task:
-    """Return a task with the settings, or at least the labels, that config.json states."""
+def saved_task(name: str, content: Mapping[str, Any]) -> Task:
+    """Return a task with its settings, or at least its labels, from config.json."""
     names = content.get("id2label") or UNNAMED
     return find_task(name)(**content.get("task_settings") or {"labels": [names[key] for key in sorted(names, key=int)]})

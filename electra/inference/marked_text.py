@@ -10,7 +10,7 @@ from electra.inference.words import Word
 
 
 class MarkedText(NamedTuple):
-    """A text and its words as a model judges them."""
+    """A text with its scored words."""
 
     name: str  # of the file
     text: str
@@ -28,12 +28,12 @@ def as_json(text: MarkedText) -> str:
 
 
 def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:
-    """Return a paragraph: words shaded by their probability, those that start in `wrong` outlined."""
+    """Return a paragraph with words shaded by probability, and outlined if they start at an offset in `wrong`."""
     parts, end = [], 0
     for word in words:
         parts.append(escape(text[end : word.start]))
         names = [n for n, yes in (("marked", word.is_marked(threshold)), ("wrong", word.start in wrong)) if yes]
-        title = f"{word.replaced:.2f}" + (f", rather: {', '.join(word.suggestions)}" if word.suggestions else "")
+        title = f"{word.replaced:.2f}" + (f", suggestions: {', '.join(word.suggestions)}" if word.suggestions else "")
         parts.append(
             f'<span class="{" ".join(names)}" style="--p:{word.replaced:.3f}" title="{escape(title)}">'
             f"{escape(word.text)}</span>"

@@ -1,6 +1,6 @@
-"""The base of every predictor: a session, a tokeniser, and rows of ids run through the one in batches.
+"""Base class of predictors: run rows of ids through a session in batches.
 
-B rows, L slots of the longest.
+B rows, L slots of the longest row.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ PADDING_SHARE = 0.05  # of a larger group's tokens
 
 
 class Model:
-    """A session with the tokeniser whose ids it reads.
+    """A session and its tokeniser.
 
-    longest: tokens of a row at most. format: "torch", or the format of an exported folder.
+    longest: maximum tokens of a row. format: "torch", or the format of an exported folder.
     """
 
     def __init__(self, session: Session, tokenizer: Tokenizer, longest: int, format: str = "torch") -> None:
         self.session, self.tokenizer, self.longest, self.format = session, tokenizer, longest, format
 
     def over(self, session: Session, format: str) -> Self:
-        """Return the same model run by another session."""
+        """Return a copy that runs another session."""
         other = copy.copy(self)
         other.session, other.format = session, format
         return other
@@ -43,7 +43,7 @@ class Model:
         return pad(rows, self.tokenizer.pad_id, types)
 
     def run(self, rows: Sequence[Sequence[int]], name: str) -> list[Array]:
-        """Return the output `name` of each row of ids, one entry a token: L of the row, not of the longest."""
+        """Return the output `name` of each row of ids, one entry per token, without padding."""
         found: list[Array] = [np.empty(0)] * len(rows)
         for n, outputs in run_rows(self.session, rows, (name,), self.tokenizer.pad_id):
             found[n] = outputs[name][: len(rows[n])]
@@ -89,7 +89,7 @@ def run_rows(
     pad_id: int,
     types: Sequence[Sequence[int]] | None = None,
 ) -> Iterator[tuple[int, Mapping[str, Array]]]:
-    """Yield (index, named outputs) of each row, in the order in which they are run; outputs hold padding behind it."""
+    """Yield (index, named outputs) of each row in the order of execution; outputs include the padding."""
     for group in by_length(rows):
         inputs = pad([rows[n] for n in group], pad_id, None if types is None else [types[n] for n in group])
         found = session(inputs, names)

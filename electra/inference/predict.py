@@ -1,4 +1,4 @@
-"""Predict: answers of a fine-tuned model, or of a pre-trained one without training, for lines of text."""
+"""Predict labels, tags or answers for lines of text."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
     model = load(config.model, config.device)
     if config.zero_shot:
         if not isinstance(model, Detector):
-            raise ValueError(f"{config.model} is no discriminator; --zero-shot asks a pre-trained one")
+            raise ValueError(f"{config.model} is not a discriminator, which --zero-shot needs")
         words = [word.strip() for word in config.labels.split(",") if word.strip()]
         found = zero_shot(model, [t if isinstance(t, str) else " ".join(t) for t in inputs], config.zero_shot, words)
     elif not isinstance(model, TaskModel):
         raise ValueError(
-            f"{config.model} is not fine-tuned: run electra finetune first, or ask with --zero-shot TEMPLATE LABELS"
+            f"{config.model} is not fine-tuned: run electra finetune first, or use --zero-shot TEMPLATE LABELS"
         )
     else:
         try:
@@ -41,10 +41,10 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
 
 
 class Question(NamedTuple):
-    """The question of a line."""
+    """One line of input."""
 
     input: str | list[str]
-    id: str  # the object's own, or the number of the line
+    id: str  # from the JSON object, or the line number
     line: int
 
 

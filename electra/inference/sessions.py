@@ -1,4 +1,4 @@
-"""Sessions: anything that runs a network on arrays. Those of ONNX Runtime and OpenVINO are here; no torch."""
+"""Sessions, which run a network on arrays: those of ONNX Runtime and OpenVINO. No torch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Array = NDArray[Any]
 
 
 class Session(Protocol):
-    """A network that takes arrays and gives arrays."""
+    """Map named arrays to named arrays."""
 
-    outputs: tuple[str, ...]  # the names of all it can give
+    outputs: tuple[str, ...]  # names of its outputs
 
     def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
         """Return the outputs `names` for named int64 inputs."""
@@ -35,7 +35,7 @@ class Format(NamedTuple):
     precision: str
 
 
-# Fastest first where int8 is multiplied in hardware (results/inference_speed.json).
+# Fastest first on CPUs with int8 instructions (results/inference_speed.json).
 # File names are those of sentence-transformers and transformers.js.
 FORMATS = {
     "openvino-int8": Format("openvino/openvino_model_qint8_quantized.xml", "openvino", "f32"),
@@ -45,12 +45,12 @@ FORMATS = {
     "onnx": Format("onnx/model.onnx", "onnxruntime", "f32"),
 }
 
-# Fastest first where it is not (results/inference_speed_without_bf16.json): there OpenVINO runs int8 slower than f32.
+# Fastest first on others (results/inference_speed_without_bf16.json), where OpenVINO runs int8 slower than f32.
 WITHOUT_INT8_PRODUCTS = ("onnx-int8", "openvino", "openvino-bf16", "onnx", "openvino-int8")
 
 
 def fastest_first() -> list[str]:
-    """Return the formats in the order of their speed here; a CPU of unknown instructions counts as a new one."""
+    """Return the formats, fastest first; assume int8 instructions if the CPU's are unknown."""
     found = instructions()
     return list(WITHOUT_INT8_PRODUCTS if found and not set(found) & set(INT8_PRODUCTS) else FORMATS)
 
@@ -66,7 +66,7 @@ def open_session(folder: Path, format: str, threads: int = 0) -> Session:
         raise ValueError(f"unknown format {format!r}; there are {', '.join(FORMATS)}")
     file, library, precision = FORMATS[format]
     if not (folder / file).is_file():
-        raise ValueError(f"{folder} holds no {file}, which the format {format} is read from")
+        raise ValueError(f"{folder} has no {file}, the file of format {format}")
     if not installed(library):
         raise ValueError(f"the format {format} needs {library}: pip install {library}")
     threads = threads or len(os.sched_getaffinity(0))
@@ -89,13 +89,12 @@ class OnnxSession:
         self.outputs = tuple(output.name for output in self.session.get_outputs())
 
     def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
-        """Return the outputs `names`."""
         found: list[Array] = self.session.run(list(names), dict(inputs))
         return found
 
 
 class OpenVinoSession:
-    """An OpenVINO file; where the machine has no bf16, that precision is run as f32."""
+    """An OpenVINO file; without bf16 instructions, that precision runs as f32."""
 
     def __init__(self, file: Path, precision: str, threads: int) -> None:
         settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
@@ -104,7 +103,6 @@ class OpenVinoSession:
         self.outputs = tuple(output.get_any_name() for output in model.outputs)
 
     def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
-        """Return the outputs `names`."""
         found = self.request.infer(dict(inputs), share_inputs=True, share_outputs=True)
         return [np.array(found[name]) for name in names]
 
@@ -129,5 +127,5 @@ def openvino_core() -> Any:
 
 
 def without_telemetry() -> None:
-    """Keep OpenVINO and NNCF from reporting their use over the network, which they do by importing this module."""
+    """Hide the module with which OpenVINO and NNCF report their use over the network."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

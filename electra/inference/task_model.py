@@ -1,4 +1,4 @@
-"""Answers of a fine-tuned model."""
+"""Predict with a fine-tuned model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Input = str | Sequence[str]  # a text; a pair of texts; the words of a sentence
 class TaskModel(Model):
     """A fine-tuned network with its task.
 
-    name: of the task, as in electra.tasks.
+    name: the task's name in electra.tasks.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class TaskModel(Model):
 def predict_features(
     session: Session, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
 ) -> list[dict[str, Any]]:
-    """Run encoded examples and decode the outputs: a prediction for each example."""
+    """Run encoded examples; return a prediction for each."""
     rows, types = [feature.ids for feature in features], [feature.token_type_ids for feature in features]
     collected: list[Any] = [None] * len(features)
     for n, outputs in run_rows(session, rows, session.outputs, pad_id, types):

@@ -1,4 +1,4 @@
-"""A network in torch as a session."""
+"""A torch network as a session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from electra.models.heads import Network
 
 
 class TorchSession:
-    """Run a network where its weights are; arrays go there and come back."""
+    """Run a torch network on its own device, with NumPy arrays in and out."""
 
     def __init__(self, network: Network) -> None:
         self.graph = Graph(network).eval()
@@ -20,7 +20,6 @@ class TorchSession:
 
     @torch.inference_mode()
     def __call__(self, inputs: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
-        """Return the outputs `names` for named int64 inputs."""
         device = next(self.graph.parameters()).device
         found = self.graph(**{name: torch.from_numpy(array).to(device) for name, array in inputs.items()})
         return [found[self.outputs.index(name)].cpu().numpy() for name in names]

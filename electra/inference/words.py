@@ -1,4 +1,4 @@
-"""Words of a text among its tokens: where they stand, and how a word's score follows from those of its pieces."""
+"""Map words to tokens and aggregate the scores of a word's pieces."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
 
 class Word(NamedTuple):
-    """One word of a text with the model's opinion of it."""
+    """A word with its replacement probability and suggestions."""
 
     text: str
-    start: int  # offsets in the text as it was given, in characters: text[start:end] is the word
+    start: int  # offsets in the given text, in characters: text[start:end] is the word
     end: int
     replaced: float  # probability that it was replaced
     suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
-    exempt: bool = False  # a number, a sign, code or a rare name: never marked
+    exempt: bool = False  # a number, a symbol, code or a rare name: never marked
 
     def is_marked(self, threshold: float) -> bool:
-        """Return whether it looks wrong."""
+        """Return whether the word is marked at this threshold."""
         return self.replaced >= threshold and not self.exempt
 
 
 class Span(NamedTuple):
-    """Where a word stands in its text and among its tokens."""
+    """A word's offsets in its text, and its first and last token."""
 
     start: int
     end: int
@@ -42,7 +42,7 @@ def word_probability(pieces: Sequence[float]) -> float:
 
 
 def word_score(pieces: Sequence[float]) -> float:
-    """Return the mean of the pieces' scores, and a little more for each further piece.
+    """Return the mean of the pieces' scores, plus a little for each further piece.
 
     The mean finds wrong words best, the maximum misspelt ones, which fall into more pieces; this finds both
     (docs/tiny.md).
@@ -70,19 +70,19 @@ def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
 
 
 def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
-    """Return where the words stand, without the space that some tokenisers count to them.
+    """Return the words' spans, without the leading space that some tokenisers include.
 
     Accents that a tokeniser strips belong to the word they are written on.
     """
     spans: list[Span] = []
-    offsets = encoding.offsets  # made anew each time it is asked for
+    offsets = encoding.offsets  # rebuilt on every access, so read it once
     for first, last in word_spans(encoding.word_ids):
         start, end = offsets[first][0], offsets[last][1]
         while start < end and text[start].isspace():
             start += 1
         while start < end < len(text) and is_mark(text[end]):
             end += 1
-        if spans and start < spans[-1].end:  # nothing but accents, of the word before
+        if spans and start < spans[-1].end:  # only combining marks; they belong to the previous word
             spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
         elif start < end:
             spans.append(Span(start, end, first, last))
@@ -90,5 +90,5 @@ def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
 
 
 def is_mark(character: str) -> bool:
-    """Return whether a character is an accent, a vowel sign or the like, written onto the one before."""
+    """Return whether a character is a combining mark, such as an accent or a vowel sign."""
     return unicodedata.category(character).startswith("M")

@@ -14,10 +14,10 @@ from electra.text.labels import ranked, softmax
 
 
 def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequence[str]) -> list[dict[str, Any]]:
-    """Return for each text the likeliest of `labels`, with the probability of each.
+    """Return the likeliest of `labels` for each text, with the probability of each.
 
-    A label's score is how much less replaced its word looks after the text than in the template alone; otherwise a
-    word that is common anywhere would win everywhere.
+    A label's score is the drop in its word's log odds of being replaced, relative to the template alone; this cancels
+    the word's own frequency.
     """
     require(len(set(labels)) >= 2, "give at least two different label words, separated by commas")
     require(template.count("{}") == 1, f"the template {template!r} needs one place for the label word: {{}}")
@@ -37,7 +37,7 @@ def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequ
 
 
 def row_of(model: Detector, text: str, before: str, label: str, after: str) -> tuple[list[int], tuple[int, int]]:
-    """Return the ids of text and template with a label, and the label's slots; a text that is too long is cut."""
+    """Return the ids of text and template with a label, and the label's slots; truncate a long text."""
     tokenizer = model.tokenizer
     head = tokenizer.encode(f" {before}").ids if before.strip() else []
     word = tokenizer.encode(f" {label}").ids

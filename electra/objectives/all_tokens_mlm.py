@@ -19,7 +19,7 @@ from electra.objectives.replace_mlm import ReplaceMLM
 
 
 class AllTokensMLM(ReplaceMLM):
-    """Ablation: BERT that learns from generator samples at every token, everything of ELECTRA but its binary task."""
+    """Ablation: ELECTRA with its binary task replaced by predicting every original token."""
 
     def __init__(self, config: PretrainConfig, mask_token_id: int) -> None:
         super().__init__(config, mask_token_id)

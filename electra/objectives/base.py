@@ -22,7 +22,7 @@ class Objective(Trainable):
     traits: ClassVar[Traits] = Traits()
 
     def __init_subclass__(cls) -> None:
-        """Take the traits of a registered class from the registry; any other class states or inherits its own."""
+        """Take the traits of a registered class from the registry; any other class sets or inherits its own."""
         super().__init_subclass__()
         cls.traits = REGISTERED.get(f"{cls.__module__}:{cls.__qualname__}", cls.traits)
 
@@ -32,16 +32,15 @@ class Objective(Trainable):
         self.mask_token_id = mask_token_id
 
     def networks(self) -> dict[str, Discriminator | MaskedLM]:
-        """Return the networks to save by name, the one that survives pre-training first."""
+        """Return the networks to save by name, the one kept after pre-training first."""
         raise NotImplementedError
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder that survives pre-training."""
+        """The encoder kept after pre-training."""
         return next(iter(self.networks().values())).encoder
 
     def count(self, batch: Batch) -> Counts:
-        """Return this batch's contribution to the denominators of the step's losses."""
         return Counts((batch.example_ids > 0).sum(), num_masked(batch, self.config.mask_prob).sum())
 
     def mask(self, batch: Batch) -> Masked:

@@ -16,7 +16,7 @@ from electra.models.registry import backbone_of
 
 
 def build_encoder(config: PretrainConfig) -> tuple[Encoder, nn.Module | None]:
-    """Build the main network's encoder; also return the embeddings for the generator, or None: it has its own."""
+    """Build the main network's encoder; also return the generator's embeddings, None if it has its own."""
     backbone = backbone_of(config.model)
     if config.share == "gdes":
         base = backbone.embeddings(config.model)
@@ -52,7 +52,7 @@ class Unigram(nn.Module):
 class TwoTower(nn.Module):
     """Predict every token from all others, without [MASK] (Electric, section 2.4): ids [B, L] -> logits [B * L, V].
 
-    One tower has read the tokens up to t - 1, the other those from t + 1 on; both predict token t. The first and the
+    One tower reads the tokens before t, the other those after t; both predict token t. The first and the
     last token of an example see a neighbouring example, but they are special tokens, which are never masked.
     """
 

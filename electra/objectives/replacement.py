@@ -19,7 +19,7 @@ from electra.objectives.corruption import Cloze, Corrupted, Masked, Sampler, cor
 
 
 class Generated(NamedTuple):
-    """The generator's input, predictions and samples, and the text they give."""
+    """The generator's input, predictions and samples, and the corrupted text."""
 
     masked: Masked
     logits: Tensor  # [B * K, V]
@@ -28,7 +28,7 @@ class Generated(NamedTuple):
 
 
 class Replacement(Objective):
-    """Owns the generator, which a subclass sets; the subclass also owns the network that reads the samples."""
+    """Own a generator; a subclass sets it, and the network that reads its samples."""
 
     generator: nn.Module
     temperature: Tensor

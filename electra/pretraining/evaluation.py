@@ -1,4 +1,4 @@
-"""Evaluation on held-out text: an objective's metrics, and the threshold at which a word counts as wrong."""
+"""Evaluate on held-out text: an objective's metrics, and the detection threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from electra.config import PretrainConfig
 from electra.data.loader import Loader
 from electra.models.heads import Discriminator
-from electra.training.log import Window
+from electra.training.log import RunningMeans
 from electra.training.seed import seed_all
 from electra.training.trainer import Trainer, move_batch
 
@@ -17,7 +17,7 @@ THRESHOLD_BATCHES = 8
 
 
 class Evaluation:
-    """The means of an objective's metrics over held-out text, with the same masks and samples each time."""
+    """Average an objective's metrics over held-out text, with the same masks and samples each time."""
 
     def __init__(self, heldout: Loader | None, config: PretrainConfig) -> None:
         self.heldout, self.config = heldout, config
@@ -29,18 +29,18 @@ class Evaluation:
         if self.heldout is None:
             return {}
         trainer.module.eval()
-        window = Window()
+        means = RunningMeans()
         batches = min(self.config.eval_batches, -(-self.heldout.num_rows // self.heldout.batch_size))
         for number in range(batches):
             seed_all(self.config.seed, EVALUATION, number, 0)
             (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
-            window.add(trainer.module(move_batch(batch, trainer.device)).metrics)
-        return window.mean()
+            means.add(trainer.module(move_batch(batch, trainer.device)).metrics)
+        return means.values()
 
 
 @torch.no_grad()
-@torch.compiler.set_stance("force_eager")  # rows of another shape than in training would be compiled again
-def detection_threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
+@torch.compiler.set_stance("force_eager")  # these row shapes would trigger recompilation
+def measure_threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
     """Return the probability that one clean token in a hundred exceeds."""
     discriminator.eval()
     clean = []

@@ -1,4 +1,4 @@
-"""First weights of an objective's networks: random, from corpus counts, or from another model."""
+"""Initialise an objective's networks: randomly, from corpus counts, or from another model."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from electra.training.seed import seed_all
 def build_objective(
     config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None = None, resumed: bool = False
 ) -> Objective:
-    """Build the objective and initialise its networks; a `resumed` run, whose checkpoint has them, saves the effort.
+    """Build and initialise the objective; if `resumed`, without corpus counts, as a checkpoint has the weights.
 
     The kept encoder starts with the same weights under every objective.
     """
     objective = find_objective(config.objective)(config, tokenizer.mask_id)
     initialise = initialiser(replace(config, init="random") if resumed else config, train, tokenizer)
-    for part in (objective, objective.encoder):  # the encoder gets the same draws, whatever other networks there are
+    for part in (objective, objective.encoder):  # the encoder's draws depend on no other network
         seed_all(config.seed)
         initialise(part)
     if isinstance(objective, Replacement) and config.generator_kind not in (TRAINED, UNIFORM):
@@ -63,7 +63,7 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
 
 
 def set_fixed_generator(objective: Replacement, config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
-    """Give the objective a generator that is not trained: the corpus's unigrams, or a network from a folder."""
+    """Set a generator that is not trained: the corpus's unigrams, or a network from a folder."""
     if config.generator_folder:
         objective.generator = load_frozen_generator(Path(config.generator_folder), tokenizer, train.seq_length)
         return

@@ -1,4 +1,4 @@
-"""Identity of a pre-training run: the configuration and the text it was begun with."""
+"""Configuration and text that a pre-training run started with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def flat(config: PretrainConfig) -> dict[str, Any]:
 
 
 def begun_with(file: Path) -> dict[str, Any]:
-    """Return every field in a run's config.json, and what it records about the prepared text."""
+    """Return every field in a run's config.json, and its record of the prepared text."""
     content = read_json(file)
     prepared: dict[str, Any] = content.get("prepared", {})
     return flat(pretrain_config_from_dict(content, str(file))) | prepared

@@ -54,7 +54,7 @@ def tokens_in_text(model: Detector, ids: list[int], probabilities: list[float]) 
 
 
 def curves(lines: list[dict[str, Any]]) -> list[str]:
-    """Return a picture for each group of metrics: training as a line, held-out text as points."""
+    """Return a plot for each group of metrics: training as a line, held-out text as points."""
     return [
         picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()
     ]

@@ -24,7 +24,7 @@ from electra.models.heads import Discriminator
 from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
-from electra.pretraining.evaluation import Evaluation, detection_threshold
+from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.identity import begun_with, flat
 from electra.pretraining.optimizer import build_optimizer
@@ -149,7 +149,7 @@ def default_rows(config: PretrainConfig, device: torch.device) -> int:
     rows = largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
     if rows < min(FEWEST_ROWS, config.train_batch_size):
         logger.warning(
-            f"a batch of {config.train_batch_size} rows is read {rows} at a time; one that 32 divides is faster"
+            f"a batch of {config.train_batch_size} rows is processed {rows} at a time; a multiple of 32 is faster"
         )
     return rows
 
@@ -161,14 +161,14 @@ def largest_divisor(number: int, at_most: int) -> int:
 
 def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     """Write the kept network to `folder`/model and the others to folders in it."""
-    objective, source, evaluation = trainer.module, trainer.source, trainer.measure
+    objective, source, evaluation = trainer.module, trainer.source, trainer.evaluation
     assert isinstance(objective, Objective) and isinstance(source, Loader) and isinstance(evaluation, Evaluation)
     networks = objective.networks()
     kept, *others = networks
     extra: dict[str, Any] = {}
     network = networks[kept]
     if isinstance(network, Discriminator) and evaluation.heldout:
-        extra["detection_threshold"] = detection_threshold(network, evaluation.heldout, trainer.device)
+        extra["detection_threshold"] = measure_threshold(network, evaluation.heldout, trainer.device)
     for name in others:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)

@@ -17,7 +17,7 @@ from electra.text.tokenizer import Tokenizer, load_tokenizer
 
 
 class Start(NamedTuple):
-    """The networks of the models that were named."""
+    """The networks named by --init."""
 
     path: str
     discriminator: Discriminator | None
@@ -46,7 +46,7 @@ def load_start(init: str) -> Start:
     discriminator, encoder = None, load_encoder(folder)
     try:
         found = load_network(folder)
-    except ValueError:  # a BERT, or a bare body
+    except ValueError:  # a BERT, or a bare encoder
         found = None
     if isinstance(found, Discriminator):
         discriminator, encoder = found, found.encoder
@@ -120,11 +120,9 @@ def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) ->
             network.load_state_dict(found.state_dict())
         elif is_kept:
             network.encoder.load_state_dict(start.encoder.state_dict())
-            logger.warning(f"{start.path} has no {name}: its body goes on, the head starts at random")
+            logger.warning(f"{start.path} has no {name}: its encoder is kept, the head starts at random")
         else:
-            logger.info(
-                f"{start.path} has no {name} of its size beside it: it starts at random, as the configuration says"
-            )
+            logger.info(f"{start.path} has no {name} of the configured size: it starts at random")
 
 
 def fits(found: Discriminator | MaskedLM, network: Discriminator | MaskedLM) -> bool:

@@ -40,7 +40,7 @@ def error_response(code: int, message: str, headers: Mapping[str, str] | None = 
 
 
 def overloaded_response(error: Overloaded) -> Response:
-    """Return a 429 that says when to retry."""
+    """Return a 429 with the time to retry after."""
     seconds = str(int(error.seconds + 0.999))
     return error_response(429, "the server is busy; try again after Retry-After seconds", {"retry-after": seconds})
 
@@ -90,12 +90,12 @@ HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respons
 
 
 def is_json(request: Request) -> bool:
-    """Whether the client declares its body as JSON."""
+    """Return whether the client declares its body as JSON."""
     return request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json"
 
 
 def describe(error: Mapping[str, Any]) -> str:
-    """Say where an input is wrong and how, without repeating names that the client chose."""
+    """Describe where and how an input is wrong, without repeating names that the client chose."""
     if error["type"] == "extra_forbidden":
         return "the body has an unknown field; GET /docs lists the fields"
     where = ".".join(str(part) for part in error["loc"][1:] if isinstance(part, int) or part.isidentifier())

@@ -95,7 +95,7 @@ def parse_form(form: bytes) -> dict[str, str]:
 
 
 def wants_rule(fields: Mapping[str, str]) -> bool:
-    """Whether a form leaves our rule enabled."""
+    """Return whether a form leaves our rule enabled."""
     only_others = fields.get("enabledOnly") == "true" and RULE not in fields.get("enabledRules", "").split(",")
     return RULE not in fields.get("disabledRules", "").split(",") and not only_others
 

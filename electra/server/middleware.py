@@ -94,13 +94,13 @@ class AdmissionMiddleware:
 
 
 def has_key(headers: Mapping[bytes, bytes], key: bytes) -> bool:
-    """Whether a request carries the key; always true if the server has none."""
+    """Return whether a request carries the key; always true if the server has none."""
     sent = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
     return not key or hmac.compare_digest(sent, key)
 
 
 def is_too_large(headers: Mapping[bytes, bytes], max_body: int) -> bool:
-    """Whether content-length exceeds the limit; FastAPI cuts off a chunked body, which declares no length."""
+    """Return whether content-length exceeds the limit; FastAPI cuts off a chunked body, which declares no length."""
     size = headers.get(b"content-length", b"")
     return size.isdigit() and int(size[:20]) > max_body
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from operator import methodcaller
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -56,15 +57,10 @@ def add_openai_routes(app: FastAPI, service: Service) -> None:
         """Return the vectors of /embed in the form of OpenAI's API."""
         vectors = await service.infer(request, "embed", body.input, body.input)
         tokens = sum(count for _, count in vectors)
-        encode = to_base64 if body.encoding_format == "base64" else to_list
+        encode = to_base64 if body.encoding_format == "base64" else methodcaller("tolist")
         data = [{"object": "embedding", "index": i, "embedding": encode(v)} for i, (v, _) in enumerate(vectors)]
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         return json_response({"object": "list", "data": data, "model": service.engine.name, "usage": usage})
-
-
-def to_list(vector: Any) -> Any:
-    """Return a vector as numbers."""
-    return vector.tolist()
 
 
 def to_base64(vector: Any) -> str:

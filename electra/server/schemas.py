@@ -84,7 +84,7 @@ class Word(BaseModel):
     end: int
     replaced: float = Field(description="probability that it is wrong")
     marked: bool
-    exempt: bool = Field(description="a number, a sign, code or a rare name, which is never marked")
+    exempt: bool = Field(description="a number, a symbol, code or a rare name, which is never marked")
     suggestions: list[str]
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from electra.config import ServeConfig, require
 from electra.core.log import logger
-from electra.server.engine import ModelEngine
 
 if TYPE_CHECKING:
     import uvicorn
@@ -36,6 +35,7 @@ def serve(config: ServeConfig) -> None:
     threads = config.threads or cpu_share()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the import of libraries that read it
     from electra.inference.load import load
+    from electra.server.engine import ModelEngine
 
     engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
     # Otherwise the model thread may hold the GIL for 5 ms and delay even a refusal.

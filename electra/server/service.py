@@ -43,7 +43,7 @@ class Service:
 
     @property
     def threshold(self) -> float:
-        """The probability from which words are marked by default."""
+        """The default detection threshold."""
         return self.engine.threshold if self.config.threshold is None else self.config.threshold
 
     async def infer(self, request: Request, kind: str, items: Sequence[Any], texts: Sequence[str]) -> list[Any]:

@@ -1,6 +1,6 @@
 """The fine-tuning tasks by name: a new task is a file here and a line in this dictionary.
 
-Or a class anywhere, named `module:Class` (docs/tasks.md).
+A class elsewhere, named `module:Class`, works too (docs/tasks.md).
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ TASKS: dict[str, type[Task]] = {
 
 
 def find_task(name: str) -> type[Task]:
-    """Return the class of a task: a name of ours, or `module:Class`; ValueError where there is none."""
+    """Return the class of a task, by name or as `module:Class`; raise ValueError if there is none."""
     if name in TASKS:
         return TASKS[name]
     if ":" not in name:
@@ -39,10 +39,7 @@ def find_task(name: str) -> type[Task]:
 
 
 def guess_task(kind: Kind, content: Mapping[str, Any]) -> str:
-    """Return the name of the task that a network of a kind answers, by the problem type of its config.json.
-
-    '' where no task builds such a network.
-    """
+    """Return the name of the task for a kind of network and its config.json's problem type, '' if there is none."""
     fitting = [name for name, task in TASKS.items() if kind in task.networks]
-    stated = content.get("problem_type")
-    return next((name for name in fitting if TASKS[name].problem_type == stated), "".join(fitting[:1]))
+    problem_type = content.get("problem_type")
+    return next((name for name in fitting if TASKS[name].problem_type == problem_type), "".join(fitting[:1]))

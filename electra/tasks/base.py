@@ -49,7 +49,7 @@ Array = NDArray[Any]
 
 
 class Task:
-    """A kind of labelled data: how it is read, learned, answered and scored.
+    """A kind of labelled data, with its reading, learning, predictions and scores.
 
     Training: train = task.read(path, "train"); task.learn(train); features = task.encode(tokenizer, train, max_length);
     network = task.build(encoder); outputs = task.run(network, packed, targets); task.loss(outputs, targets).mean().
@@ -59,9 +59,9 @@ class Task:
     main_metric: ClassVar[str] = "accuracy"
     is_percentage: ClassVar[bool] = False  # whether scores are percentages already, not shares of 1
     heads: ClassVar[tuple[str, ...]] = ("linear", "dense")
-    networks: ClassVar[tuple[Kind, ...]] = (Kind.CLASSIFIER, Kind.LINEAR_CLASSIFIER)  # that answer it
-    problem_type: ClassVar[str | None] = None  # Hugging Face's word in config.json, where it has one
-    length: ClassVar[int] = 128  # tokens of a text at most, unless the user says otherwise
+    networks: ClassVar[tuple[Kind, ...]] = (Kind.CLASSIFIER, Kind.LINEAR_CLASSIFIER)  # able to perform it
+    problem_type: ClassVar[str | None] = None  # Hugging Face's name in config.json, if it has one
+    length: ClassVar[int] = 128  # default maximum tokens of a text
     epochs: ClassVar[float] = 3.0  # passes over the training data (paper, Table 7)
     splits_words: ClassVar[bool] = False  # whether an example's texts are words, so that a plain string is split
     wanted: ClassVar[Wanted | None] = TEXT_OR_PAIR  # None: any number of texts
@@ -79,18 +79,18 @@ class Task:
         symmetric: bool = False,
     ) -> None:
         self.labels = tuple(labels)
-        self.columns = dict(columns or {})  # {"text": ..., "text2": ..., "label": ...} where the user names them
+        self.columns = dict(columns or {})  # {"text": ..., "text2": ..., "label": ...} as far as the user names them
         self.symmetric = symmetric  # pairs are learned and predicted in both orders
 
     def settings(self) -> dict[str, Any]:
-        """Return JSON-able arguments that make the same task again: type(task)(**task.settings())."""
+        """Return JSON-able arguments that rebuild the task: type(task)(**task.settings())."""
         return {"labels": list(self.labels), "columns": self.columns, "symmetric": self.symmetric}
 
     # -- reading --
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        """Return whether a file is for this task, if it is for none of those behind it in TASKS."""
+        """Return whether a file fits this task, given that it fits no later one in TASKS."""
         return False
 
     def read(self, source: str, split: str = "train") -> list[Example]:
@@ -147,7 +147,7 @@ class Task:
     # -- labels --
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the labels (or the range) from the training examples, unless they are given; refuse useless ones."""
+        """Take the labels (or the range) from the training examples, unless given; raise ValueError if useless."""
         require_labels(examples)
         found = sorted_labels(label for example in examples for label in self.labels_of(example))
         if not self.labels:
@@ -163,7 +163,7 @@ class Task:
         return (example.label,)
 
     def index(self, examples: Sequence[Example]) -> dict[str, int]:
-        """Return the number of each label; ValueError where an example has a label that training has not."""
+        """Return the number of each label; raise ValueError for an example's label that is absent from training."""
         numbers = {label: number for number, label in enumerate(self.labels)}
         for example in examples:
             for label in () if example.label is None else self.labels_of(example):
@@ -223,19 +223,19 @@ class Task:
         return cross_entropy(outputs, targets, reduction="none", ignore_index=IGNORED)
 
     def in_own_units(self, network: Network) -> tuple[Task, Network]:
-        """Return the task and the network as they are saved, so that the network's output is the task's answer."""
+        """Return the task and the network to save, so that the network's output is the prediction itself."""
         return self, network
 
     # -- answering --
 
     def collect(self, outputs: Mapping[str, Array], feature: Features) -> Any:
-        """Reduce the named outputs of one feature to the little that `decode` needs."""
+        """Reduce the named outputs of one feature to what `decode` needs."""
         return outputs["logits"]
 
     def decode(
         self, collected: Sequence[Any], features: Sequence[Features], examples: Sequence[Example]
     ) -> Predictions:
-        """Return one JSON-able prediction an example, from the mean of its features' logits."""
+        """Return one JSON-able prediction per example, from the mean of its features' logits."""
         groups = grouped(collected, features, len(examples))
         return [
             {"id": example.id, **self.prediction(np.mean(group, 0))}
@@ -277,6 +277,6 @@ class Task:
         return [("majority", [{"id": e.id, **constant(e)} for e in examples])]
 
     def constant(self, train: Sequence[Example]) -> Callable[[Example], dict[str, Any]]:
-        """Return a function that answers without reading: with the commonest label of training."""
+        """Return a function that predicts the commonest training label."""
         label = Counter(e.label for e in train).most_common(1)[0][0]
         return lambda example: {"label": label}

@@ -37,23 +37,20 @@ def grams(texts: tuple[str, ...]) -> list[str]:
 
 
 def no_answer(example: Example) -> dict[str, Any]:
-    """Answer no question: right where the text does not say."""
+    """Predict that a question has no answer."""
     return {"id": example.id, "answer": "", "start": None, "end": None, "best_answer": "", "null_score": 1.0}
 
 
 def overlapping(example: Example) -> dict[str, Any]:
-    """Answer with words of the sentence that shares most words with the question.
-
-    The answer is the longest run of its words that the question does not hold.
-    """
+    """Answer with the longest run of words not in the question, from the sentence that shares most words with it."""
     question, context = example.texts
-    asked = set(words_of(question))
+    query = set(words_of(question))
     sentences = list(re.finditer(r"[^.!?。！？]+[.!?。！？]*", context)) or list(re.finditer(r"(?s).+", context))
-    best = max(sentences, key=lambda sentence: len(asked.intersection(words_of(sentence[0]))))
+    best = max(sentences, key=lambda sentence: len(query.intersection(words_of(sentence[0]))))
     held: list[re.Match[str]] = []
     longest: list[re.Match[str]] = []
     for word in PIECE.finditer(context, *best.span()):
-        held = [] if asked.intersection(words_of(word[0])) else [*held, word]
+        held = [] if query.intersection(words_of(word[0])) else [*held, word]
         longest = max(longest, held, key=len)
     start, end = (longest[0].start(), longest[-1].end()) if longest else best.span()
     answer = context[start:end].strip(" ,.;:!?，。；：！？、")
@@ -61,5 +58,5 @@ def overlapping(example: Example) -> dict[str, Any]:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words in lower case; each Chinese, Japanese or Korean character is a word, as no blank ends one."""
+    """Return the words in lower case; each Chinese, Japanese or Korean character is a word."""
     return re.findall(r"\w+", CJK.sub(r" \1 ", text.lower()))

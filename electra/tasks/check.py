@@ -18,7 +18,7 @@ def check(task: Task, splits: Mapping[str, Sequence[Example]], tokenizer: Tokeni
     """Return a report on the splits, "train" first; the task has learned its labels from it.
 
     Raises:
-        ValueError: a split holds a label that training has not.
+        ValueError: a split has a label absent from train.
     """
     train = next(iter(splits.values()))
     lines = ["examples   " + ", ".join(f"{name} {len(examples)}" for name, examples in splits.items())]
@@ -86,13 +86,13 @@ def text_lines(task: Task, name: str, examples: Sequence[Example]) -> list[str]:
 
 
 def length_line(name: str, features: Sequence[Features], examples: Sequence[Example], max_length: int) -> str:
-    """Report lengths in tokens, and how many examples were cut or shown in parts."""
+    """Report lengths in tokens, and how many examples were truncated or split into windows."""
     lengths = sorted(len(feature.ids) for feature in features)
-    in_parts = len(features) > len(examples) and bool(features[0].places)
+    in_windows = len(features) > len(examples) and bool(features[0].places)
     full = len({f.example for f in features if len(f.ids) == max_length and not f.places})
     line = f"lengths    {name}: median {lengths[len(lengths) // 2]}, longest {lengths[-1]} of {max_length} tokens"
     if full:
-        line += f"; {full} of {len(examples)} fill or exceed it: what is over is cut"
-    if in_parts:
-        line += f"; long ones are shown in parts, {len(features)} in all"
+        line += f"; {full} of {len(examples)} fill or exceed it: the excess is truncated"
+    if in_windows:
+        line += f"; long ones are split into windows, {len(features)} in all"
     return line

@@ -17,7 +17,7 @@ class Classification(Task):
     """One label of several."""
 
     problem_type: ClassVar[str | None] = "single_label_classification"
-    positive: ClassVar[str] = ""  # the label whose F1 is reported, where a task has one
+    positive: ClassVar[str] = ""  # the label whose F1 is reported, if any
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
@@ -37,7 +37,7 @@ class Classification(Task):
         return one_label(self.labels, logits)
 
     def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
-        """Return accuracy, macro F1, Matthews correlation, and the F1 of the positive label where there is one."""
+        """Return accuracy, macro F1, Matthews correlation, and the F1 of the positive label, if any."""
         from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
         pairs = known(predictions, examples)
@@ -54,7 +54,7 @@ class Classification(Task):
         return {name: float(value) for name, value in scores.items()}
 
     def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
-        """Return the main metric of each draw; accuracy is a mean, which needs no library call a draw."""
+        """Return the main metric of each draw; accuracy, a mean, needs no library call per draw."""
         if self.main_metric != "accuracy":
             return super().resampled(predictions, examples, draws)
         return mean_of_draws([p["label"] == e.label for p, e in zip(predictions, examples, strict=True)], draws)
@@ -62,7 +62,7 @@ class Classification(Task):
     def baselines(
         self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True
     ) -> list[tuple[str, Predictions]]:
-        """Return the commonest label, and what logistic regression on TF-IDF predicts."""
+        """Return the commonest label and, if `learned`, logistic regression on TF-IDF."""
         found = super().baselines(train, examples, learned)
         if learned and len({e.label for e in train}) > 1:
             found.append(("tf-idf + logistic regression", tfidf_predictions(train, examples)))

@@ -1,4 +1,4 @@
-"""Find the columns of text and label: those the user names, or those with names that people use."""
+"""Find the columns of text and label: the user's choice, or the first with a common name."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def find_column(
 
 
 def listed(found: Sequence[str], wanted: Sequence[str]) -> str:
-    """List the columns, and propose the one the user may have meant."""
+    """List the columns, and propose the likeliest."""
     if len(found) == 1 and (separator := next((s for s in ";\t|" if s in found[0]), "")):
         return f"; its only column is {found[0]!r}: separate columns by commas, not {separator!r}, or name it .tsv"
     near = [close for name in wanted for close in get_close_matches(name, found, n=1)]
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"; {hint}its columns are {', '.join(map(repr, found))}: rename one or name it"
+    return f"; {hint}its columns are {', '.join(map(repr, found))}: rename a column, or select one"

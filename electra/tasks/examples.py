@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from electra.tasks.columns import Columns
 from electra.text.records import Record
 
-IGNORED = -100  # the target of a slot, or of an example, that has none
+IGNORED = -100  # the target of slots and examples without one
 Draws = NDArray[np.int32]
 T = TypeVar("T")
 
 
 class Example(NamedTuple):
-    """One thing to label, as people wrote it."""
+    """One labelled input, as people wrote it."""
 
     id: str
     texts: tuple[str, ...]  # one text or two; (question, context); the words of a sentence
-    label: Any = None  # str, tuple[str, ...], float, tuple of tags, tuple of (answer, start); None where unknown
+    label: Any = None  # str, tuple[str, ...], float, tuple of tags, tuple of (answer, start); None if unknown
     where: str = ""  # file and row, for messages
 
 
 class Features(NamedTuple):
-    """One thing to show the network, special tokens included."""
+    """One input of the network, special tokens included."""
 
     ids: list[int]
     token_type_ids: list[int]
@@ -37,7 +37,7 @@ class Features(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """The beginning of a file, by which a task recognises its own."""
+    """The beginning of a file, from which its task is recognised."""
 
     columns: frozenset[str] = frozenset()  # in lower case
     text_is_list: bool = False  # in the column that the user names
@@ -56,7 +56,7 @@ def is_measured(split: str) -> bool:
 
 
 def require_some_label(examples: Sequence[Example], source: str, split: str, columns: Columns) -> None:
-    """Raise ValueError before the training where a split to measure on has no label."""
+    """Raise ValueError if a train or dev split has no label at all."""
     if is_measured(split) and all(example.label is None for example in examples):
         raise ValueError(f"{source}: no row of the {split} split has a label in column {columns.label!r}; fill it in")
 
@@ -69,7 +69,7 @@ def require_labels(examples: Sequence[Example]) -> None:
 
 
 def mean_of_draws(values: Sequence[float], draws: Draws) -> list[float]:
-    """Return the mean of each draw, given one value an example: [n], [R, n] -> R means."""
+    """Return the mean of each draw, given one value per example: [n], [R, n] -> R means."""
     array = np.asarray(values, float)
     return [float(array[drawn].mean()) for drawn in draws]  # one by one: all at once would take much memory
 
@@ -80,7 +80,7 @@ def sorted_labels(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def text_of(record: Record, name: str) -> str:
-    """Return the text in a row's column, '' where the row has no such column; ValueError where it is no text."""
+    """Return the text in a row's column, '' if it is absent; raise ValueError if it is not a text."""
     value = record.fields.get(name)
     if value is None:
         return ""
@@ -90,7 +90,7 @@ def text_of(record: Record, name: str) -> str:
 
 
 def grouped(collected: Sequence[T], features: Sequence[Features], count: int) -> Iterator[list[T]]:
-    """Yield for each of `count` examples what was collected of its features."""
+    """Yield the values collected from the features of each of `count` examples."""
     groups: dict[int, list[T]] = defaultdict(list)
     for thing, feature in zip(collected, features, strict=True):
         groups[feature.example].append(thing)
@@ -98,7 +98,7 @@ def grouped(collected: Sequence[T], features: Sequence[Features], count: int) ->
 
 
 def known(predictions: Sequence[Prediction], examples: Sequence[Example]) -> list[tuple[Prediction, Example]]:
-    """Return the (prediction, example) pairs whose label is known; ValueError where there is none."""
+    """Return the (prediction, example) pairs whose label is known; raise ValueError if there are none."""
     assert len(predictions) == len(examples)
     pairs = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.label is not None]
     if not pairs:

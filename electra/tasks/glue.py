@@ -1,4 +1,4 @@
-"""GLUE's nine tasks from the official folders of .tsv or the hub's format, scored and submitted as GLUE asks."""
+"""GLUE's nine tasks from the official folders of .tsv or the hub's format, scored and submitted as GLUE requires."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Glue(Task):
     starts_from_mnli: ClassVar[bool] = False  # the paper fine-tunes it from an MNLI model
     is_symmetric: ClassVar[bool] = False
     splits: ClassVar[dict[str, str]] = {"train": "train", "dev": "dev", "test": "test"}
-    test_splits: ClassVar[tuple[str, ...]] = ("test",)  # whose answers GLUE's server wants
+    test_splits: ClassVar[tuple[str, ...]] = ("test",)  # scored by GLUE's server
     submissions: ClassVar[dict[str, str]] = {}
 
     def __init__(self, **settings: Any) -> None:
@@ -40,24 +40,24 @@ class Glue(Task):
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:
-        """Return False: the user names a task of GLUE."""
+        """Return False: GLUE tasks are only chosen by name."""
         return False
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read a split of the GLUE folder, of the task's own folder, of a file, or of an `hf:` data set."""
         path = self.official_file(Path(source).expanduser(), split)
-        torn: list[str] = []
+        malformed: list[str] = []
         if path is None:
             records = list(read_records(source, self.splits.get(split, split)))
         elif self.folder == "CoLA" and split != "test":
             rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
             records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
-        else:  # no row of a test set may be lost: the submission needs its line
-            records = list(read_records(str(path), split, None if split in self.test_splits else torn.append))
+        else:  # a submission needs a line for every row of a test set
+            records = list(read_records(str(path), split, None if split in self.test_splits else malformed.append))
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows")
-        if torn:
-            logger.warning(f"{len(torn)} rows of {path} are torn and skipped, the first: {torn[0]}")
+        if malformed:
+            logger.warning(f"{path}: skipped {len(malformed)} malformed rows, the first: {malformed[0]}")
         columns = self.glue_columns(records, source, split)
         logger.info(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
         examples = [self.example(record, columns, number) for number, record in enumerate(records)]
@@ -65,7 +65,7 @@ class Glue(Task):
         return examples
 
     def official_file(self, path: Path, split: str) -> Path | None:
-        """Return the .tsv of a split, in the GLUE folder or the task's own; None where there is none."""
+        """Return the .tsv of a split, in the GLUE folder or the task's own, or None."""
         name = self.splits.get(split, split) + ".tsv"
         if path.is_file():
             return path if file_format(path) == ".tsv" else None
@@ -96,11 +96,11 @@ class Glue(Task):
         if text in self.hub_names:
             text = self.label_set[self.hub_names.index(text)]
         if text not in self.labels:
-            raise ValueError(f"{record.where}: the label {text!r} is none of {', '.join(self.labels)}; correct it")
+            raise ValueError(f"{record.where}: the label {text!r} is not one of {', '.join(self.labels)}; correct it")
         return text
 
     def write_submission(self, predictions: Sequence[Mapping[str, Any]], out: Path, split: str = "test") -> Path:
-        """Write the file of predictions that GLUE's server takes, rows in the order of the test set."""
+        """Write a submission to GLUE's server, with rows in the order of the test set."""
         file = out / f"{self.submissions.get(split, self.folder)}.tsv"
         out.mkdir(parents=True, exist_ok=True)
         with write_atomically(file, "w") as stream:
@@ -109,7 +109,7 @@ class Glue(Task):
         return file
 
     def submitted(self, prediction: Mapping[str, Any]) -> str:
-        """Return a prediction as GLUE's server reads it."""
+        """Return a prediction in the format of GLUE's server."""
         return str(prediction["label"])
 
 
@@ -140,7 +140,7 @@ class Pair(Glue, Classification):
 
 
 class MRPC(Pair):
-    """Do the sentences say the same? Accuracy and F1; both orders."""
+    """Do the sentences mean the same? Accuracy and F1; both orders."""
 
     folder, label_column, positive = "MRPC", "Quality", "1"
     official = ("#1 String", "#2 String", "sentence1", "sentence2")
@@ -171,7 +171,7 @@ class MNLI(Pair):
     }  # fmt: skip
 
     def official_file(self, path: Path, split: str) -> Path | None:
-        """Return the .tsv of a split; the diagnostic set has a folder of its own beside MNLI's."""
+        """Return the .tsv of a split; the diagnostic set has its own folder beside MNLI's."""
         beside = [folder / "diagnostic" / "diagnostic.tsv" for folder in (path, path.parent)]
         kept = next((f for f in beside if split == "diagnostic" and f.is_file()), None)
         return kept or super().official_file(path, split)
@@ -206,7 +206,7 @@ class RTE(Entailment):
 
 
 class WNLI(Pair):
-    """Is the pronoun resolved rightly? Accuracy."""
+    """Is the pronoun resolved correctly? Accuracy."""
 
     folder, hub_names = "WNLI", ("not_entailment", "entailment")
 

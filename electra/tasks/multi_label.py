@@ -39,7 +39,7 @@ class MultiLabel(Task):
         return example._replace(label=()) if is_none else example
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the labels; a single one is enough where some examples have it and others do not."""
+        """Take the labels; a single one is enough if some examples lack it."""
         require_labels(examples)
         found = sorted_labels(label for example in examples for label in self.labels_of(example))
         if not found:
@@ -54,7 +54,7 @@ class MultiLabel(Task):
         if isinstance(value, str) and value.startswith("["):
             written = json_list(value)
             if written is None:
-                raise ValueError(f"{record.where}: the labels {value!r} are no JSON list; separate them by |")
+                raise ValueError(f"{record.where}: the labels {value!r} are not a JSON list; separate them by |")
             value = written
         if isinstance(value, str):
             separator = next((s for s in SEPARATORS if s in value), SEPARATORS[0])
@@ -64,7 +64,6 @@ class MultiLabel(Task):
         return tuple(dict.fromkeys(str(label) for label in value))
 
     def labels_of(self, example: Example) -> Iterable[str]:
-        """Return the labels of an example."""
         labels: Iterable[str] = example.label
         return labels
 

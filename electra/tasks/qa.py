@@ -46,7 +46,7 @@ NO_ANSWER: Span = (-1, -1)
 
 
 class QuestionAnswering(Task):
-    """Find the answer to a question in a context; long contexts are read in windows (spec: finetune/qa)."""
+    """Find the answer to a question in a context; long contexts are read in windows."""
 
     main_metric: ClassVar[str] = "f1"
     is_percentage: ClassVar[bool] = True  # as in the official script
@@ -62,7 +62,7 @@ class QuestionAnswering(Task):
     def __init__(self, may_be_unanswerable: bool = False, null_threshold: float = 0.0, **settings: Any) -> None:
         super().__init__(**settings)
         self.may_be_unanswerable = may_be_unanswerable  # SQuAD 2.0: an empty answer may be given
-        self.null_threshold = null_threshold  # give no answer where the null score is above it
+        self.null_threshold = null_threshold  # null score above which no answer is given
         self.joint = False
 
     @classmethod
@@ -71,7 +71,6 @@ class QuestionAnswering(Task):
         return sample.is_article_file or {"question", "context"} <= sample.columns
 
     def settings(self) -> dict[str, Any]:
-        """Return arguments that make the same task again."""
         mine = {"may_be_unanswerable": self.may_be_unanswerable, "null_threshold": self.null_threshold}
         return super().settings() | mine
 
@@ -104,10 +103,10 @@ class QuestionAnswering(Task):
         return Example(str(record.fields.get("id") or number), (question, context), label, record.where)
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take from the training examples whether a question may have no answer."""
+        """Set `may_be_unanswerable` from the training examples."""
         bare = next((example for example in examples if example.label is None), None)
         if bare is not None:
-            raise ValueError(f"{bare.where}: no answers; give a list of them, empty where the question has none")
+            raise ValueError(f"{bare.where}: no answers; give a list of them, empty if the question has none")
         self.may_be_unanswerable = any(not example.label for example in examples)
         if not any(example.label for example in examples):
             raise ValueError("no training question has an answer; there is nothing to learn")
@@ -125,7 +124,7 @@ class QuestionAnswering(Task):
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
-        """Return [N, 3]: first and last slot of the answer (0, 0 where a window has none), 1 if unanswerable."""
+        """Return [N, 3]: first and last slot of the answer (0, 0 if a window has none), 1 if unanswerable."""
         import torch
 
         return torch.tensor([(IGNORED,) * 3 if f.target == IGNORED else f.target for f in features])
@@ -141,7 +140,7 @@ class QuestionAnswering(Task):
     def run(self, network: nn.Module, packed: Packed, targets: Tensor | None = None) -> Any:
         """Return the network's Answers; in training the joint head is shown where the answer starts."""
         answers = network(packed) if targets is None else network(packed, targets[:, 0].clamp_min(0))
-        absent = packed.tokens < 0  # what stands there belongs to another example
+        absent = packed.tokens < 0  # these slots belong to another example
         start = answers.start.masked_fill(absent, NOWHERE)
         return answers._replace(start=start, end=answers.end.masked_fill(absent[:, None], NOWHERE))
 
@@ -200,7 +199,7 @@ class QuestionAnswering(Task):
     def baselines(
         self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True
     ) -> list[tuple[str, Predictions]]:
-        """Return answers by word overlap, and no answer at all where training has questions without one."""
+        """Return word overlap, and no answer at all if training has questions without one."""
         if not train:
             return []
         require_labels(train)
@@ -221,11 +220,11 @@ def read_squad(content: Any, source: str) -> Iterator[Example]:
             place = f"{source}, article {a + 1}, paragraph {p + 1}"
             for q, question in enumerate(objects(paragraph, "qas", place)):
                 where = f"{place}, question {question.get('id', q + 1)}"
-                asked = require_text(question.get("question"), "question", where).strip()
+                text = require_text(question.get("question"), "question", where).strip()
                 context = require_text(paragraph.get("context"), "context", where)
                 answers = [] if question.get("is_impossible") else question.get("answers")
                 label = None if answers is None else checked_answers(answers, context, where)
-                yield Example(str(question.get("id", f"{a}-{p}-{q}")), (asked, context), label, where)
+                yield Example(str(question.get("id", f"{a}-{p}-{q}")), (text, context), label, where)
 
 
 def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
@@ -237,14 +236,14 @@ def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
 
 
 def require_text(value: Any, name: str, where: str) -> str:
-    """Return a question or a context; ValueError where it is empty or no text."""
+    """Return a question or a context; raise ValueError if it is empty or not a text."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{where}: the {name} is {'empty' if value in (None, '') else repr(value)}; it must be a text")
     return value
 
 
 def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: str) -> tuple[tuple[str, int], ...]:
-    """Return answers as (text, start); ValueError where one is not at its place in the context."""
+    """Return answers as (text, start); raise ValueError if one is not at its place in the context."""
     result = []
     for answer in answers:
         try:
@@ -252,7 +251,7 @@ def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: s
         except (KeyError, TypeError, ValueError):
             raise ValueError(f'{where}: an answer is {{"text": ..., "answer_start": ...}}, not {answer!r}') from None
         if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"{where}: an answer is empty; where there is none, the list of answers is empty")
+            raise ValueError(f"{where}: an answer is empty; if there is none, give an empty list of answers")
         if context[start : start + len(text)] != text or start < 0:
             place = context.find(text)
             fix = f"it is at {place}: set answer_start to that" if place >= 0 else "it is nowhere in it: correct it"
@@ -274,7 +273,7 @@ def answer_tokens(answers: Sequence[tuple[str, int]], offsets: Sequence[Span]) -
 
 
 def target_of(answer: Span | None, first: int, end: int, before: int) -> tuple[int, int, int]:
-    """Return a window's target slots; 0, 0 where the answer is not wholly in it."""
+    """Return a window's target slots; 0, 0 if the answer is not wholly in it."""
     if answer == NO_ANSWER:
         return 0, 0, 1
     if answer is None or answer[0] < first or answer[1] >= end:

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from electra.models.encoder import Encoder
     from electra.tasks.base import Network
 
-NUMBERS = ("score", "rating", "value")  # columns whose numbers are scores even where all are whole
+NUMBERS = ("score", "rating", "value")  # columns of scores, even if all are whole numbers
 
 
 class Regression(Task):
     """A number, which the network learns as 0 at `low` and 1 at `high`; a prediction may lie outside.
 
-    bounds: the range that no score may leave, where there is one.
+    bounds: the range of valid scores, if known.
     """
 
     main_metric: ClassVar[str] = "spearman"
@@ -53,7 +53,6 @@ class Regression(Task):
         self.low, self.high, self.bounds = low, high, bounds
 
     def settings(self) -> dict[str, Any]:
-        """Return arguments that make the same task again."""
         return super().settings() | {"low": self.low, "high": self.high, "bounds": self.bounds}
 
     def parse_label(self, value: Any, record: Record) -> float:
@@ -70,7 +69,7 @@ class Regression(Task):
         return number
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Take the range from the bounds, or from the training examples where there are none."""
+        """Take the range from the bounds, or from the training examples if there are none."""
         require_labels(examples)
         scores = [example.label for example in examples]
         if min(scores) == max(scores):
@@ -83,7 +82,7 @@ class Regression(Task):
         return [math.nan if e.label is None else (e.label - low) / width for e in examples]
 
     def scale(self) -> tuple[float, float]:
-        """Return the lowest score and the width of the range; those of the network where none was learned or saved."""
+        """Return the lowest score and the width of the range; 0 and 1 if none was learned."""
         if self.low is None or self.high is None:
             return 0.0, 1.0
         return self.low, (self.high - self.low) or 1.0
@@ -95,7 +94,7 @@ class Regression(Task):
         return torch.tensor([feature.target for feature in features], dtype=torch.float32)
 
     def in_own_units(self, network: Network) -> tuple[Task, Network]:
-        """Move the scale into the last matrix: other libraries that load the model know of no scale."""
+        """Move the scale into the last matrix: other libraries do not know the scale."""
         import torch
 
         low, width = self.scale()
@@ -122,7 +121,7 @@ class Regression(Task):
         return {"score": low + width * float(logits[0])}
 
     def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
-        """Return Pearson and Spearman correlation (0 where all predictions are equal), mean squared error."""
+        """Return Pearson and Spearman correlation (0 if all predictions are equal), mean squared error."""
         from scipy.stats import pearsonr, spearmanr
 
         pairs = known(predictions, examples)

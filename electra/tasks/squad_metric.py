@@ -38,12 +38,12 @@ def normalize(text: str) -> str:
 
 
 def exact_match(guess: str, answer: str) -> float:
-    """Return 1 where the normalised texts are equal, and 0 otherwise."""
+    """Return 1 if the normalised texts are equal, otherwise 0."""
     return float(normalize(guess) == normalize(answer))
 
 
 def f1(guess: str, answer: str) -> float:
-    """Return the harmonic mean of word precision and recall; where one side is empty, 1 if both are."""
+    """Return the harmonic mean of word precision and recall; if one side is empty, 1 if both are."""
     guessed, gold = normalize(guess).split(), normalize(answer).split()
     if not guessed or not gold:
         return float(guessed == gold)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Tagging(Task):
-    """A tag for each word, read off the word's first piece; a sentence that is too long is shown in parts."""
+    """A tag for each word, read off the word's first piece; long sentences are split into windows."""
 
     main_metric: ClassVar[str] = "f1"
     wanted: ClassVar[Wanted | None] = None
@@ -67,7 +67,6 @@ class Tagging(Task):
         return [e if e.label is None else e._replace(label=begun(e.label)) for e in super().read(source, split)]
 
     def labels_of(self, example: Example) -> Iterable[str]:
-        """Return the tags of a sentence."""
         tags: Iterable[str] = example.label
         return tags
 
@@ -105,7 +104,6 @@ class Tagging(Task):
         return result
 
     def build(self, encoder: Encoder, head: str = "linear") -> Network:
-        """Build a tagger."""
         from electra.models.task_heads import Tagger
 
         return Tagger(encoder, len(self.labels))
@@ -176,7 +174,7 @@ class Tagging(Task):
 
 
 def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tuple[int, int, int]:
-    """Return how many entities (or words) of a sentence are right, were predicted, and are gold."""
+    """Return the numbers of right, predicted and gold entities (or words) of a sentence."""
     if not has_spans:
         return sum(a == b for a, b in zip(guessed, gold, strict=True)), len(guessed), len(gold)
     given, there = (

@@ -1,4 +1,4 @@
-"""Checkpoints: weights, optimizer state and position, in safetensors and JSON, written whole or not at all.
+"""Checkpoints: weights, optimizer state and position, in safetensors and JSON, written atomically.
 
 A checkpoint is written to a temporary folder, synced and renamed. Its manifest holds the hash of every file, so that a
 truncated or altered one is detected and skipped.
@@ -66,9 +66,8 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     weights = load_file(path / "weights.safetensors")
     mine = dict(module.named_parameters())
     if weights.keys() != mine.keys():
-        raise ValueError(
-            f"{path} holds the weights of another model; unlike here: {sorted(weights.keys() ^ mine.keys())[:4]}"
-        )
+        differing = sorted(weights.keys() ^ mine.keys())[:4]
+        raise ValueError(f"{path} holds the weights of another model; these parameters differ: {differing}")
     saved = load_file(path / "optimizer.safetensors")
     with torch.no_grad():
         for name, p in mine.items():
@@ -85,7 +84,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
         fault = fault_of(path)
         if fault is None:
             return path
-        logger.warning(f"{path} is passed over: {fault}")
+        logger.warning(f"{path} is skipped: {fault}")
     return None
 
 
@@ -95,7 +94,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def fault_of(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint, or None."""
+    """Return a description of a checkpoint's damage, or None."""
     try:
         manifest = read_json(path / "manifest.json")
         for name in ("weights.safetensors", "optimizer.safetensors", "state.json"):

@@ -9,8 +9,8 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 NOT_CAPTURED = (
-    "a step could not be captured as a CUDA graph; an objective that reads a tensor's value on the way must be run "
-    "with --compile off"
+    "a step could not be captured as a CUDA graph; an objective that reads a tensor's value during a step needs "
+    "--compile off"
 )
 
 

@@ -1,4 +1,4 @@
-"""Device and precision of a training, and whether its steps are compiled and captured."""
+"""Choose a run's device and precision, and whether its steps are compiled and captured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from electra.config import TrainConfig, require
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is a GPU where there is one.
+    """Return the device of that name; `auto` is a GPU if there is one.
 
     Raises:
         ValueError: the name is unknown, or there is no such device.
@@ -38,7 +38,7 @@ def choose_dtype(config: TrainConfig) -> torch.dtype:
 
 
 def should_compile(config: TrainConfig) -> bool:
-    """Return whether to compile; `auto` requires a C++ compiler, and a run that is worth half a minute of compiling."""
+    """Return whether to compile; `auto` requires a C++ compiler, and a run long enough to repay half a minute of it."""
     if config.compile != "auto":
         return config.compile == "on"
     return shutil.which("c++") is not None and config.train_steps >= 1_000

@@ -1,4 +1,4 @@
-"""Detection of a diverged run: loss and gradient norm, copied asynchronously and checked one step later.
+"""Detect a diverged run: loss and gradient norm, copied asynchronously and checked one step later.
 
 Reading them from a GPU at once would leave it idle until the next step is launched.
 """
@@ -21,7 +21,7 @@ class Pending(NamedTuple):
 
 
 class DivergenceCheck:
-    """Keeps the loss and gradient norm of recent steps until they are checked."""
+    """Keep the loss and gradient norm of recent steps until they are checked."""
 
     def __init__(self, checkpoints: Path) -> None:
         self.checkpoints = checkpoints

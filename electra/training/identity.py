@@ -1,4 +1,4 @@
-"""Identity of a run: what it was begun with, and must be continued with."""
+"""Settings a run started with and must keep."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from electra.config import require
 def require_same(
     folder: Path, before: Mapping[str, Any] | None, now: Mapping[str, Any], free: AbstractSet[str]
 ) -> None:
-    """Raise ValueError if the run in `folder` was begun with other settings than `now`, except for those in `free`.
+    """Raise ValueError if the run in `folder` started with other settings than `now`, except those in `free`.
 
-    `before` is None if no run was begun: then the folder must be empty.
+    `before` is None if no run started: then the folder must be empty.
     """
     if before is None:
         occupied = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
         require(not occupied, f"{folder} is not empty and holds no run; choose another --out")
         return
     differing = [
-        f"{name}: {before.get(name)!r} there, {new!r} here"
+        f"{name}: run has {before.get(name)!r}, command has {new!r}"
         for name, new in now.items()
         if before.get(name) != new and name not in free
     ]
@@ -33,7 +33,7 @@ def require_same(
 
 
 def versions_of_run() -> dict[str, str]:
-    """Return the versions of everything that a run's arithmetic depends on."""
+    """Return the versions of Python and the libraries that affect a run's arithmetic."""
     packages = ("torch", "numpy", "tokenizers", "safetensors")
     own = {"electra": electra.__version__, "python": platform.python_version()}
     return own | {name: importlib.metadata.version(name) for name in packages}

@@ -20,11 +20,11 @@ SHOWN = {
     "disc_auc": "auc",
     "disc_recall": "recall",
 }
-PATIENCE = 5  # consecutive lines of metrics with a sign of failure before a warning
+PATIENCE = 5  # consecutive lines with the same symptom before a warning
 
 
-class Window:
-    """Sums of metrics since the last line, which stay on the device until a line is due."""
+class RunningMeans:
+    """Means of metrics since the last line, which stay on the device until a line is due."""
 
     def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
         self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
@@ -41,17 +41,17 @@ class Window:
         """Return the sums as JSON, without loss of precision."""
         return {"sums": {name: float(value) for name, value in self.sums.items()}, "times": self.times}
 
-    def mean(self) -> dict[str, float]:
+    def values(self) -> dict[str, float]:
         """Return the means."""
         return {name: float(value) / self.times[name] for name, value in self.sums.items()}
 
 
 class Log:
-    """Writes the lines of a run."""
+    """Write the lines of a run, and warn of silent failures."""
 
     def __init__(self, path: Path, warmup_steps: int) -> None:
         self.path, self.warmup_steps = path, warmup_steps
-        self.signs: dict[str, int] = {}
+        self.streaks: dict[str, int] = {}
 
     def write(self, **fields: Any) -> None:
         """Append one line to metrics.jsonl."""
@@ -70,24 +70,24 @@ class Log:
             self.watch(metrics)
 
     def watch(self, metrics: dict[str, float]) -> None:
-        """Warn of the ways in which a run fails silently."""
-        self.sign(
+        """Check for the ways in which a run fails silently."""
+        self.warn_if_persistent(
             "the discriminator learns nothing: it calls every token original. Lower the learning rate, or make the "
             "generator smaller: one that is too good too early leaves no errors to find",
             metrics.get("disc_recall", 1.0) < 0.005 and metrics.get("disc_auc", 1.0) < 0.6,
         )
-        self.sign(
+        self.warn_if_persistent(
             "the generator has collapsed: its loss is as high as a guess. Lower the learning rate",
             metrics.get("gen_accuracy", 1.0) < 0.005,
         )
-        self.sign(
+        self.warn_if_persistent(
             "this run has collapsed so far: it gives the same label to every example. If it does not recover, try "
             "another --seed, a lower --learning-rate or more --epochs",
             metrics.get("commonest", 0.0) > 0.9999,
         )
 
-    def sign(self, message: str, seen: bool) -> None:
-        """Warn once if a sign is seen in several consecutive lines."""
-        self.signs[message] = self.signs.get(message, 0) + 1 if seen else 0
-        if self.signs[message] == PATIENCE:
+    def warn_if_persistent(self, message: str, seen: bool) -> None:
+        """Warn once if a symptom is seen in several consecutive lines."""
+        self.streaks[message] = self.streaks.get(message, 0) + 1 if seen else 0
+        if self.streaks[message] == PATIENCE:
             logger.warning(message)

@@ -1,4 +1,4 @@
-"""Seeds: random numbers depend on a tuple of integers and nothing else."""
+"""Seeds: random numbers depend only on a tuple of integers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signal handling while something runs that must end in an orderly way."""
+"""Handle SIGTERM and Ctrl-C so that a run can shut down cleanly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training loop. It knows no objective and no task: only batches, losses, steps and files.
+"""The training loop, independent of objectives and tasks: batches, losses, steps and files.
 
 A step is a pure function of (seed, step): weights, optimizer state and step number are the whole state.
 """
@@ -22,7 +22,7 @@ from electra.interface import Output, Source, Trainable
 from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.cuda import Captured
 from electra.training.divergence import DivergenceCheck
-from electra.training.log import Log, Window
+from electra.training.log import Log, RunningMeans
 from electra.training.optimizer import set_rate
 from electra.training.schedule import learning_rate, progress
 from electra.training.seed import seed_all
@@ -32,9 +32,9 @@ WARM_UP = 3  # steps that run normally before a step is captured
 
 
 class Trainer:
-    """Trains `module` on batches of `source`, saving to `folder`; continues from the newest valid checkpoint there.
+    """Train `module` on batches of `source` and save to `folder`; continue from its newest valid checkpoint.
 
-    evaluate: returns held-out metrics, by name; an empty dictionary is not logged.
+    evaluation: return held-out metrics by name; an empty dictionary is not logged.
     on_step: called after every step, before its checkpoint.
     captured: run steps as CUDA graphs; all batches of a stage must then have the same shape.
     """
@@ -48,18 +48,18 @@ class Trainer:
         folder: Path,
         device: torch.device,
         micro_batch_size: int,
-        evaluate: Callable[[Trainer], dict[str, float]] | None = None,
+        evaluation: Callable[[Trainer], dict[str, float]] | None = None,
         on_step: Callable[[Trainer], None] | None = None,
         captured: bool = False,
     ) -> None:
         self.module, self.optimizer, self.source, self.config = module, optimizer, source, config
         self.folder, self.device, self.micro_batch_size = folder, device, micro_batch_size
-        self.measure, self.on_step, self.captured = evaluate, on_step, captured
+        self.evaluation, self.on_step, self.captured = evaluation, on_step, captured
         self.captured_for: tuple[Any, ...] = ()
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.saved_step = -1
-        self.window = Window()
+        self.means = RunningMeans()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.divergence = DivergenceCheck(folder / "checkpoints")
         self.stop_requested = False
@@ -78,14 +78,14 @@ class Trainer:
                 self.train_step()
                 self.after_step()
             if self.done() == 1:
-                if self.window.times:  # steps since the last line
+                if self.means.times:  # steps since the last line
                     self.write_line()
                 self.evaluate()
             self.save()
         self.optimizer.zero_grad()
         self.graphs = None  # they refer to the trainer, whose memory the next seed needs
         if self.done() < 1:
-            raise Interrupted(f"stopped at step {self.step:,}; run the same command again to go on")
+            raise Interrupted(f"stopped at step {self.step:,}; run the same command again to continue")
 
     def done(self) -> float:
         """Return the share of the budget that is spent."""
@@ -110,7 +110,7 @@ class Trainer:
             seed_all(self.config.seed, 0, self.step, number)
             backward = parts.add_gradient if number else parts.take_gradient
             output = backward(move_batch(batch, self.device), counts)
-            self.window.add(output.metrics)
+            self.means.add(output.metrics)
             losses.append(output.loss)
         self.divergence.add(self.step, torch.stack(losses).sum(), parts.clip())
         # On a GPU a step is checked during the next one, which is still before anything of it is saved.
@@ -177,14 +177,14 @@ class Trainer:
         now, (then, tokens) = time.perf_counter(), self.line_start
         left = self.seconds * (1 / self.done() - 1) if self.done() else None
         fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
-        self.log.train(self.step, self.window.mean(), (self.tokens - tokens) / (now - then), left, **fields)
-        self.window = Window()
+        self.log.train(self.step, self.means.values(), (self.tokens - tokens) / (now - then), left, **fields)
+        self.means = RunningMeans()
         self.line_start = (now, self.tokens)
 
     def evaluate(self) -> None:
         """Evaluate and log the metrics."""
         self.require_finite()
-        metrics = self.measure(self) if self.measure else {}
+        metrics = self.evaluation(self) if self.evaluation else {}
         if metrics:
             self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
 
@@ -193,7 +193,7 @@ class Trainer:
         if self.saved_step == self.step:
             return
         self.require_finite()
-        state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.window.state()}
+        state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.means.state()}
         folder = self.folder / "checkpoints"
         save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
         self.saved_step = self.step
@@ -207,7 +207,7 @@ class Trainer:
             self.saved_step = state["step"]
             logger.info(f"continuing from step {state['step']:,}")
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
-        self.window = Window(**state["window"])
+        self.means = RunningMeans(**state["window"])
         truncate_metrics(self.log.path, self.step)
 
     def note_signal(self, number: int, frame: object) -> None:
@@ -216,7 +216,7 @@ class Trainer:
             raise KeyboardInterrupt
         self.stop_requested = True
         # Not logged: the signal may have interrupted a log call, which a handler must not enter again.
-        os.write(2, b"\nfinishing the step and saving; once more to leave at once\n")
+        os.write(2, b"\nfinishing the step and saving; press Ctrl-C again to quit immediately\n")
 
 
 class StepParts(NamedTuple):

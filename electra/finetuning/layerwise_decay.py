@@ -8,7 +8,7 @@ from electra.training.optimizer import Scale
 
 
 def layerwise(decay: float, shape: ElectraConfig, faithful: bool) -> Scale:
-    """Return a parameter's share of the learning rate by its name: 1 in the head, `decay` times less each layer down.
+    """Return the learning rate's factor by parameter name: 1 in the head, multiplied by `decay` each layer down.
 
     The released code (`faithful`) counts one layer too many between the head and the top layer, which gets decay^2.
     """

@@ -1,4 +1,4 @@
-"""How a machine is benchmarked."""
+"""Configuration of `electra bench` and `electra flops`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class BenchConfig:
     micro_batch_size: int = arg(0, "rows of a training step; 0: 32 on a CPU, 128 on a GPU")
     rounds: int = arg(5, "timed windows, whose median is reported")
     steps: int = arg(3, "training steps in each window")
-    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU where there is one")
+    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
     precision: Literal["auto", "fp32", "bf16"] = arg("auto", "as for electra pretrain")
     compile: Literal["auto", "on", "off"] = arg("auto", "as for electra pretrain")
     threads: int = arg(0, "CPU threads; 0: torch's choice")
@@ -28,3 +28,12 @@ class BenchConfig:
         for name in ("rounds", "steps"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         require_not_negative(self, "seq_length", "micro_batch_size", "threads", "price")
+
+
+@dataclass(frozen=True)
+class FlopsConfig:
+    """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
+
+    preset: str = arg("small", "tiny, small, small++, base or large")
+    seq_length: int = arg(0, "tokens per example; 0: the preset's")
+    measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")

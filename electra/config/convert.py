@@ -1,0 +1,27 @@
+"""Configuration of `electra convert`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra.config.base import arg, require
+
+
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Write a run, a Hugging Face ELECTRA or a TensorFlow checkpoint as Hugging Face directories."""
+
+    source: str = arg(
+        "", "a run, a Hugging Face ELECTRA directory, or a google-research checkpoint: its prefix or folder", True
+    )
+    out: str = arg("", "folder to write; a generator goes into generator/ in it")
+    vocab: str = arg("", "vocab.txt of a TensorFlow checkpoint; default: the one beside it")
+    lowercase: bool = arg(True, "whether the tokeniser of a TensorFlow checkpoint lower-cases and strips accents")
+    num_attention_heads: int = arg(
+        0, "heads of a TensorFlow checkpoint's discriminator, unknown from its tensors; 0: heads of 64, as released"
+    )
+    max_length: int = arg(0, "tokens the model was trained on; 0: the source's, or all its positions")
+
+    def __post_init__(self) -> None:
+        require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")
+        require(self.max_length >= 0, f"max_length must not be negative, got {self.max_length}")

@@ -1,0 +1,19 @@
+"""Configuration of `electra demo`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra.config.base import arg, require
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """Prepare some text, pre-train a tiny ELECTRA on it, and show the errors it finds: all in minutes."""
+
+    out: str = arg("runs/demo", "folder of the demo")
+    source: str = arg("python-docs", "training text: python-docs, or anything that electra prepare reads")
+    minutes: float = arg(6.0, "minutes of training")
+
+    def __post_init__(self) -> None:
+        require(self.minutes > 0, f"minutes must be above 0, got {self.minutes}")

@@ -1,0 +1,25 @@
+"""Configuration of `electra detect`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra.config.base import arg, require, require_threshold
+
+
+@dataclass(frozen=True)
+class DetectConfig:
+    """Mark the words of a text that look wrong."""
+
+    model: str = arg("", "a run, a Hugging Face ELECTRA directory, or an exported folder", True)
+    files: tuple[str, ...] = arg(("-",), "text files; - is standard input", True)
+    threshold: float | None = arg(None, "mark words at or above this probability; default: the model's own")
+    suggestions: int = arg(3, "words suggested for each marked one")
+    json: bool = arg(False, "print one JSON object per file instead of coloured text")
+    html: str = arg("", "write a page with the marked texts to this file")
+    calibrate: str = arg("", "a text without errors: store the threshold that marks few of its words with the model")
+    marks_per_100: float = arg(1.0, "words in 100 that the threshold stored by --calibrate may mark")
+
+    def __post_init__(self) -> None:
+        require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
+        require_threshold(self.threshold)

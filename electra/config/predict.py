@@ -1,0 +1,25 @@
+"""Configuration of `electra predict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from electra.config.base import arg, require
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Predict with a fine-tuned model: lines of text or JSON in, JSON lines out."""
+
+    model: str = arg(
+        "", "a fine-tuned model, exported or not; with --zero-shot a run or any ELECTRA discriminator", True
+    )
+    labels: str = arg("", "with --zero-shot: the label words, separated by commas", True)
+    input: str = arg("-", "file to read; - is standard input")
+    zero_shot: str = arg("", "a template such as 'It was {}.', in which the label word that looks least replaced wins")
+    device: str = arg("cpu", "cpu, cuda, cuda:1 ...")
+
+    def __post_init__(self) -> None:
+        require(bool(self.model), "which model? name a fine-tuned directory, or with --zero-shot a run")
+        require(not self.zero_shot or "{}" in self.zero_shot, "the template needs a place for the label word: {}")
+        require(not self.zero_shot or "," in self.labels, "--zero-shot needs label words: great,terrible")

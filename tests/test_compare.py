@@ -458,7 +458,7 @@ def test_budgets(text, amount, unit):
 
 
 REFUSED = {
-    "": "no contestants: name contestants",
+    "": "no contestants: name some",
     "--contestants bert": "unknown objective 'bert'; there are electra",
     "--contestants nowhere:Mine": "no module 'nowhere'",
     "--contestants electra:electra_15": "electra has no class 'electra_15'",
@@ -470,7 +470,7 @@ REFUSED = {
     "--contestants electra:seed=3": "unknown key 'seed'",
     "--contestants electra:times=0": "must be above 0",
     "--contestants electra:generator_width=0.78": "generator_width 0.78",
-    "--objectives ,": "no contestants: name contestants",
+    "--objectives ,": "no contestants: name some",
     "--contestants electra:share": "electra:share: share needs a value, as in electra:share=",
     "--contestants electra:mask_prob=0.1,mask_prob=0.3": "mask_prob is given twice",
     "--contestants electra:vocab_size=77": "unknown key 'vocab_size'",

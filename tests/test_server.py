@@ -328,7 +328,7 @@ def test_a_bad_item_harms_no_neighbour():
 
 def test_real_scores_do_not_depend_on_the_batch(real):
     texts = [text for text in TEXTS.values() if text.strip()] * 2
-    alone = [real.engine.detect([(text, 0.3, 1)])[0] for text in texts]
+    alone = [real.engine.answer("detect", [(text, 0.3, 1)])[0] for text in texts]
     together = in_threads(len(texts), lambda i: real.post("/detect", {"inputs": texts[i], "threshold": 0.3}))
     for mine, (status, answer) in zip(alone, together, strict=True):
         assert status == 200

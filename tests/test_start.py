@@ -87,7 +87,7 @@ def test_one_network_goes_on_from_the_body_of_a_discriminator(data, run, tmp_pat
     "changes, said",
     [
         (dict(objective="two_stage", share="none"), "has no generator: its encoder is kept"),
-        (dict(share="all"), "no generator of its size"),
+        (dict(share="all"), "no generator of the configured size"),
     ],
 )
 def test_a_smaller_generator_is_left_out_where_a_full_one_is_wanted(data, run, tmp_path, changes, said, capsys):

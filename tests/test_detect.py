@@ -166,6 +166,15 @@ def test_a_token_is_scored_where_it_has_most_context(models, count):
             assert abs(scores[position] - seen[inner[0]]) < 1e-6
 
 
+def test_of_two_windows_with_as_much_context_the_shorter_decides(models, monkeypatch):
+    model, size = models["wordpiece"], LENGTH - 2
+    monkeypatch.setattr(model, "replaced", lambda rows: [np.full(len(row), float(len(row))) for row in rows])
+    count = size + size // 2 - 1  # the last window is one token shorter than the first, and holds the text's end
+    (scores,) = token_scores(model, [list(range(10, 10 + count))])
+    tied = [n for n in range(size // 2, size) if size - 1 - n == n - size // 2]
+    assert tied and all(scores[n] == count - size // 2 + 2 for n in tied)
+
+
 def test_rows_of_a_batch_do_not_see_each_other(models):
     model = models["wordpiece"]
     rows = [model.row(list(range(10, 10 + n))) for n in (3, 20, 7)] * 20

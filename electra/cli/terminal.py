@@ -20,11 +20,11 @@ class TerminalHandler(logging.Handler):
         super().__init__(logging.INFO)
         self.console = Console(stderr=True, highlight=False)
         self.line_is_open = False
-        self.last_progress = float("-inf")
+        self.last_progress: dict[str, float] = {}  # of each task
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
-        if not getattr(record, "is_progress", False):
+        message, task = record.getMessage(), getattr(record, "progress_of", None)
+        if task is None:
             self.end_line()
             if record.levelno >= logging.WARNING:
                 self.console.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
@@ -34,8 +34,8 @@ class TerminalHandler(logging.Handler):
             sys.stderr.write("\r\x1b[2K" + message[: max(20, self.console.width - 1)])
             sys.stderr.flush()
             self.line_is_open = True
-        elif time.monotonic() - self.last_progress >= PROGRESS_SECONDS:
-            self.last_progress = time.monotonic()
+        elif time.monotonic() - self.last_progress.get(task, float("-inf")) >= PROGRESS_SECONDS:
+            self.last_progress[task] = time.monotonic()
             self.console.print(message, markup=False, soft_wrap=True)
 
     def end_line(self) -> None:

@@ -12,10 +12,10 @@ logger = logging.getLogger("electra")
 logger.addHandler(logging.NullHandler())
 
 
-def show_progress(fields: Mapping[str, str]) -> None:
-    """Log `name value` pairs as progress, which overwrites one line on a terminal."""
+def show_progress(task: str, fields: Mapping[str, str]) -> None:
+    """Log `name value` pairs as progress of a task, which overwrites one line on a terminal."""
     line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
-    logger.info(line, extra={"is_progress": True})
+    logger.info(line, extra={"progress_of": task})
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ class Progress:
         if (total := self.corpus.total_bytes) and self.corpus.bytes_read:
             share = self.corpus.bytes_read / total
             shown |= {"read": f"{share:.0%}", "left": duration(seconds * (1 - share) / share)}
-        show_progress(shown)
+        show_progress("prepare", shown)
 
 
 def report(config: PrepareConfig, manifest: dict[str, Any]) -> None:

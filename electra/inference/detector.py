@@ -143,6 +143,7 @@ def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
     windows = [
         (number, start, window) for number, ids in enumerate(rows) for start, window in cut(ids, model.longest - 2)
     ]
+    windows.sort(key=lambda each: len(each[2]))  # at equal distance the shorter window decides
     scores = [[0.0] * len(ids) for ids in rows]
     margins = [[-1] * len(ids) for ids in rows]
     found = model.replaced([model.row(window) for _, _, window in windows])

@@ -226,6 +226,8 @@ def load_data_set(name: str, streaming: bool = False) -> Any:
             return datasets.load_from_disk(name)
         place, config, split, *_ = [name, "", ""] if Path(name).exists() else [*name.split(":"), "", ""]
         return datasets.load_dataset(place, config or None, split=split or None, streaming=streaming)
+    except ConnectionError:
+        raise
     except Exception as error:  # the library raises many kinds
         raise ValueError(f"{name}: the datasets library cannot load it ({error})") from None
 

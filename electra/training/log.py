@@ -65,7 +65,7 @@ class Log:
         shown["tokens/s"] = f"{speed:,.0f}"
         if left is not None:
             shown["left"] = duration(left)
-        show_progress(shown)
+        show_progress(str(self.path), shown)
         if step >= self.warmup_steps:
             self.watch(metrics)
 

@@ -187,7 +187,7 @@ def test_sigterm_reaches_every_seed_and_all_go_on(folder, tmp_path):
 
 def test_what_fails_in_a_process_is_told_apart():
     for error, kind, said in (
-        (Interrupted, Interrupted, "go on"),
+        (Interrupted, Interrupted, "to continue"),
         (FloatingPointError, FloatingPointError, "not finite"),
         (ValueError, RuntimeError, "exit code 2"),
     ):

@@ -8,9 +8,10 @@ from electra.config.bench import BenchConfig
 from electra.config.compare import CompareConfig
 from electra.config.export import ConvertConfig, ExportConfig
 from electra.config.finetune import EvaluateConfig, FinetuneConfig, PredictConfig
-from electra.config.model import ElectraConfig
+from electra.config.model import ElectraConfig, EncoderConfig
+from electra.config.modernbert import ModernBertConfig
 from electra.config.prepare import PrepareConfig
-from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES
+from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES, find_preset
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
 from electra.config.training import TrainConfig
@@ -27,15 +28,18 @@ __all__ = [
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",
+    "EncoderConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FinetuneConfig",
     "FlopsConfig",
+    "ModernBertConfig",
     "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
     "ServeConfig",
     "TrainConfig",
+    "find_preset",
     "pretrain_config_from_dict",
     "refuse_unknown",
     "require",

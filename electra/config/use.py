@@ -42,5 +42,6 @@ class FlopsConfig:
     """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
 
     preset: str = arg("small", "tiny, small, small++, base or large")
+    architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
     seq_length: int = arg(0, "tokens per example; 0: the preset's")
     measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")

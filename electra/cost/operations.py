@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from electra.checkpoints.locate import masked_lm_folder, stated_backbone
-from electra.config import ElectraConfig, PretrainConfig
+from electra.config import EncoderConfig, PretrainConfig
 from electra.config.objectives import traits_of
 from electra.core.storage import read_object
 from electra.models.matrices import Attention, Parts
@@ -20,7 +20,7 @@ class Trained(NamedTuple):
     """A network of a training step, and how much of it is computed."""
 
     part: Literal["encoder", "generator"]
-    shape: ElectraConfig
+    shape: EncoderConfig
     asked: float  # share of the tokens that its last layer and its softmax compute
     trained: float  # share of a training pass: a third for a forward pass alone
     towers: int = 1  # encoders of this shape
@@ -54,7 +54,7 @@ def shares_of_training(config: PretrainConfig, done: float = 1.0) -> tuple[float
     return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
 
 
-def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
+def generator_shape(config: PretrainConfig) -> EncoderConfig | None:
     """Return the generator's shape, from the configuration or from a folder; None where no network generates."""
     if traits_of(config.objective).generator == "none" or config.generator_kind in ("uniform", "unigram"):
         return None

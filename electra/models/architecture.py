@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from electra.config.model import ElectraConfig
+from electra.config.model import EncoderConfig
 from electra.models.kinds import Kind
 from electra.models.matrices import Parts
 
 if TYPE_CHECKING:
     from electra.models.backbone import Backbone
+
+# A field's type -> what may stand in a config.json, and its name in a message.
+TYPES: dict[str, tuple[Any, str]] = {
+    "int": (int, "a whole number"), "float": (int | float, "a number"), "bool": (bool, "true or false"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,12 @@ class Architecture:
     name: str  # with its article
     paper: str
     classes: Mapping[str, Kind]  # that config.json may name; the first of a kind is written
-    read_config: Callable[[Mapping[str, Any], object], ElectraConfig]  # from config.json; errors name the second
-    write_config: Callable[[ElectraConfig, Kind], dict[str, Any]]  # into config.json of a kind of network
-    parts: Callable[[ElectraConfig, int], Parts]  # sizes; a head that predicts tokens may stand on several encoders
+    read_config: Callable[[Mapping[str, Any], object], EncoderConfig]  # from config.json; errors name the second
+    write_config: Callable[[Any, Kind], dict[str, Any]]  # a configuration of its own into a network's config.json
+    parts: Callable[[Any, int], Parts]  # sizes; a head that predicts tokens may stand on several encoders
     backbone: Callable[[], Backbone]  # the networks, in torch
     joined: Mapping[str, int]  # modules of a layer whose matrix is several, one below the other
+    reading: str = ""  # how `transformers` reads a discriminator, where it has no class for one
 
     def kind(self, name: str, num_labels: int) -> Kind | None:
         """Return the kind of network of a class in config.json, or None for a class that is not known."""
@@ -48,13 +54,14 @@ class Architecture:
         return max(self.joined.get(module, 1) for module in inside.split(".")) if in_layer else 0
 
 
-def read_fields(config: type[ElectraConfig], content: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """Return the fields of a configuration that a config.json has under the same names; ValueError for no number."""
+def read_fields(config: type[EncoderConfig], content: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """Return the fields of a configuration that a config.json has under the same names; ValueError for a wrong type."""
     given = {f.name: content[f.name] for f in fields(config) if f.name in content}
-    whole = {f.name for f in fields(config) if f.type == "int"}
+    types = {f.name: str(f.type) for f in fields(config)}
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int if name in whole else int | float):
-            raise ValueError(f"{where}: {name} in config.json must be a {'whole ' * (name in whole)}number")
+        kind, said = TYPES.get(types[name], (str, "text"))
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{where}: {name} in config.json must be {said}")
     return given
 
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig
 from electra.models.encoder import Encoder
 from electra.models.heads import Network
 from electra.models.kinds import Kind
@@ -16,9 +15,9 @@ from electra.models.names import Names, from_huggingface, to_huggingface
 
 
 class BuildEncoder(Protocol):
-    """Build an encoder, on embeddings that it shares or on its own."""
+    """Build an encoder of the backbone's own configuration, on embeddings that it shares or on its own."""
 
-    def __call__(self, config: ElectraConfig, embeddings: Any = None) -> Encoder: ...
+    def __call__(self, config: Any, embeddings: Any = None) -> Encoder: ...
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,12 @@ class Backbone:
     """How to build a backbone, start it, and save it as `transformers` does."""
 
     encoder: BuildEncoder
-    tower: Callable[[ElectraConfig, Any, bool], Encoder]  # reads one way; backwards where the last argument is True
-    embeddings: Callable[[ElectraConfig], nn.Module]
-    disentangled: Callable[[ElectraConfig, Any], nn.Module]  # embeddings that are others' plus a difference
+    tower: Callable[[Any, Any, bool], Encoder]  # reads one way; backwards where the last argument is True
+    embeddings: Callable[[Any], nn.Module]
+    disentangled: Callable[[Any, Any], nn.Module]  # embeddings that are others' plus a difference
     initialise_randomly: Callable[[nn.Module, float], None]  # with this standard deviation
     initialise_from_corpus: Callable[[nn.Module, Tensor, Tensor], None]  # word vectors, unigram probabilities
-    vector_width: Callable[[ElectraConfig], int]  # dimensions of the embeddings that word vectors may fill
+    vector_width: Callable[[Any], int]  # dimensions of the embeddings that word vectors may fill
     names: Mapping[Kind, Names]  # our modules -> those of transformers
     respell: Callable[[str], str]  # a tensor's name in older or bare files -> as in `names`
     without_meaning: frozenset[str]  # tensors that repeat others

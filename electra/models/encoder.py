@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig
+from electra.config import EncoderConfig
 from electra.models.kinds import Kind
 
 # Torch's own limit is 8. Both networks of every contestant of a race need graphs, for short rows and for whole ones;
@@ -20,10 +20,11 @@ class Encoder(nn.Module):
     bottom up. Weights are fp32, matrices are multiplied in `compute_dtype`.
     """
 
-    config: ElectraConfig
+    config: EncoderConfig
     compute_dtype: torch.dtype
     embeddings: nn.Module
     layers: nn.ModuleList
+    pools_mean: bool = False  # a text is classified by the mean of its hidden states, not by that of [CLS]
 
     def forward(
         self,

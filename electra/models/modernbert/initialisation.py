@@ -20,7 +20,7 @@ from electra.models.modernbert.heads import LabelHead, MLMHead, PredictionHead
 
 NEIGHBOURS = (-1, 1, -2, 2)
 WORD_STD = 0.1
-MARGIN = 0.17  # of the score of the offset that a head looks at, over those beside it
+MARGIN = 1.0  # of the score of the offset that a head looks at, over those beside it (docs/modernbert.md)
 CONTENT = 0.2  # the random part of a head that starts on a neighbour is shrunk to this
 
 

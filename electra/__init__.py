@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from electra.config import EvaluateConfig as EvaluateConfig
     from electra.config import ExportConfig as ExportConfig
     from electra.config import FinetuneConfig as FinetuneConfig
+    from electra.config import ModernBertConfig as ModernBertConfig
     from electra.config import PrepareConfig as PrepareConfig
     from electra.config import PretrainConfig as PretrainConfig
     from electra.data.prepare import prepare as prepare
@@ -49,7 +50,7 @@ _HOME = {
     **dict.fromkeys(
         (
             "CompareConfig", "ConvertConfig", "ElectraConfig", "ExportConfig", "EvaluateConfig", "FinetuneConfig",
-            "PrepareConfig", "PretrainConfig", "PRESETS",
+            "ModernBertConfig", "PrepareConfig", "PretrainConfig", "PRESETS",
         ),
         "electra.config",
     ),

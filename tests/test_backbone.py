@@ -135,7 +135,7 @@ OTHER = OtherArchitecture(
         redundant=frozenset(),
         to_transformers_form=lambda network: network,
     ),
-    joined=ELECTRA.joined,
+    fused=ELECTRA.fused,
 )  # fmt: skip
 
 

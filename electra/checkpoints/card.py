@@ -30,6 +30,7 @@ def write_card(folder: Path, network: Network, origin: str, run: Path | None) ->
         f"---\nlibrary_name: transformers\ntags:\n- {architecture.model_type}\n- replaced-token-detection\n---",
         f"# {name}",
         f"A{architecture.name[1:]} ({architecture.paper}). {USE.get(network.kind, '')}".strip(),
+        *([architecture.reading] if architecture.reading and network.kind is Kind.DISCRIMINATOR else []),
         f"{origin}.",
         "## Shape\n\n" + table(asdict(config)),
         "## Training\n\n" + (training(run) if run else "Trained elsewhere; the settings are unknown."),

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from electra.checkpoints.locate import WEIGHTS
-from electra.config import ElectraConfig, require
+from electra.config import EncoderConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_object
 
@@ -53,7 +53,7 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def build_to_fit(
-    build: Callable[[], N], config: ElectraConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
+    build: Callable[[], N], config: EncoderConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
 ) -> N:
     """Build a network; first check on the meta device that the weights fit it, before a wrong size takes memory."""
     require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")

@@ -7,22 +7,23 @@ import typing
 from pathlib import Path
 from typing import Annotated, Any
 
-from electra.config import PRESETS, RECIPES, SIZES, ElectraConfig, PretrainConfig, pretrain_config_from_dict
+from electra.config import PretrainConfig, find_preset, pretrain_config_from_dict
 from electra.config.base import ordered_fields
 
 STARTING_POINT = """
 
 --preset {tiny,small,small++,base,large} (default small) sets all defaults below, and --recipe {paper,fast} those of
-training (default paper; tiny: fast). --config FILE takes them from the config.json of an earlier run. Flags override
-them."""
+training (default paper; tiny: fast). --architecture modernbert is another network, in the sizes tiny, small and base,
+with flags of its own. --config FILE takes them all from the config.json of an earlier run. Flags override them."""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     """Return the configuration that flags modify, and the other flags.
 
-    It comes from --preset NAME (default small), with the training of --recipe if given, or from --config FILE.
+    It comes from --preset NAME (default small), with the network of --architecture and the training of --recipe if
+    given, or from --config FILE.
     """
-    rest, named = [], {"--preset": "", "--recipe": "", "--config": ""}
+    rest, named = [], {"--preset": "", "--recipe": "", "--architecture": "", "--config": ""}
     words = [part for word in words for part in (word.split("=", 1) if word.split("=")[0] in named else [word])]
     stream = iter(words)
     for word in stream:
@@ -35,15 +36,12 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     if named["--config"] and named["--recipe"]:
         raise ValueError("--config already sets the training; drop --recipe, or use --preset instead")
     if named["--config"]:
-        return config_of_file(named["--config"]), rest
-    name = named["--preset"] or "small"
-    if name not in PRESETS:
-        raise ValueError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
-    if not named["--recipe"]:
-        return PRESETS[name], rest
-    if named["--recipe"] not in RECIPES:
-        raise ValueError(f"unknown recipe {named['--recipe']!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[named["--recipe"]](SIZES[name]), rest
+        config, wanted = config_of_file(named["--config"]), named["--architecture"]
+        if wanted not in ("", config.model.model_type):
+            raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
+        return config, rest
+    preset, architecture = named["--preset"] or "small", named["--architecture"] or "electra"
+    return find_preset(preset, architecture, named["--recipe"]), rest
 
 
 def config_of_file(path: str) -> PretrainConfig:
@@ -57,7 +55,7 @@ def parse(kind: type, words: list[str], program: str) -> Any:
     """Return an instance of `kind` from flags; other fields keep their default."""
     import tyro
 
-    default = None
+    default: PretrainConfig | None = None
     if kind is PretrainConfig:
         default, words = starting_point(words)
 
@@ -72,7 +70,8 @@ def parse(kind: type, words: list[str], program: str) -> Any:
     )
     given = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(parsed)}
     if kind is PretrainConfig:
-        given["model"] = ElectraConfig(**dataclasses.asdict(given["model"]))
+        assert default is not None
+        given["model"] = type(default.model)(**dataclasses.asdict(given["model"]))
     return kind(**given)
 
 
@@ -86,7 +85,7 @@ def flags_of(kind: type, default: Any) -> type:
         value = getattr(default, f.name) if default is not None else f.default
         hint: Any = hints[f.name]
         if f.name == "model" and kind is PretrainConfig:
-            hint = flags_of(ElectraConfig, value)
+            hint = flags_of(type(value), value)
             made.append((f.name, hint, dataclasses.field(default_factory=hint)))
             continue
         notes = [tyro.conf.arg(help=f.metadata["help"])]

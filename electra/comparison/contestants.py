@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
-from electra.config import PRESETS, CompareConfig, ElectraConfig, PretrainConfig, refuse_unknown, require
+from electra.config import CompareConfig, EncoderConfig, PretrainConfig, find_preset, refuse_unknown, require
 from electra.core.log import logger
 from electra.objectives import find_objective
 
@@ -32,16 +32,22 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
     Raises:
         ValueError: an unknown preset, objective or field, an invalid value, or the same contestant twice.
     """
-    require(config.preset in PRESETS, f"unknown preset {config.preset!r}; there are {', '.join(PRESETS)}")
-    common, times = changed(replace(PRESETS[config.preset], data=config.data), config.settings, "--settings")
-    require(times == 1, "times applies to one contestant; set it there")
+    common(config, "electra")  # find errors in settings, whoever competes
     names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
     for name in names:
         require(names.count(name) == 1, f"{name} is given twice; give each contestant once")
-    return [read_contestant(name, common) for name in names]
+    return [read_contestant(name, config) for name in names]
 
 
-def read_contestant(name: str, common: PretrainConfig) -> Contestant:
+def common(config: CompareConfig, architecture: str) -> PretrainConfig:
+    """Return what contestants of an architecture start from: the preset with the common settings."""
+    preset = replace(find_preset(config.preset, architecture), data=config.data)
+    found, times = changed(preset, config.settings, "--settings")
+    require(times == 1, "times applies to one contestant; set it there")
+    return found
+
+
+def read_contestant(name: str, comparison: CompareConfig) -> Contestant:
     """Parse one contestant."""
     objective, settings = split_name(name)
     find_objective(objective)
@@ -49,7 +55,10 @@ def read_contestant(name: str, common: PretrainConfig) -> Contestant:
     for field in given:
         require(given.count(field) == 1, f"{name}: {field} is given twice; give it once")
         require(field not in FOR_ALL, f"{name}: {field} applies to all contestants; set it with --settings")
-    config, times = changed(common, settings, name, objective=objective)
+    architectures = [setting.partition("=")[2] for setting in settings if setting.startswith("architecture=")]
+    settings = [setting for setting in settings if not setting.startswith("architecture=")]
+    start = common(comparison, *(architectures or ["electra"]))
+    config, times = changed(start, settings, name, objective=objective)
     if ":" in objective:
         logger.warning(
             f"{name} is charged the FLOPs of electra with its generator, as those of other objectives are unknown"
@@ -60,7 +69,8 @@ def read_contestant(name: str, common: PretrainConfig) -> Contestant:
 def split_name(name: str) -> tuple[str, list[str]]:
     """Return the objective, which may be `module:Class`, and the settings after the last colon."""
     objective, _, rest = name.rpartition(":")
-    known = types_of(PretrainConfig).keys() | types_of(ElectraConfig).keys()
+    shapes = (types_of(kind).keys() for kind in EncoderConfig.of_type.values())
+    known = types_of(PretrainConfig).keys() | {"architecture"}.union(*shapes)
     require(not objective or rest not in known, f"{name}: {rest} needs a value, as in {name}=...")
     if "=" not in rest:
         return name, []
@@ -76,13 +86,13 @@ def split_name(name: str) -> tuple[str, list[str]]:
 def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:
     """Return the configuration with `field=value` settings of the run or its network, and the budget's multiple."""
     given = dict(setting.partition("=")[::2] for setting in settings)
-    run, shape = types_of(PretrainConfig), types_of(ElectraConfig)
+    run, shape = types_of(PretrainConfig), types_of(type(config.model))
     refuse_unknown(given, (run.keys() | shape.keys() | {"width", "times"}) - RESERVED, where)
     read = {name: value_of(text, {**run, **shape}.get(name, float), f"{where}: {name}") for name, text in given.items()}
     times, width = read.pop("times", 1.0), read.pop("width", 1.0)
     require(times > 0 and width > 0, f"{where}: width and times must be above 0")
     model = replace(config.model, **{name: value for name, value in read.items() if name in shape})
-    model = model if width == 1 else model.generator(width, 1.0)
+    model = model if width == 1 else model.scaled(width, 1.0)
     return replace(config, model=model, **{n: v for n, v in read.items() if n in run}, **own), times
 
 

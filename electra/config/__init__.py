@@ -11,10 +11,11 @@ from electra.config.demo import DemoConfig
 from electra.config.detect import DetectConfig
 from electra.config.export import ExportConfig
 from electra.config.finetune import EvaluateConfig, FinetuneConfig
-from electra.config.model import ElectraConfig
+from electra.config.model import ElectraConfig, EncoderConfig
+from electra.config.modernbert import ModernBertConfig
 from electra.config.predict import PredictConfig
 from electra.config.prepare import PrepareConfig
-from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES
+from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES, find_preset
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
 from electra.config.training import TrainConfig
@@ -30,15 +31,18 @@ __all__ = [
     "DemoConfig",
     "DetectConfig",
     "ElectraConfig",
+    "EncoderConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FinetuneConfig",
     "FlopsConfig",
+    "ModernBertConfig",
     "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
     "ServeConfig",
     "TrainConfig",
+    "find_preset",
     "pretrain_config_from_dict",
     "refuse_unknown",
     "require",

@@ -52,6 +52,9 @@ def require_threshold(value: float | None) -> None:
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a configuration as a JSON object."""
     content = asdict(config)
+    for f in fields(config):  # the shape of a network says its kind
+        if hasattr(getattr(config, f.name), "model_type"):
+            content[f.name] = {"model_type": getattr(config, f.name).model_type, **content[f.name]}
     return {f.name: content[f.name] for f in ordered_fields(type(config))}
 
 

@@ -13,6 +13,7 @@ class BenchConfig:
     """Measure this machine, and a preset's training and inference on it."""
 
     preset: str = arg("small", "tiny, small, small++, base or large")
+    architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
     seq_length: int = arg(0, "tokens per row; 0: the preset's")
     micro_batch_size: int = arg(0, "rows of a training step; 0: 32 on a CPU, 128 on a GPU")
     rounds: int = arg(5, "timed windows, whose median is reported")
@@ -35,5 +36,6 @@ class FlopsConfig:
     """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
 
     preset: str = arg("small", "tiny, small, small++, base or large")
+    architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
     seq_length: int = arg(0, "tokens per example; 0: the preset's")
     measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")

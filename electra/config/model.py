@@ -1,37 +1,40 @@
-"""Shape of an encoder."""
+"""The shapes of encoders: what every backbone has, and ELECTRA's."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
-from electra.config.base import arg, require
+from electra.config.base import arg, refuse_unknown, require
 
 
 @dataclass(frozen=True)
-class ElectraConfig:
-    """The shape of one Transformer encoder."""
+class EncoderConfig:
+    """What the shape of every backbone has; a subclass that states its `model_type` adds the rest, with defaults."""
 
-    model_type: ClassVar[str] = "electra"  # its backbone's key in electra/models/registry.py
-    vocab_size: int = arg(30522, "entries of the vocabulary; taken from the data when pre-training")
-    embedding_size: int = arg(128, "width of the word, position and segment vectors")
-    hidden_size: int = arg(256, "width of the hidden states")
-    num_hidden_layers: int = arg(12, "number of layers")
-    num_attention_heads: int = arg(4, "number of attention heads; must divide hidden_size")
-    intermediate_size: int = arg(1024, "inner width of the feed-forward sub-layer")
-    max_position_embeddings: int = arg(512, "maximum length of a text, in tokens")
-    type_vocab_size: int = arg(2, "number of segments")
-    hidden_dropout_prob: float = arg(0.1, "dropout of embeddings and of the output of each sub-layer")
-    attention_probs_dropout_prob: float = arg(0.1, "dropout of attention probabilities")
-    layer_norm_eps: float = arg(1e-12, "epsilon of every LayerNorm")
-    initializer_range: float = arg(0.02, "standard deviation of the truncated normal distribution of first weights")
-    pad_token_id: int = arg(0, "id of the padding token; taken from the tokeniser when pre-training")
+    model_type: ClassVar[str]  # the backbone's key in electra/models/registry.py
+    dropouts: ClassVar[tuple[str, ...]]  # fields that are dropout probabilities of the encoder
+    of_type: ClassVar[dict[str, type[EncoderConfig]]] = {}  # the configuration class of each backbone
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    initializer_range: float
+    pad_token_id: int
+
+    def __init_subclass__(cls) -> None:
+        """Register a backbone's configuration class."""
+        super().__init_subclass__()
+        if "model_type" in vars(cls):
+            EncoderConfig.of_type[cls.model_type] = cls
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "embedding_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-                     "intermediate_size", "max_position_embeddings", "type_vocab_size"):  # fmt: skip
+        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                     "max_position_embeddings"):  # fmt: skip
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        for name in self.dropouts:
             require(0 <= getattr(self, name) <= 0.99, f"{name} must be in [0, 0.99], got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
             fitting = [n for n in range(1, min(self.hidden_size, 4096) + 1) if self.hidden_size % n == 0]
@@ -41,12 +44,36 @@ class ElectraConfig:
                 f"{nearest} does"
             )
 
-    def generator(self, width: float, depth: float) -> ElectraConfig:
+    @property
+    def embedding_width(self) -> int:
+        """The width of the word vectors."""
+        return self.hidden_size
+
+    @property
+    def head_dropout(self) -> float:
+        """The dropout before the matrix of a task's head."""
+        return 0.0
+
+    def with_dropout(self, probability: float) -> Self:
+        """Return the same shape with one probability for every dropout."""
+        same: dict[str, Any] = dict.fromkeys(self.dropouts, probability)
+        return replace(self, **same)
+
+    def trained_as(self, other: EncoderConfig) -> Self:
+        """Return the same shape with the fields of `other` that do not describe weights, if it is of the same kind."""
+        same = (*self.dropouts, "initializer_range") if type(other) is type(self) else ()
+        return replace(self, **{name: getattr(other, name) for name in same})
+
+    def generator(self, width: float, depth: float) -> Self:
         """Return the generator's shape: the same embeddings, fractions of the width and the layers (section 3.2).
 
         Raises:
             ValueError: the heads do not divide the width.
         """
+        return self.scaled(width, depth)
+
+    def scaled(self, width: float, depth: float) -> Self:
+        """Return fractions of the width and the layers; ValueError where the heads do not divide the width."""
         hidden = max(1, round(self.hidden_size * width))
         head_size = self.hidden_size // self.num_attention_heads
         heads = max(1, hidden // head_size)
@@ -62,3 +89,48 @@ class ElectraConfig:
             num_attention_heads=heads,
             intermediate_size=max(1, round(self.intermediate_size * width)),
         )
+
+
+@dataclass(frozen=True)
+class ElectraConfig(EncoderConfig):
+    """The shape of one Transformer encoder."""
+
+    model_type: ClassVar[str] = "electra"
+    dropouts: ClassVar[tuple[str, ...]] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    vocab_size: int = arg(30522, "entries of the vocabulary; taken from the data when pre-training")
+    embedding_size: int = arg(128, "width of the word, position and segment vectors")
+    hidden_size: int = arg(256, "width of the hidden states")
+    num_hidden_layers: int = arg(12, "number of layers")
+    num_attention_heads: int = arg(4, "number of attention heads; must divide hidden_size")
+    intermediate_size: int = arg(1024, "inner width of the feed-forward sub-layer")
+    max_position_embeddings: int = arg(512, "maximum length of a text, in tokens")
+    type_vocab_size: int = arg(2, "number of segments")
+    hidden_dropout_prob: float = arg(0.1, "dropout of embeddings and of the output of each sub-layer")
+    attention_probs_dropout_prob: float = arg(0.1, "dropout of attention probabilities")
+    layer_norm_eps: float = arg(1e-12, "epsilon of every LayerNorm")
+    initializer_range: float = arg(0.02, "standard deviation of the truncated normal distribution of first weights")
+    pad_token_id: int = arg(0, "id of the padding token; taken from the tokeniser when pre-training")
+
+    def __post_init__(self) -> None:
+        for name in ("embedding_size", "type_vocab_size"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        super().__post_init__()
+
+    @property
+    def embedding_width(self) -> int:
+        return self.embedding_size
+
+    @property
+    def head_dropout(self) -> float:
+        return self.hidden_dropout_prob
+
+
+def shape_from_dict(content: dict[str, Any], where: str) -> EncoderConfig:
+    """Return the shape in a run's config.json, an ELECTRA's where no `model_type` is named; ValueError for no shape."""
+    name = content.get("model_type", "electra")
+    known = isinstance(name, str) and name in EncoderConfig.of_type
+    require(known, f"{where}: model_type {name!r} is unknown; there are {', '.join(EncoderConfig.of_type)}")
+    kind = EncoderConfig.of_type[name]
+    given = {key: value for key, value in content.items() if key != "model_type"}
+    refuse_unknown(given, {f.name for f in fields(kind)}, where)
+    return kind(**given)

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from electra.config.base import require
 from electra.config.model import ElectraConfig
+from electra.config.modernbert import ModernBertConfig
 from electra.config.pretrain import PretrainConfig
 
 
@@ -22,7 +24,9 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
     does not outrun the discriminator. First weights from the corpus. No dropout, as little text is read twice. Some
     random samples, so that obvious errors are not forgotten. Short rows for most of the training.
     """
-    model = replace(paper.model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    model = paper.model.with_dropout(0.0)
+    if isinstance(model, ModernBertConfig):
+        model = replace(model, attention_bias=True)  # with which heads start on their neighbours
     return replace(
         paper, model=model, init="corpus", optimizer="muon", learning_rate=2 * paper.learning_rate,
         generator_lr_scale=0.6, cooldown=0.5, adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.3,
@@ -61,3 +65,43 @@ RECIPES: dict[str, Callable[[PretrainConfig], PretrainConfig]] = {"paper": lambd
 PRESETS = SIZES | {"tiny": fast(SIZES["tiny"])}
 # Table 6: --seq-length of `electra prepare` for each preset.
 SEQ_LENGTHS = {"tiny": 128, "small": 128, "small++": 128, "base": 512, "large": 512}
+
+# ModernBERT's architecture, with about as many parameters as the same size of ELECTRA: a gated feed-forward sub-layer
+# has three matrices, so it is two thirds as wide, and word vectors are as wide as the layers. tiny reads short rows,
+# all of its layers whole ones.
+MODERN_SHAPES: dict[str, dict[str, Any]] = {
+    "tiny": dict(vocab_size=4096, hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=344,
+                 max_position_embeddings=128, global_attn_every_n_layers=1, global_rope_theta=1000.0),
+    "small": dict(hidden_size=224, num_hidden_layers=12, num_attention_heads=4, intermediate_size=592),
+    "base": dict(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=2048),
+}  # fmt: skip
+MODERN_DEFAULTS: dict[str, Any] = dict(
+    vocab_size=30522, max_position_embeddings=512, global_rope_theta=10_000.0, local_rope_theta=10_000.0
+)
+
+
+def modern(name: str, shape: dict[str, Any]) -> PretrainConfig:
+    """Return ELECTRA's training of a size with a network of ModernBERT's architecture."""
+    model = ModernBertConfig(**(MODERN_DEFAULTS | shape))
+    return replace(SIZES[name], model=model, generator_width=1.0, generator_depth=0.25)
+
+
+ARCHITECTURE_SIZES = {
+    "electra": SIZES,
+    "modernbert": {name: modern(name, shape) for name, shape in MODERN_SHAPES.items()},
+}
+
+
+def find_preset(name: str, architecture: str = "electra", recipe: str = "") -> PretrainConfig:
+    """Return a preset of an architecture, trained as its own recipe says (tiny: fast) or as another does.
+
+    Raises:
+        ValueError: there is no such preset, architecture or recipe.
+    """
+    known = ", ".join(ARCHITECTURE_SIZES)
+    require(architecture in ARCHITECTURE_SIZES, f"unknown architecture {architecture!r}; there are {known}")
+    sizes = ARCHITECTURE_SIZES[architecture]
+    of = "" if architecture == "electra" else f" of {architecture}"
+    require(name in sizes, f"unknown preset {name!r}{of}; there are {', '.join(sizes)}")
+    require(not recipe or recipe in RECIPES, f"unknown recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe or ("fast" if name == "tiny" else "paper")](sizes[name])

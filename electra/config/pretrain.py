@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from electra.config.base import arg, refuse_unknown, require, require_not_negative, require_positive, with_default
-from electra.config.model import ElectraConfig
+from electra.config.model import ElectraConfig, EncoderConfig, shape_from_dict
 from electra.config.objectives import OBJECTIVES, Traits, traits_of
 from electra.config.training import TrainConfig
 
@@ -24,7 +24,7 @@ def names_where(condition: Callable[[Traits], bool]) -> str:
 class PretrainConfig(TrainConfig):
     """Pre-train an encoder on prepared text; the defaults are ELECTRA-Small (paper, Table 6)."""
 
-    model: ElectraConfig = field(default_factory=ElectraConfig)
+    model: EncoderConfig = field(default_factory=ElectraConfig)
     data: str = arg("data/prepared", "folder that `electra prepare` wrote")
     out: str = arg("runs/electra", "folder of the run; the same command again continues it")
     # objective
@@ -166,7 +166,7 @@ class PretrainConfig(TrainConfig):
         return traits_of(self.objective)
 
     @property
-    def generator(self) -> ElectraConfig:
+    def generator(self) -> EncoderConfig:
         """The generator's shape."""
         return self.model.generator(self.generator_width, self.generator_depth)
 
@@ -196,9 +196,8 @@ def pretrain_config_from_dict(content: Mapping[str, Any], where: str = "config.j
     require(isinstance(model, Mapping), f"{where} is not the config.json of a run")
     assert isinstance(model, Mapping)
     given = {key: value for key, value in content.items() if key not in ("model", "versions", "prepared")}
-    refuse_unknown(model, {f.name for f in fields(ElectraConfig)}, f"{where}: model")
     refuse_unknown(given, {f.name for f in fields(PretrainConfig)}, where)
     try:
-        return PretrainConfig(model=ElectraConfig(**model), **given)
+        return PretrainConfig(model=shape_from_dict(dict(model), f"{where}: model"), **given)
     except TypeError as error:
         raise ValueError(f"{where} is not the config.json of a run: {error}") from None

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from electra.config import PRESETS, SEQ_LENGTHS, BenchConfig, ElectraConfig, PretrainConfig, require
+from electra.config import SEQ_LENGTHS, BenchConfig, EncoderConfig, PretrainConfig, find_preset, require
 from electra.core.hardware import peak_memory, provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
@@ -42,7 +42,6 @@ Matrix = tuple[int, int, int]  # M, D_in, D_out
 
 def bench(config: BenchConfig) -> dict[str, Any]:
     """Measure this machine; return the figures."""
-    require(config.preset in PRESETS, f"unknown preset {config.preset!r}; choose one of {', '.join(PRESETS)}")
     run, length, rows = as_benchmarked(config)
     device, dtype = choose_device(run.device), choose_dtype(run)
     if config.threads:
@@ -57,9 +56,11 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     times += windows(step, half, config.steps, device)
     speed = rows * length / statistics.median(times)
     model_flops = flops_per_token(run, length)["total"]
-    tokens = scheduled_tokens(PRESETS[config.preset], length)  # with the preset's batch, not the one measured here
+    preset = find_preset(config.preset, config.architecture)
+    tokens = scheduled_tokens(preset, length)  # with its batch, not the one measured here
     figures: dict[str, Any] = {
         "preset": config.preset,
+        "architecture": config.architecture,
         "precision": str(dtype).removeprefix("torch."),
         "compiled": should_compile(run),
         "rows": rows,
@@ -84,7 +85,8 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
     """Return the preset's run with one micro-batch per step, its row length in tokens, and its number of rows."""
-    run, length = PRESETS[config.preset], config.seq_length or SEQ_LENGTHS[config.preset]
+    run = find_preset(config.preset, config.architecture)
+    length = config.seq_length or SEQ_LENGTHS[config.preset]
     limit = run.model.max_position_embeddings
     require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
     rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
@@ -243,7 +245,7 @@ def copy_speed(device: torch.device) -> float:
 
 
 @torch.inference_mode()
-def inference(shape: ElectraConfig, device: torch.device, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
+def inference(shape: EncoderConfig, device: torch.device, dtype: torch.dtype, rounds: int) -> dict[str, Any]:
     """Return the latency and the throughput of the discriminator at a few shapes."""
     network = Discriminator(backbone_of(shape).encoder(shape)).to(device).eval()
     compute_in(network, dtype)

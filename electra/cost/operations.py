@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from electra.checkpoints.locate import masked_lm_folder, stated_backbone
-from electra.config import ElectraConfig, PretrainConfig
+from electra.config import EncoderConfig, PretrainConfig
 from electra.config.objectives import traits_of
 from electra.core.storage import read_object
 from electra.models.matrices import Attention, Sizes
@@ -20,7 +20,7 @@ class Trained(NamedTuple):
     """A network of a training step, and the shares of it that are computed."""
 
     part: Literal["encoder", "generator"]
-    shape: ElectraConfig
+    shape: EncoderConfig
     requested: float  # share of the tokens at its last layer and softmax
     trained: float  # share of a training pass: a third for the forward pass alone
     towers: int = 1  # encoders of this shape
@@ -54,7 +54,7 @@ def shares_of_training(config: PretrainConfig, done: float) -> tuple[float, floa
     return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
 
 
-def generator_shape(config: PretrainConfig) -> ElectraConfig | None:
+def generator_shape(config: PretrainConfig) -> EncoderConfig | None:
     """Return the generator's shape, from the configuration or from a folder; None without a generator network."""
     if traits_of(config.objective).generator == "none" or config.generator_kind in ("uniform", "unigram"):
         return None

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from electra.config import ElectraConfig
+from electra.config import EncoderConfig
 from electra.models.registry import architecture_of
 from electra.training.optimizer import Scale
 
 
-def layerwise(decay: float, shape: ElectraConfig, faithful: bool) -> Scale:
+def layerwise(decay: float, shape: EncoderConfig, faithful: bool) -> Scale:
     """Return the learning rate's factor by parameter name: 1 in the head, multiplied by `decay` each layer down.
 
     The released code (`faithful`) counts one layer too many between the head and the top layer, which gets decay^2.

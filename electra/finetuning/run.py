@@ -189,7 +189,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     """Build the pre-trained encoder with a new head, initialised from the seed."""
     pretrained = load_encoder(material.folder)
-    shape = replace(pretrained.config, hidden_dropout_prob=config.dropout, attention_probs_dropout_prob=config.dropout)
+    shape = pretrained.config.with_dropout(config.dropout)
     seed_all(config.seed)
     backbone = backbone_of(shape)
     network = material.task.build(backbone.encoder(shape), config.head)

@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from electra.config.model import ElectraConfig
+from electra.config.model import EncoderConfig
 from electra.models.kinds import Kind
 from electra.models.matrices import Sizes
 
 if TYPE_CHECKING:
     from electra.models.backbone import Backbone
+
+# A field's type -> what may stand in a config.json, and its name in a message.
+TYPES: dict[str, tuple[Any, str]] = {
+    "int": (int, "a whole number"), "float": (int | float, "a number"), "bool": (bool, "true or false"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,11 +28,12 @@ class Architecture:
     name: str  # with its article
     paper: str
     classes: Mapping[str, Kind]  # in config.json; the first of a kind is the one written
-    read_config: Callable[[Mapping[str, Any], object], ElectraConfig]  # config.json, and its path for errors
-    write_config: Callable[[ElectraConfig, Kind], dict[str, Any]]  # the content of config.json
-    sizes: Callable[[ElectraConfig, int], Sizes]  # with the number of encoders that the MLM head reads
+    read_config: Callable[[Mapping[str, Any], object], EncoderConfig]  # config.json, and its path for errors
+    write_config: Callable[[Any, Kind], dict[str, Any]]  # the content of config.json
+    sizes: Callable[[Any, int], Sizes]  # with the number of encoders that the MLM head reads
     backbone: Callable[[], Backbone]  # the networks, in torch
-    joined: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
+    fused: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
+    reading: str = ""  # how `transformers` reads a discriminator, if it has no class for one
 
     def kind(self, name: str, num_labels: int) -> Kind | None:
         """Return the kind of network of a class in config.json, or None if the class is unknown."""
@@ -45,16 +51,17 @@ class Architecture:
     def matrices_in(self, name: str) -> int:
         """Return how many matrices a layer's parameter stacks; 0 for a parameter outside the layers."""
         _, in_layer, inside = name.partition("layers.")
-        return max(self.joined.get(module, 1) for module in inside.split(".")) if in_layer else 0
+        return max(self.fused.get(module, 1) for module in inside.split(".")) if in_layer else 0
 
 
-def read_fields(config: type[ElectraConfig], content: Mapping[str, Any], where: object) -> dict[str, Any]:
-    """Return the fields present in config.json. Raise ValueError if a value is not a number."""
+def read_fields(config: type[EncoderConfig], content: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """Return the fields present in config.json. Raise ValueError if a value has the wrong type."""
     given = {f.name: content[f.name] for f in fields(config) if f.name in content}
-    whole = {f.name for f in fields(config) if f.type == "int"}
+    types = {f.name: str(f.type) for f in fields(config)}
     for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int if name in whole else int | float):
-            raise ValueError(f"{where}: {name} in config.json must be a {'whole ' * (name in whole)}number")
+        kind, said = TYPES.get(types[name], (str, "text"))
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise ValueError(f"{where}: {name} in config.json must be {said}")
     return given
 
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig
 from electra.models.encoder import Encoder
 from electra.models.heads import Network
 from electra.models.kinds import Kind
@@ -16,9 +15,9 @@ from electra.models.names import Names, from_huggingface, to_huggingface
 
 
 class BuildEncoder(Protocol):
-    """Build an encoder, on shared embeddings or its own."""
+    """Build an encoder of the backbone's configuration, on shared embeddings or its own."""
 
-    def __call__(self, config: ElectraConfig, embeddings: Any = None) -> Encoder: ...
+    def __call__(self, config: Any, embeddings: Any = None) -> Encoder: ...
 
 
 @dataclass(frozen=True)
@@ -26,12 +25,12 @@ class Backbone:
     """Functions that build and initialise the networks, and the names of their tensors in `transformers`."""
 
     encoder: BuildEncoder
-    tower: Callable[[ElectraConfig, Any, bool], Encoder]  # reads in one direction; the last argument: backwards
-    embeddings: Callable[[ElectraConfig], nn.Module]
-    disentangled: Callable[[ElectraConfig, Any], nn.Module]  # embeddings stored as a delta on another network's
+    tower: Callable[[Any, Any, bool], Encoder]  # reads in one direction; the last argument: backwards
+    embeddings: Callable[[Any], nn.Module]
+    disentangled: Callable[[Any, Any], nn.Module]  # embeddings stored as a delta on another network's
     initialise_randomly: Callable[[nn.Module, float], None]  # standard deviation
     initialise_from_corpus: Callable[[nn.Module, Tensor, Tensor], None]  # word vectors, unigram probabilities
-    vector_width: Callable[[ElectraConfig], int]  # dimensions of the embeddings that word vectors may fill
+    vector_width: Callable[[Any], int]  # dimensions of the embeddings that word vectors may fill
     names: Mapping[Kind, Names]  # our modules -> transformers' modules
     respell: Callable[[str], str]  # a tensor's name in older or bare files -> its name in `names`
     redundant: frozenset[str]  # tensors that files may hold and no network needs

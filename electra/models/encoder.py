@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig
+from electra.config import EncoderConfig
 from electra.models.kinds import Kind
 
 # Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one
@@ -20,10 +20,11 @@ class Encoder(nn.Module):
     first above the embeddings. Weights are fp32; products are in `compute_dtype`.
     """
 
-    config: ElectraConfig
+    config: EncoderConfig
     compute_dtype: torch.dtype
     embeddings: nn.Module
     layers: nn.ModuleList
+    pools_mean: bool = False  # a text is classified by the mean of its hidden states, not by that of [CLS]
 
     def forward(
         self,

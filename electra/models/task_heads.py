@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig
+from electra.config import EncoderConfig
 from electra.interface import Packed
 from electra.models.encoder import Encoder
 from electra.models.heads import Network
@@ -26,9 +26,9 @@ OUTSIDE = -1000.0  # added to the logit of a token at which no answer may start 
 class LinearHead(nn.Module):
     """Dropout and one matrix, as in the original: [N, D] -> [N, C]."""
 
-    def __init__(self, config: ElectraConfig, num_labels: int) -> None:
+    def __init__(self, config: EncoderConfig, num_labels: int) -> None:
         super().__init__()
-        self.dropout = config.hidden_dropout_prob
+        self.dropout = config.head_dropout
         self.out_proj = Linear(config.hidden_size, num_labels)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -39,9 +39,9 @@ class LinearHead(nn.Module):
 class DenseHead(nn.Module):
     """Two matrices, as Hugging Face's ElectraClassificationHead: [N, D] -> [N, C]."""
 
-    def __init__(self, config: ElectraConfig, num_labels: int) -> None:
+    def __init__(self, config: EncoderConfig, num_labels: int) -> None:
         super().__init__()
-        self.dropout = config.hidden_dropout_prob
+        self.dropout = config.head_dropout
         self.dense = Linear(config.hidden_size, config.hidden_size)
         self.out_proj = Linear(config.hidden_size, num_labels)
 
@@ -63,7 +63,7 @@ class DenseHead(nn.Module):
 
 
 class Classifier(Network):
-    """Label whole examples: Packed -> logits [N, C], from the hidden state of [CLS]."""
+    """Label whole examples: Packed -> logits [N, C], from the hidden state of [CLS], or the mean of all."""
 
     def __init__(self, encoder: Encoder, num_labels: int, head: Literal["linear", "dense"]) -> None:
         super().__init__(encoder)
@@ -72,11 +72,16 @@ class Classifier(Network):
 
     def forward(self, packed: Packed) -> Tensor:
         hidden = self.encoder(*packed[:4])
-        logits: Tensor = self.head(hidden.flatten(0, 1)[packed.tokens[:, 0]])
+        if self.encoder.pools_mean:
+            pooled = mean_of(unpacked(hidden, packed.tokens), packed.tokens >= 0)
+        else:
+            pooled = hidden.flatten(0, 1)[packed.tokens[:, 0]]
+        logits: Tensor = self.head(pooled)
         return logits
 
     def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
-        return (self.head(self.encoder(*rows)[:, 0]),)
+        hidden = self.encoder(*rows)
+        return (self.head(mean_of(hidden, rows[1]) if self.encoder.pools_mean else hidden[:, 0]),)
 
 
 class Tagger(Network):
@@ -139,7 +144,7 @@ class SpanHead(nn.Module):
 
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
-        self.outputs = Linear(hidden_size, 2)
+        self.outputs: nn.Module = Linear(hidden_size, 2)
 
     def forward(self, hidden: Tensor, allowed: Tensor, starts: Tensor | None) -> Answers:
         start, end = self.outputs(hidden).float().unbind(-1)
@@ -192,6 +197,12 @@ class JointSpanHead(nn.Module):
 def unpacked(values: Tensor, tokens: Tensor) -> Tensor:
     """Unpack rows to one example per row: [B, L, ...], [N, T] -> [N, T, ...]; empty slots hold noise."""
     return values.flatten(0, 1)[tokens.clamp_min(0)]
+
+
+def mean_of(hidden: Tensor, is_token: Tensor) -> Tensor:
+    """Return the mean of the hidden states of an example's tokens: [N, T, D], [N, T] -> [N, D]."""
+    weights = is_token.to(hidden.dtype)[..., None]
+    return (hidden * weights).sum(1) / weights.sum(1)
 
 
 def may_answer(token_type_ids: Tensor, is_token: Tensor) -> Tensor:

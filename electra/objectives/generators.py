@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from electra.config import ElectraConfig, PretrainConfig
+from electra.config import EncoderConfig, PretrainConfig
 from electra.models.encoder import Encoder
 from electra.models.heads import MaskedLM
 from electra.models.kinds import Kind
@@ -56,7 +56,7 @@ class TwoTower(nn.Module):
     last token of an example see a neighbouring example, but they are special tokens, which are never masked.
     """
 
-    def __init__(self, config: ElectraConfig, embeddings: nn.Module | None = None) -> None:
+    def __init__(self, config: EncoderConfig, embeddings: nn.Module | None = None) -> None:
         super().__init__()
         backbone = backbone_of(config)
         embeddings = embeddings or backbone.embeddings(config)

@@ -6,14 +6,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from electra.config import ElectraConfig, PretrainConfig, pretrain_config_from_dict
+from electra.config import PretrainConfig, pretrain_config_from_dict
 from electra.core.storage import read_json
 
 
 def flat(config: PretrainConfig) -> dict[str, Any]:
-    """Return every field by name, including the model's."""
+    """Return every field by name, including the model's and its architecture."""
     run = {f.name: getattr(config, f.name) for f in fields(PretrainConfig) if f.name != "model"}
-    return run | {f.name: getattr(config.model, f.name) for f in fields(ElectraConfig)}
+    shape = {f.name: getattr(config.model, f.name) for f in fields(config.model)}
+    return {"architecture": config.model.model_type} | run | shape
 
 
 def begun_with(file: Path) -> dict[str, Any]:

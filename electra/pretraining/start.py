@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from electra.checkpoints.huggingface import load_encoder, load_network
 from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder
-from electra.config import ElectraConfig, PretrainConfig, require
+from electra.config import PretrainConfig, require
 from electra.core.log import logger
 from electra.models.encoder import Encoder
 from electra.models.heads import Discriminator, MaskedLM
@@ -61,7 +61,7 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     """
     for path in start.path.split(","):
         require_same_vocabulary(load_tokenizer(model_folder(Path(path))), path, tokenizer)
-    model = replace(with_sizes(config.model, start.encoder.config), pad_token_id=tokenizer.pad_id)
+    model = replace(start.encoder.config.trained_as(config.model), pad_token_id=tokenizer.pad_id)
     if not start.generator or not start.discriminator or config.traits.head != "rtd":
         return replace(config, model=model)
     width = start.generator.encoder.config.hidden_size / model.hidden_size
@@ -69,7 +69,7 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     if (width, depth) != (1, 1) and config.needs_full_size_generator:
         return replace(config, model=model)  # a generator of full size, which starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
-    wanted = replace(with_sizes(fitting.generator, start.generator.encoder.config), pad_token_id=tokenizer.pad_id)
+    wanted = replace(start.generator.encoder.config.trained_as(fitting.generator), pad_token_id=tokenizer.pad_id)
     require(
         fitting.generator == wanted,
         f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
@@ -98,16 +98,6 @@ def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> 
     longest = network.encoder.config.max_position_embeddings
     require(longest >= seq_length, f"{folder} reads {longest} tokens, the text has examples of {seq_length}")
     return network.requires_grad_(False)
-
-
-def with_sizes(config: ElectraConfig, sizes: ElectraConfig) -> ElectraConfig:
-    """Return `sizes` with the fields that do not describe the weights (dropout, initialisation) from `config`."""
-    return replace(
-        sizes,
-        hidden_dropout_prob=config.hidden_dropout_prob,
-        attention_probs_dropout_prob=config.attention_probs_dropout_prob,
-        initializer_range=config.initializer_range,
-    )
 
 
 def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) -> None:

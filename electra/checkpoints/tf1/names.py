@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from torch import Tensor
 
-from electra.config import PRESETS, ElectraConfig
+from electra.config import PRESETS, ElectraConfig, EncoderConfig
 
 NOT_WEIGHTS = re.compile(r"/(adam_[mv]|Adam(_1)?)$|^(global_step|temperature|beta[12]_power)$")
 SPELLING = (
@@ -62,7 +62,7 @@ def shape_of(weights: Mapping[str, Tensor], num_attention_heads: int) -> Electra
     )
 
 
-def size_name(discriminator: ElectraConfig, generator: ElectraConfig | None) -> str:
+def size_name(discriminator: EncoderConfig, generator: EncoderConfig | None) -> str:
     """Return the preset of this size, or ''; small and small++ differ only in the generator."""
     for name, preset in PRESETS.items():
         pairs = [(discriminator, preset.model)]
@@ -73,6 +73,6 @@ def size_name(discriminator: ElectraConfig, generator: ElectraConfig | None) -> 
     return ""
 
 
-def sizes(config: ElectraConfig) -> tuple[int, ...]:
+def sizes(config: EncoderConfig) -> tuple[int, ...]:
     """Return the sizes in which presets differ."""
-    return config.embedding_size, config.hidden_size, config.num_hidden_layers, config.intermediate_size
+    return config.embedding_width, config.hidden_size, config.num_hidden_layers, config.intermediate_size

@@ -64,7 +64,7 @@ ELECTRA = Architecture(
     write_config=write_config,
     sizes=sizes,
     backbone=backbone,
-    joined={"qkv": 3},
+    fused={"qkv": 3},
 )
 # BERT is an ELECTRA encoder with embedding_size == hidden_size; its masked language model loads as a generator.
 BERT = replace(ELECTRA, model_type="bert", classes={"BertForMaskedLM": Kind.MASKED_LM})

@@ -83,6 +83,7 @@ class Encoder(AnyEncoder):
     Pass another encoder's `embeddings` to share the module (paper, section 3.2).
     """
 
+    config: ElectraConfig
     embeddings: Embeddings
 
     def __init__(self, config: ElectraConfig, embeddings: Embeddings | None = None) -> None:

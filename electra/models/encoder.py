@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from electra.config import EncoderConfig
 from electra.models.kinds import Kind
+from electra.models.layers import attention_bias
 
 # Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one
 # graph for short rows and one for full rows.
@@ -34,8 +35,24 @@ class Encoder(nn.Module):
         position_ids: Tensor | None = None,
         at: Tensor | None = None,
     ) -> Tensor:
-        """Encode rows."""
+        """Encode rows; `example_ids` is 0 for padding and n for the tokens of a row's nth example."""
+        if example_ids is None:
+            example_ids = torch.ones_like(input_ids)
+        if token_type_ids is None:
+            token_type_ids = torch.zeros_like(input_ids)
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
+        return self.encode(input_ids, example_ids, token_type_ids, position_ids, at)
+
+    def encode(
+        self, input_ids: Tensor, example_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor, at: Tensor | None
+    ) -> Tensor:
+        """Encode rows; a backbone defines this."""
         raise NotImplementedError
+
+    def attention_bias(self, example_ids: Tensor) -> Tensor:
+        """Return the additive attention mask, 0 between tokens of one example: [B, L] -> [B, 1, L, L]."""
+        return attention_bias(example_ids, self.compute_dtype)
 
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
         """Return a new head for this encoder, shaped as in `transformers`.

@@ -18,7 +18,7 @@ from electra.models.electra.embeddings import Embeddings
 from electra.models.encoder import Encoder as AnyEncoder
 from electra.models.heads import MLMHead, RTDHead
 from electra.models.kinds import Kind
-from electra.models.layers import LayerNorm, Linear, attention_bias, rows_at
+from electra.models.layers import LayerNorm, Linear, rows_at
 from electra.models.task_heads import DenseHead, JointSpanHead, LinearHead, SpanHead
 
 
@@ -97,21 +97,9 @@ class Encoder(AnyEncoder):
             self.project = nn.Identity()
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        example_ids: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        at: Tensor | None = None,
+    def encode(
+        self, input_ids: Tensor, example_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor, at: Tensor | None
     ) -> Tensor:
-        """Encode rows; `example_ids` is 0 for padding and n for the tokens of a row's nth example."""
-        if example_ids is None:
-            example_ids = torch.ones_like(input_ids)
-        if token_type_ids is None:
-            token_type_ids = torch.zeros_like(input_ids)
-        if position_ids is None:
-            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
         draws = self.training and not x.is_cuda
         p = self.config.hidden_dropout_prob
@@ -126,10 +114,6 @@ class Encoder(AnyEncoder):
         # With so few positions a compiled layer is no faster on a CPU, and takes seconds to compile.
         out: Tensor = last(x, bias, noise) if at is None else last.forward(x, bias, noise, at)
         return out
-
-    def attention_bias(self, example_ids: Tensor) -> Tensor:
-        """Return the additive attention mask, 0 between tokens of one example: [B, L] -> [B, 1, L, L]."""
-        return attention_bias(example_ids, self.compute_dtype)
 
     def noise(self, bias: Tensor) -> LayerNoise:
         """Draw a layer's dropout noise on a CPU before the compiled part, inside which random numbers are slow."""

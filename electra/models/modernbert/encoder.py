@@ -17,7 +17,7 @@ from electra.config import ModernBertConfig
 from electra.models.dropout import Noise, draw_noise, drop
 from electra.models.encoder import Encoder as AnyEncoder
 from electra.models.kinds import Kind
-from electra.models.layers import LayerNorm, Linear, attention_bias, rows_at
+from electra.models.layers import LayerNorm, Linear, rows_at
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.heads import LabelHead, MLMHead, RTDHead, SpanHead
 from electra.models.task_heads import JointSpanHead, LinearHead
@@ -125,19 +125,9 @@ class Encoder(AnyEncoder):
         self.layers = nn.ModuleList(Layer(config, number) for number in range(config.num_hidden_layers))
         self.final_norm = norm(config)
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        example_ids: Tensor | None = None,
-        token_type_ids: Tensor | None = None,
-        position_ids: Tensor | None = None,
-        at: Tensor | None = None,
+    def encode(
+        self, input_ids: Tensor, example_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor, at: Tensor | None
     ) -> Tensor:
-        """Encode rows; `example_ids` is 0 at padding and n at the tokens of a row's nth example."""
-        if example_ids is None:
-            example_ids = torch.ones_like(input_ids)
-        if position_ids is None:
-            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device).expand_as(input_ids)
         x = self.embeddings(input_ids).to(self.compute_dtype)
         draws, p = self.training and not x.is_cuda, self.config.embedding_dropout
         x = drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training)
@@ -162,10 +152,6 @@ class Encoder(AnyEncoder):
         far = (slots[:, None] - slots).abs() > c.local_attention // 2
         local = Sight(bias.masked_fill(far, -10000.0), waves(position_ids, c.local_rope_theta, c.head_size))
         return local, Sight(bias, waves(position_ids, c.global_rope_theta, c.head_size))
-
-    def attention_bias(self, example_ids: Tensor) -> Tensor:
-        """Return what is added to attention scores: 0 between tokens of one example, [B, L] -> [B, 1, L, L]."""
-        return attention_bias(example_ids, self.compute_dtype)
 
     def noise(self, bias: Tensor) -> LayerNoise:
         """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""

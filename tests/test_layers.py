@@ -185,6 +185,20 @@ def test_no_import_comes_back():
     assert not circles(graph)
 
 
+def packages_asked(module: str, source: str) -> set[str]:
+    """Packages around a module from which it imports one of their modules by name."""
+    named = [dotted for node in ast.walk(ast.parse(source)) for dotted in targets(node, module)]
+    inside = {dotted.removeprefix("electra.") for dotted in named} & PATHS.keys()
+    return {m.rpartition(".")[0] for m in inside if module.startswith(m.rpartition(".")[0] + ".")}
+
+
+def test_a_module_names_its_neighbours_in_full():
+    """`from electra.cli import tables` in electra/cli asks the package, which imports the one that asks: a circle."""
+    assert not {m for m in MODULES if packages_asked(m, PATHS[m].read_text(encoding="utf-8"))}
+    assert packages_asked("cli.verbs", "def show():\n    from electra.cli import tables") == {"cli"}
+    assert not packages_asked("cli.verbs", "from electra.cli.tables import tour")
+
+
 def test_the_checker_sees_a_circle():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
     assert not circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})

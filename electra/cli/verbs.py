@@ -40,12 +40,12 @@ def call(module: str, function: str) -> Callable[[Any], object]:
 
 
 def evaluate(config: EvaluateConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import evaluation
     from electra.finetuning.evaluate import evaluate
 
     summary = evaluate(config)
     if summary:
-        show(tables.evaluation(summary["results"]))
+        show(evaluation(summary["results"]))
 
 
 def predict(config: PredictConfig) -> None:
@@ -56,14 +56,14 @@ def predict(config: PredictConfig) -> None:
 
 
 def compare(config: CompareConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import standings
     from electra.comparison.compare import compare
 
-    compare(config, lambda *standings: show(tables.standings(*standings), highlight=False))
+    compare(config, lambda *standing: show(standings(*standing), highlight=False))
 
 
 def detect(config: DetectConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import marked
     from electra.inference.detect import detect
     from electra.inference.marked_text import as_json
 
@@ -71,29 +71,29 @@ def detect(config: DetectConfig) -> None:
         if config.json:
             print(as_json(text))
         else:
-            shown = tables.marked(text.text, text.words, text.threshold)
+            shown = marked(text.text, text.words, text.threshold)
             show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
 
 
 def flops(config: FlopsConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import cost
     from electra.cost.flops import flops
 
-    show(tables.cost(flops(config)), highlight=False)
+    show(cost(flops(config)), highlight=False)
 
 
 def bench(config: BenchConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import benchmark
     from electra.cost.bench import bench
 
-    show(tables.benchmark(bench(config)))
+    show(benchmark(bench(config)))
 
 
 def demo(config: DemoConfig) -> None:
-    from electra.cli import tables
+    from electra.cli.tables import tour
     from electra.demo import demo
 
-    show(tables.tour(demo(config)), highlight=False)
+    show(tour(demo(config)), highlight=False)
 
 
 def show(shown: RenderableType, highlight: bool = True, soft_wrap: bool = False, end: str = "\n") -> None:

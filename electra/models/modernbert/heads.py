@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
-from electra.models import task_heads
 from electra.models.layers import LayerNorm, Linear
+from electra.models.task_heads import SpanHead as AnySpanHead
 
 
 class PredictionHead(nn.Module):
@@ -76,7 +76,7 @@ class RTDHead(LabelHead):
         return super().forward(x).squeeze(-1)
 
 
-class SpanHead(task_heads.SpanHead):
+class SpanHead(AnySpanHead):
     """Start and end of an answer, each on its own, from one hidden layer."""
 
     def __init__(self, config: ModernBertConfig) -> None:

@@ -67,10 +67,6 @@ class OtherEncoder(electra_encoder.Encoder):
         return OtherHead(self.config.hidden_size) if kind is Kind.DISCRIMINATOR else super().head(kind, count)
 
 
-class OtherTower(electra_encoder.Tower, OtherEncoder):
-    """Reads one way."""
-
-
 def renamed(names):
     swapped = {
         ours: tuple(t.replace("electra.", "other.") for t in theirs)
@@ -127,7 +123,6 @@ OTHER = OtherArchitecture(
     backbone=lambda: replace(
         BACKBONE,
         encoder=OtherEncoder,
-        tower=OtherTower,
         names={kind: renamed(names) for kind, names in BACKBONE.names.items()}
         | {Kind.DISCRIMINATOR: renamed(BACKBONE.names[Kind.HEADLESS]) | {
             "head.norm": "head.norm", "head.prediction": "classifier"}},

@@ -12,7 +12,7 @@ from electra.models.registry import architecture_of
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
 from electra.training.muon import MOMENTUM, Muon, orthogonal, unfused
-from electra.training.optimizer import same_scale, set_rate
+from electra.training.schedule import same_scale, set_rate
 from electra.training.trainer import Trainer
 
 
@@ -34,11 +34,11 @@ def test_queries_keys_and_values_are_three_matrices():
 
 def test_only_queries_keys_and_values_are_cut_whatever_the_shape():
     named = {n: torch.nn.Parameter(torch.zeros(12, 4)) for n in ("layers.0.qkv.weight", "layers.0.intermediate.weight")}
-    other, config = torch.nn.Parameter(torch.zeros(1)), PretrainConfig(optimizer="muon", precision="fp32")
-    optimizer = Muon(named, torch.optim.AdamW([other]), config, architecture_of(config.model).matrices_in, same_scale)
+    config = PretrainConfig(optimizer="muon", precision="fp32")
+    optimizer = Muon(named, config, architecture_of(config.model).matrices_in, same_scale)
     gradient = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
-    for p in (*named.values(), other):
-        p.grad = gradient.clone() if p.ndim == 2 else torch.zeros(1)
+    for p in named.values():
+        p.grad = gradient.clone()
     optimizer.step()
     joined, whole = (-p.detach() for p in named.values())
     assert torch.linalg.svdvals(joined[:4]).std() < 0.3 * torch.linalg.svdvals(joined[:4]).mean()

@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from electra.checkpoints.locate import model_folder, network_kind, num_labels, stated_architecture, stated_backbone
+from electra.checkpoints.locate import (
+    model_folder,
+    network_kind,
+    num_labels,
+    stated_architecture,
+    stated_backbone,
+    stated_type,
+)
 from electra.checkpoints.weights import build_to_fit, fill, read_weights, take_weights
 from electra.config.base import require
 from electra.core.log import logger
@@ -97,6 +104,6 @@ def beyond_the_shape(content: dict[str, Any], network: Network) -> dict[str, Any
     config = network.encoder.config
     architecture = architecture_of(config)
     written = {*architecture.write_config(config, network.kind), "torch_dtype", "transformers_version"}
-    if content.get("model_type") != architecture.model_type:  # a BERT is written as an ELECTRA
+    if stated_type(content) != architecture.model_type:  # a BERT is written as an ELECTRA
         written |= {"architectures"}
     return {key: value for key, value in content.items() if key not in written}

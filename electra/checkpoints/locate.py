@@ -8,7 +8,7 @@ from typing import Any
 
 from electra.config.base import require
 from electra.core.storage import read_object
-from electra.models.architecture import Architecture
+from electra.models.architecture import WITH_MEMORY, Architecture
 from electra.models.kinds import FINETUNED, Kind
 from electra.models.registry import ARCHITECTURES
 
@@ -34,18 +34,23 @@ def num_labels(content: Mapping[str, Any]) -> int:
 
 def stated_backbone(content: Mapping[str, Any], where: object) -> Architecture:
     """Return the architecture of a config.json; ValueError if it is unknown."""
-    model_type = content.get("model_type")
-    known = isinstance(model_type, str) and model_type in ARCHITECTURES
-    require(known, f"{where} holds a {model_type!r} model; known types are {', '.join(ARCHITECTURES)}")
-    return ARCHITECTURES[str(model_type)]
+    found = ARCHITECTURES.get(stated_type(content))
+    known = ", ".join(ARCHITECTURES)
+    require(found is not None, f"{where} holds a {content.get('model_type')!r} model; known types are {known}")
+    assert found is not None
+    return found
+
+
+def stated_type(content: Mapping[str, Any]) -> str:
+    """Return the type of backbone in a config.json, without the mark of a memory; '' if there is none."""
+    named = content.get("model_type")
+    return named.removesuffix(WITH_MEMORY) if isinstance(named, str) else ""
 
 
 def network_kind(content: Mapping[str, Any]) -> Kind | None:
     """Return the kind of network that a config.json describes, or None if its class is unknown."""
-    model_type = content.get("model_type")
-    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
-        return None
-    return ARCHITECTURES[model_type].kind(stated_architecture(content), num_labels(content))
+    architecture = ARCHITECTURES.get(stated_type(content))
+    return architecture.kind(stated_architecture(content), num_labels(content)) if architecture else None
 
 
 def is_masked_lm(folder: Path) -> bool:

@@ -7,6 +7,10 @@ from typing import Any, ClassVar, Self
 
 from electra.config.base import arg, refuse_unknown, require
 
+PAIRS = 3  # kinds of word pairs in a memory: (left, this), (this, right), (left, right)
+MEMORY = "buckets for each of the three kinds of word pairs in a memory beside the word vectors; 0: no memory"
+MEMORY_SIZE = "numbers in a bucket of the memory"
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -23,6 +27,8 @@ class EncoderConfig:
     max_position_embeddings: int
     initializer_range: float
     pad_token_id: int
+    memory: int
+    memory_size: int
 
     def __init_subclass__(cls) -> None:
         """Register a backbone's configuration class."""
@@ -34,6 +40,7 @@ class EncoderConfig:
         for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                      "max_position_embeddings"):  # fmt: skip
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self.memory >= 0 and self.memory_size >= 1, "memory must be at least 0, memory_size at least 1")
         for name in self.dropouts:
             require(0 <= getattr(self, name) <= 0.99, f"{name} must be in [0, 0.99], got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
@@ -110,6 +117,8 @@ class ElectraConfig(EncoderConfig):
     layer_norm_eps: float = arg(1e-12, "epsilon of every LayerNorm")
     initializer_range: float = arg(0.02, "standard deviation of the truncated normal distribution of first weights")
     pad_token_id: int = arg(0, "id of the padding token; taken from the tokeniser when pre-training")
+    memory: int = arg(0, MEMORY)
+    memory_size: int = arg(32, MEMORY_SIZE)
 
     def __post_init__(self) -> None:
         for name in ("embedding_size", "type_vocab_size"):

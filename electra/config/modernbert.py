@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
 from electra.config.base import arg, require
-from electra.config.model import EncoderConfig
+from electra.config.model import MEMORY, MEMORY_SIZE, EncoderConfig
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class ModernBertConfig(EncoderConfig):
     norm_eps: float = arg(1e-5, "epsilon of every LayerNorm")
     initializer_range: float = arg(0.02, "standard deviation of the truncated normal distribution of first weights")
     pad_token_id: int = arg(0, "id of the padding token; taken from the tokeniser when pre-training")
+    memory: int = arg(0, MEMORY)
+    memory_size: int = arg(32, MEMORY_SIZE)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -82,7 +82,9 @@ def flops_per_token(config: PretrainConfig, seq_length: int, done: float = 1.0) 
         sizes, requested, encoders = network.sizes, network.requested, network.trained * network.towers
         layers = 6.0 * sizes.layers.multiplications(requested) + attention_flops(sizes.attention, attended, requested)
         found[network.part] += encoders * layers
-        found["projections"] += encoders * 6.0 * sizes.projection.multiplications()
+        found["projections"] += (
+            encoders * 6.0 * (sizes.embeddings.multiplications() + sizes.projection.multiplications())
+        )
         if network.has_rtd_head:
             found["rtd_head"] += network.trained * 6.0 * sizes.rtd_head.multiplications()
         if network.has_mlm_head:

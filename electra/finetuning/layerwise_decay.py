@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from electra.config import EncoderConfig
 from electra.models.registry import architecture_of
-from electra.training.optimizer import Scale
+from electra.training.schedule import Scale
 
 
 def layerwise(decay: float, shape: EncoderConfig, faithful: bool) -> Scale:

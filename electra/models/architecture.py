@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from electra.config.model import EncoderConfig
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 TYPES: dict[str, tuple[Any, str]] = {
     "int": (int, "a whole number"), "float": (int | float, "a number"), "bool": (bool, "true or false"),
 }  # fmt: skip
+
+
+WITH_MEMORY = "-with-memory"  # follows the model_type in config.json
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,14 @@ def read_fields(config: type[EncoderConfig], content: Mapping[str, Any], where: 
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             raise ValueError(f"{where}: {name} in config.json must be {said}")
     return given
+
+
+def stated_fields(config: EncoderConfig) -> dict[str, Any]:
+    """Return the fields for config.json. With a memory of word pairs the type is one that `transformers` refuses."""
+    fields = {"model_type": config.model_type, **asdict(config)}
+    if config.memory:
+        return fields | {"model_type": config.model_type + WITH_MEMORY}
+    return {name: value for name, value in fields.items() if not name.startswith("memory")}
 
 
 def require_known(known: Mapping[str, Any], content: Mapping[str, Any], where: object) -> None:

@@ -25,7 +25,6 @@ class Backbone:
     """Functions that build and initialise the networks, and the names of their tensors in `transformers`."""
 
     encoder: BuildEncoder
-    tower: Callable[[Any, Any, bool], Encoder]  # reads in one direction; the last argument: backwards
     embeddings: Callable[[Any], nn.Module]
     disentangled: Callable[[Any, Any], nn.Module]  # embeddings stored as a delta on another network's
     initialise_randomly: Callable[[nn.Module, float], None]  # standard deviation

@@ -7,11 +7,19 @@ from torch import Tensor, nn
 
 from electra.config import EncoderConfig
 from electra.models.kinds import Kind
-from electra.models.layers import attention_bias
+from electra.models.layers import DeltaTable, attention_bias
+from electra.models.memory import PairMemory, neighbours
 
 # Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one
 # graph for short rows and one for full rows.
 SHAPES_COMPILED_FOR = 64
+
+
+class Embeddings(nn.Module):
+    """The tables of an encoder; a backbone adds the others."""
+
+    word: nn.Embedding | DeltaTable
+    memory: PairMemory | None = None
 
 
 class Encoder(nn.Module):
@@ -23,8 +31,9 @@ class Encoder(nn.Module):
 
     config: EncoderConfig
     compute_dtype: torch.dtype
-    embeddings: nn.Module
+    embeddings: Embeddings
     layers: nn.ModuleList
+    direction: int = 0  # 1: a token sees itself and those before it; -1: itself and those after it; 0: all
     pools_mean: bool = False  # a text is classified by the mean of its hidden states, not by that of [CLS]
 
     def forward(
@@ -50,9 +59,21 @@ class Encoder(nn.Module):
         """Encode rows; a backbone defines this."""
         raise NotImplementedError
 
+    def recall(self, x: Tensor, input_ids: Tensor, example_ids: Tensor) -> Tensor:
+        """Add to embeddings [B, L, E] what the memory of word pairs holds, if there is one."""
+        memory = self.embeddings.memory
+        if memory is None:
+            return x
+        left, right = neighbours(input_ids, example_ids, self.config.vocab_size, self.direction)
+        return x + memory(left, input_ids, right, x.dtype)
+
     def attention_bias(self, example_ids: Tensor) -> Tensor:
         """Return the additive attention mask, 0 between tokens of one example: [B, L] -> [B, 1, L, L]."""
-        return attention_bias(example_ids, self.compute_dtype)
+        bias = attention_bias(example_ids, self.compute_dtype)
+        if not self.direction:
+            return bias
+        unseen = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
+        return bias.masked_fill(unseen if self.direction > 0 else unseen.T, -10000.0)
 
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
         """Return a new head for this encoder, shaped as in `transformers`.

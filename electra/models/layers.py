@@ -17,11 +17,27 @@ class Linear(nn.Linear):
         return F.linear(x, self.weight.to(x.dtype), bias)
 
 
+def zero_bias(linear: nn.Linear) -> None:
+    """Set the bias to zero, if there is one."""
+    if linear.bias is not None:
+        nn.init.zeros_(linear.bias)
+
+
 class LayerNorm(nn.LayerNorm):
     """Normalise in fp32 and return the dtype of the input: [..., D] -> [..., D]."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps).to(x.dtype)
+
+
+class SparseTable(nn.Embedding):
+    """A table of which a step touches few rows: on a CPU its gradient is sparse, on a GPU it need not be."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__(rows, width, sparse=True)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return F.embedding(ids, self.weight, sparse=not self.weight.is_cuda)
 
 
 class DeltaTable(nn.Module):
@@ -41,7 +57,9 @@ class DeltaTable(nn.Module):
         return self.bases[0].weight.detach() + self.delta
 
     def forward(self, ids: Tensor) -> Tensor:
-        return F.embedding(ids, self.bases[0].weight.detach()) + F.embedding(ids, self.delta)
+        base = self.bases[0]
+        sparse = base.sparse and not self.delta.is_cuda
+        return F.embedding(ids, base.weight.detach()) + F.embedding(ids, self.delta, sparse=sparse)
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         destination[prefix + "weight"] = self.weight if keep_vars else self.weight.detach()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from electra.config.model import PAIRS, EncoderConfig
+
 
 def passes(times: int, last: int, share: float) -> float:
     """Return the mean passes per token if `last` of the `times` are computed for a `share` of the tokens."""
@@ -60,6 +62,14 @@ class Part(NamedTuple):
     def multiplications(self, share: float = 1.0) -> float:
         """Return the multiplications per token in the forward pass."""
         return sum(m.passes(share) * m.d_in * m.d_out for m in self.matrices)
+
+
+def memory(config: EncoderConfig) -> Part:
+    """Return the sizes of a memory of word pairs, empty without one."""
+    if not config.memory:
+        return Part()
+    width = PAIRS * config.memory_size
+    return Part((Matrix(width, config.embedding_width),), width * config.memory)
 
 
 class Sizes(NamedTuple):

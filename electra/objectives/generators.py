@@ -60,7 +60,8 @@ class TwoTower(nn.Module):
         super().__init__()
         backbone = backbone_of(config)
         embeddings = embeddings or backbone.embeddings(config)
-        self.forwards, self.backwards = (backbone.tower(config, embeddings, after) for after in (False, True))
+        self.forwards, self.backwards = (backbone.encoder(config, embeddings) for _ in range(2))
+        self.forwards.direction, self.backwards.direction = 1, -1
         self.head = self.forwards.head(Kind.MASKED_LM, count=2)
 
     def forward(self, *inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Muon: orthogonalised momentum for the matrices of the layers (Jordan et al., 2024), AdamW for all other parameters.
+"""Muon: orthogonalised momentum for the matrices of the layers (Jordan et al., 2024).
 
 It takes AdamW's learning rate: updates have the usual size of AdamW's, 0.2 to 0.4 per entry (Liu et al., 2025).
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from electra.config import TrainConfig
 from electra.training.device import choose_dtype
-from electra.training.optimizer import Scale, build_optimizer, initial_rate
+from electra.training.schedule import Scale, initial_rate
 
 MOMENTUM = 0.95
 SIZE = 0.3  # root mean square of an update at a learning rate of 1
@@ -21,12 +21,11 @@ COEFFICIENTS, ROUNDS = (3.4445, -4.7750, 2.0315), 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Combine orthogonalised momentum for the `named` matrices with `adamw` for its parameters."""
+    """Move matrices, by name, along their orthogonalised momentum; `matrices_in` returns how many a name fuses."""
 
     def __init__(
         self,
         named: dict[str, nn.Parameter],
-        adamw: torch.optim.AdamW,
         config: TrainConfig,
         matrices_in: Callable[[str], int],
         lr_scale: Scale,
@@ -41,17 +40,12 @@ class Muon(torch.optim.Optimizer):
         )
         for p in named.values():
             self.state[p] = {"momentum": torch.zeros_like(p)}
-        self.own_groups = list(self.param_groups)
-        self.adamw = adamw
-        self.state.update(adamw.state)
-        self.param_groups += adamw.param_groups  # the same dicts, so that a rate set here applies to AdamW too
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update all parameters by their gradients."""
+        """Update the matrices by their gradients."""
         assert closure is None
-        self.adamw.step()
-        rates = {p: group["lr"] for group in self.own_groups for p in group["params"] if p.grad is not None}
+        rates = {p: group["lr"] for group in self.param_groups for p in group["params"] if p.grad is not None}
         alike: dict[tuple[torch.Size, int], list[nn.Parameter]] = {}
         for p in rates:
             alike.setdefault((p.shape, self.fused[p]), []).append(p)
@@ -82,13 +76,3 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype) -> Tensor:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # a X + (b G + c G G) X
     return (x.mT if tall else x).to(matrices.dtype)
-
-
-def build_muon(module: nn.Module, config: TrainConfig, lr_scale: Scale, matrices_in: Callable[[str], int]) -> Muon:
-    """Build Muon for the matrices of the layers, with AdamW for embeddings, heads, biases and LayerNorms.
-
-    `matrices_in` returns how many matrices the parameter of a name fuses, 0 for a parameter of AdamW.
-    """
-    matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2 and matrices_in(name)}
-    adamw = build_optimizer(module, config, lr_scale, leave=matrices)
-    return Muon(matrices, adamw, config, matrices_in, lr_scale)

@@ -1,76 +1,69 @@
-"""Adam as in the released code: no bias correction, decoupled weight decay, none on LayerNorm and biases.
-
-The learning rate of a parameter group is the schedule's times the group's `lr_scale`. Fine-tuning scales it down from
-layer to layer, pre-training may scale that of the generator.
-"""
+"""Build the optimizer of a network: AdamW, beside it Muon for matrices, and Adagrad for a memory's rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from electra.config import TrainConfig
+from electra.training.adamw import build_adamw
+from electra.training.muon import Muon
+from electra.training.row_adagrad import RowAdagrad
+from electra.training.schedule import Scale, same_scale
 
-Scale = Callable[[str], float]  # factor on the learning rate of the parameter of that name
 
+class Several(torch.optim.Optimizer):
+    """Several optimizers as one, each with its own parameters."""
 
-def same_scale(name: str) -> float:
-    """Return 1 for every parameter."""
-    return 1.0
+    def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
+        groups = [group for part in parts for group in part.param_groups]
+        super().__init__([{"params": group["params"]} for group in groups], {})
+        self.parts = parts
+        self.param_groups = groups  # the same dicts, so that a rate set here applies to the parts
+        for part in parts:
+            self.state.update(part.state)
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update all parameters by their gradients."""
+        for part in self.parts:
+            part.step(closure)
 
 
 def build_optimizer(
     module: nn.Module,
     config: TrainConfig,
     lr_scale: Scale = same_scale,
-    leave: Collection[str] = (),
-) -> torch.optim.AdamW:
-    """Build AdamW for all parameters but those named in `leave`, which another optimizer updates.
+    matrices_in: Callable[[str], int] | None = None,
+) -> torch.optim.Optimizer:
+    """Build the optimizer for all parameters of a module.
 
-    Its step count is infinite from the start, so that the bias corrections are exactly 1.
+    Args:
+        matrices_in: if given, Muon updates the matrices of the layers; returns how many matrices the parameter of a
+            name fuses, 0 for a parameter outside the layers.
     """
-    parameters = {n: p for n, p in module.named_parameters() if n not in leave}  # a shared tensor is listed once
-    on_gpu = any(p.is_cuda for p in parameters.values())
-    weight_decay = config.weight_decay or 0.0
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, p in parameters.items():
-        groups.setdefault((lr_scale(name), weight_decay if takes_decay(name) else 0.0), []).append(p)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": ps, "weight_decay": decay, "lr_scale": scale, "lr": initial_rate(config, ps)}
-            for (scale, decay), ps in groups.items()
-        ],
-        betas=(config.adam_beta1, config.adam_beta2),
-        eps=config.adam_epsilon,
-        fused=True,
-        capturable=on_gpu,
-    )
-    for p in parameters.values():
-        optimizer.state[p] = {
-            "step": torch.tensor(float("inf"), device=p.device),
-            "exp_avg": torch.zeros_like(p),
-            "exp_avg_sq": torch.zeros_like(p),
-        }
-    return optimizer
+    rest = dict(module.named_parameters())  # a shared tensor is listed once
+    rows = {name: rest.pop(name) for name in list(rest) if ".memory.table." in name}
+    matrices: dict[str, nn.Parameter] = {}
+    if matrices_in:
+        matrices = {name: rest.pop(name) for name, p in list(rest.items()) if p.ndim == 2 and matrices_in(name)}
+    parts: list[torch.optim.Optimizer] = [build_adamw(rest, config, lr_scale)]
+    if matrices_in and matrices:
+        parts.append(Muon(matrices, config, matrices_in, lr_scale))
+    if rows:
+        parts.append(RowAdagrad(rows, config, lr_scale))
+    return parts[0] if len(parts) == 1 else Several(parts)
 
 
-def initial_rate(config: TrainConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:
-    """Return a group's first learning rate: on a GPU a tensor, so that a captured step reads the current value."""
-    rate = config.learning_rate
-    return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
-
-
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set every group's learning rate to `rate` times its scale."""
-    for group in optimizer.param_groups:
-        if isinstance(group["lr"], torch.Tensor):
-            group["lr"].fill_(rate * group["lr_scale"])
-        else:
-            group["lr"] = rate * group["lr_scale"]
-
-
-def takes_decay(name: str) -> bool:
-    """Return whether weight decay applies: like the released code, exclude LayerNorms and biases by name."""
-    return not name.endswith("bias") and "norm." not in name
+def clip(parameters: Sequence[nn.Parameter], max_norm: float) -> Tensor:
+    """Scale all gradients down to a joint norm of at most `max_norm`; return the norm before. Coalesce sparse ones."""
+    values = []
+    for p in parameters:
+        if p.grad is not None and p.grad.is_sparse:
+            p.grad = p.grad.coalesce()
+        if p.grad is not None:
+            values.append(p.grad.values() if p.grad.is_sparse else p.grad)
+    norm = nn.utils.get_total_norm(values, foreach=True)
+    torch._foreach_mul_(values, (max_norm / (norm + 1e-6)).clamp(max=1.0))
+    return norm

@@ -1,8 +1,24 @@
-"""Learning rate and end of a run as functions of its progress."""
+"""Learning rates, and the end of a run, as functions of its progress.
+
+The learning rate of a parameter group is the schedule's times the group's `lr_scale`. Fine-tuning scales it down from
+layer to layer, pre-training may scale that of the generator.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
 from electra.config import TrainConfig
+
+Scale = Callable[[str], float]  # factor on the learning rate of the parameter of that name
+
+
+def same_scale(name: str) -> float:
+    """Return 1 for every parameter."""
+    return 1.0
 
 
 def progress(config: TrainConfig, step: int, tokens: int, seconds: float) -> float:
@@ -19,3 +35,18 @@ def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     """Return the product of linear warm-up and linear decay; as in the released code, both may overlap."""
     warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
     return config.learning_rate * min(1.0, (1 - done) / config.cooldown) * warmup
+
+
+def initial_rate(config: TrainConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:
+    """Return a group's first learning rate: on a GPU a tensor, so that a captured step reads the current value."""
+    rate = config.learning_rate
+    return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set every group's learning rate to `rate` times its scale."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(rate * group["lr_scale"])
+        else:
+            group["lr"] = rate * group["lr_scale"]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from electra.config import TrainConfig
@@ -23,8 +22,8 @@ from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save
 from electra.training.cuda import Captured
 from electra.training.divergence import DivergenceCheck
 from electra.training.log import Log, RunningMeans
-from electra.training.optimizer import set_rate
-from electra.training.schedule import learning_rate, progress
+from electra.training.optimizer import clip
+from electra.training.schedule import learning_rate, progress, set_rate
 from electra.training.seed import seed_all
 from electra.training.signals import handled_by
 
@@ -132,7 +131,7 @@ class Trainer:
 
     def clip(self) -> torch.Tensor:
         """Clip the gradient of all weights to `max_grad_norm`; return its norm before."""
-        return nn.utils.clip_grad_norm_(self.module.parameters(), self.config.max_grad_norm, foreach=True)
+        return clip(list(self.module.parameters()), self.config.max_grad_norm)
 
     def move_weights(self) -> None:
         """Update the weights by their gradient."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from electra.config.model import ElectraConfig
-from electra.models.architecture import Architecture, read_fields, require_known
+from electra.models.architecture import Architecture, read_fields, require_known, stated_fields
 from electra.models.electra.matrices import sizes
 from electra.models.kinds import Kind
 
@@ -44,8 +44,7 @@ def read_config(content: Mapping[str, Any], where: object) -> ElectraConfig:
 
 def write_config(config: ElectraConfig, kind: Kind) -> dict[str, Any]:
     """Return the content of config.json for `transformers`."""
-    fixed = {"model_type": "electra", "hidden_act": "gelu", "dtype": "float32", "tie_word_embeddings": True}
-    return fixed | asdict(config)
+    return {"hidden_act": "gelu", "dtype": "float32", "tie_word_embeddings": True} | stated_fields(config)
 
 
 def backbone() -> Backbone:

@@ -6,7 +6,7 @@ from copy import deepcopy
 
 from electra.models.backbone import Backbone
 from electra.models.electra.embeddings import DisentangledEmbeddings, Embeddings
-from electra.models.electra.encoder import Encoder, Tower
+from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_from_corpus, initialise_randomly, vector_width
 from electra.models.electra.names import NAMES, REDUNDANT, respell
 from electra.models.heads import Network
@@ -28,7 +28,6 @@ def to_transformers_form(network: Network) -> Network:
 
 BACKBONE = Backbone(
     encoder=Encoder,
-    tower=Tower,
     embeddings=Embeddings,
     disentangled=DisentangledEmbeddings,
     initialise_randomly=initialise_randomly,

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
+from electra.models.encoder import Embeddings as AnyEmbeddings
 from electra.models.layers import DeltaTable, LayerNorm
+from electra.models.memory import PairMemory
 
 
-class Embeddings(nn.Module):
+class Embeddings(AnyEmbeddings):
     """Add the three tables and normalise: ids [B, L] -> [B, L, E] in fp32."""
 
     compile_on = ("cuda",)  # on a CPU the compiled gradient of a table is slower than torch's
@@ -23,6 +25,7 @@ class Embeddings(nn.Module):
         self.position: nn.Embedding | DeltaTable = nn.Embedding(config.max_position_embeddings, config.embedding_size)
         self.token_type = nn.Embedding(config.type_vocab_size, config.embedding_size)
         self.norm = LayerNorm(config.embedding_size, eps=config.layer_norm_eps)
+        self.memory = PairMemory(config) if config.memory else None
 
     def forward(self, input_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor) -> Tensor:
         x: Tensor = self.word(input_ids) + self.position(position_ids) + self.token_type(token_type_ids)
@@ -42,6 +45,7 @@ class DisentangledEmbeddings(Embeddings):
         super().__init__(config)
         assert isinstance(base.word, nn.Embedding) and isinstance(base.position, nn.Embedding)
         self.word, self.position = DeltaTable(base.word), DeltaTable(base.position)
+        self.memory = base.memory and PairMemory(config, base.memory)
 
     @torch.no_grad()
     def initialise(self, std: float) -> None:

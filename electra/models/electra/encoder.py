@@ -101,6 +101,7 @@ class Encoder(AnyEncoder):
         self, input_ids: Tensor, example_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor, at: Tensor | None
     ) -> Tensor:
         x = self.embeddings(input_ids, token_type_ids, position_ids).to(self.compute_dtype)
+        x = self.recall(x, input_ids, example_ids)
         draws = self.training and not x.is_cuda
         p = self.config.hidden_dropout_prob
         x = self.project(drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training))
@@ -139,16 +140,3 @@ HEADS: dict[Kind, Callable[[Encoder, int], nn.Module]] = {
     Kind.ANSWERER: lambda encoder, _: SpanHead(encoder.config.hidden_size),
     Kind.JOINT_ANSWERER: lambda encoder, _: JointSpanHead(encoder.config.hidden_size),
 }
-
-
-class Tower(Encoder):
-    """A one-directional encoder: a token attends to itself and those before it or, backwards, after it."""
-
-    def __init__(self, config: ElectraConfig, embeddings: Embeddings, backwards: bool) -> None:
-        super().__init__(config, embeddings)
-        self.backwards = backwards
-
-    def attention_bias(self, example_ids: Tensor) -> Tensor:
-        bias = super().attention_bias(example_ids)
-        ahead = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
-        return bias.masked_fill(ahead.T if self.backwards else ahead, -10000.0)

@@ -16,7 +16,8 @@ from electra.config import ElectraConfig
 from electra.models.electra.embeddings import Embeddings
 from electra.models.electra.encoder import Encoder, Layer
 from electra.models.heads import Discriminator, MLMHead, RTDHead
-from electra.models.layers import Linear
+from electra.models.layers import Linear, zero_bias
+from electra.models.memory import MEMORY_STD, PairMemory
 
 POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, reserved for positions
 NEIGHBOURS = (-1, 1, -2, 2)
@@ -32,7 +33,9 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
             part.initialise(std)
         elif isinstance(part, Linear):
             nn.init.trunc_normal_(part.weight, std=std, a=-2 * std, b=2 * std)
-            nn.init.zeros_(part.bias)
+            zero_bias(part)
+        elif isinstance(part, PairMemory):
+            part.initialise(std)
     for part in module.modules():
         if isinstance(part, Encoder) and isinstance(part.project, Linear):
             nn.init.xavier_uniform_(part.project.weight)
@@ -49,10 +52,12 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
     for part in module.modules():
         if isinstance(part, Linear):
             nn.init.normal_(part.weight, std=part.in_features**-0.5)
-            nn.init.zeros_(part.bias)
+            zero_bias(part)
     for part in module.modules():
         if isinstance(part, Embeddings):
             set_tables(part, word_vectors)
+        elif isinstance(part, PairMemory):
+            part.initialise(MEMORY_STD)
         elif isinstance(part, Encoder):
             set_positional_heads(part)
         elif isinstance(part, MLMHead):

@@ -6,14 +6,15 @@ h hidden size, i feed-forward width, e embedding width, v vocabulary.
 from __future__ import annotations
 
 from electra.config.model import ElectraConfig
-from electra.models.matrices import Attention, Matrix, Part, Sizes
+from electra.models.matrices import Attention, Matrix, Part, Sizes, memory
 
 
 def sizes(config: ElectraConfig, towers: int = 1) -> Sizes:
     """Return the sizes of an encoder and its heads; the MLM head reads `towers` encoders."""
     e, h, v, layers = config.embedding_size, config.hidden_size, config.vocab_size, config.num_hidden_layers
+    tables, pairs = (v + config.max_position_embeddings + config.type_vocab_size + 2) * e, memory(config)
     return Sizes(
-        embeddings=Part(others=(v + config.max_position_embeddings + config.type_vocab_size + 2) * e),
+        embeddings=pairs._replace(others=tables + pairs.others),
         projection=Part((Matrix(e, h),), h) if e != h else Part(),
         layers=layers_of(config),
         attention=(Attention(h, config.num_attention_heads, layers, last=1),),

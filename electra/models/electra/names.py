@@ -6,6 +6,8 @@ from electra.models.kinds import Kind
 from electra.models.names import Names
 
 ENCODER: Names = {
+    "encoder.embeddings.memory.table": "electra.embeddings.memory.table",  # ours, as the next is
+    "encoder.embeddings.memory.mix": "electra.embeddings.memory.mix",
     "encoder.embeddings.word": "electra.embeddings.word_embeddings",
     "encoder.embeddings.position": "electra.embeddings.position_embeddings",
     "encoder.embeddings.token_type": "electra.embeddings.token_type_embeddings",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from electra.config.base import require
 from electra.config.modernbert import ModernBertConfig
-from electra.models.architecture import Architecture, read_fields, require_known
+from electra.models.architecture import Architecture, read_fields, require_known, stated_fields
 from electra.models.kinds import Kind
 from electra.models.modernbert.matrices import sizes
 
@@ -82,7 +82,7 @@ def layer_types(config: ModernBertConfig) -> list[str]:
 
 def write_config(config: ModernBertConfig, kind: Kind) -> dict[str, Any]:
     """Return the content of config.json for `transformers`, in the spelling of its older and newer versions."""
-    fixed = {"model_type": "modernbert", "dtype": "float32", **KNOWN}
+    fixed = {"dtype": "float32", **KNOWN}
     newer = {
         "layer_types": layer_types(config),
         "rope_parameters": {
@@ -91,7 +91,7 @@ def write_config(config: ModernBertConfig, kind: Kind) -> dict[str, Any]:
     }
     unknown: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
     one_label = {"id2label": {"0": "replaced"}, "label2id": {"replaced": 0}} if kind is Kind.DISCRIMINATOR else {}
-    return fixed | asdict(config) | newer | unknown | one_label
+    return fixed | stated_fields(config) | newer | unknown | one_label
 
 
 def backbone() -> Backbone:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from electra.models.backbone import Backbone
 from electra.models.modernbert.embeddings import DisentangledEmbeddings, Embeddings
-from electra.models.modernbert.encoder import Encoder, Tower
+from electra.models.modernbert.encoder import Encoder
 from electra.models.modernbert.initialisation import initialise_from_corpus, initialise_randomly, vector_width
 from electra.models.modernbert.names import NAMES, REDUNDANT, respell
 
 BACKBONE = Backbone(
     encoder=Encoder,
-    tower=Tower,
     embeddings=Embeddings,
     disentangled=DisentangledEmbeddings,
     initialise_randomly=initialise_randomly,

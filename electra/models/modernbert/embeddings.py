@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
+from electra.models.encoder import Embeddings as AnyEmbeddings
 from electra.models.layers import DeltaTable, LayerNorm
+from electra.models.memory import PairMemory
 
 
-class Embeddings(nn.Module):
+class Embeddings(AnyEmbeddings):
     """Look up and normalise: ids [B, L] -> [B, L, D] in fp32."""
 
     compile_on = ("cuda",)  # on a CPU the compiled gradient of a table is slower than torch's
@@ -21,6 +23,7 @@ class Embeddings(nn.Module):
         super().__init__()
         self.word: nn.Embedding | DeltaTable = nn.Embedding(config.vocab_size, config.hidden_size)
         self.norm = LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.norm_bias)
+        self.memory = PairMemory(config) if config.memory else None
 
     def forward(self, input_ids: Tensor) -> Tensor:
         x: Tensor = self.norm(self.word(input_ids))
@@ -39,6 +42,7 @@ class DisentangledEmbeddings(Embeddings):
         super().__init__(config)
         assert isinstance(base.word, nn.Embedding)
         self.word = DeltaTable(base.word)
+        self.memory = base.memory and PairMemory(config, base.memory)
 
     def initialise(self, std: float) -> None:
         """Leave the difference at zero, but draw for it, so that later weights are those of any other sharing."""

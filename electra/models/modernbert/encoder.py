@@ -128,7 +128,7 @@ class Encoder(AnyEncoder):
     def encode(
         self, input_ids: Tensor, example_ids: Tensor, token_type_ids: Tensor, position_ids: Tensor, at: Tensor | None
     ) -> Tensor:
-        x = self.embeddings(input_ids).to(self.compute_dtype)
+        x = self.recall(self.embeddings(input_ids).to(self.compute_dtype), input_ids, example_ids)
         draws, p = self.training and not x.is_cuda, self.config.embedding_dropout
         x = drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training)
         sights = self.sights(example_ids, position_ids)
@@ -189,16 +189,3 @@ HEADS: dict[Kind, Callable[[ModernBertConfig, int], nn.Module]] = {
     Kind.ANSWERER: lambda config, _: SpanHead(config),
     Kind.JOINT_ANSWERER: lambda config, _: JointSpanHead(config.hidden_size),
 }
-
-
-class Tower(Encoder):
-    """An encoder that reads one way: a token sees itself and those before it or, backwards, those after it."""
-
-    def __init__(self, config: ModernBertConfig, embeddings: Embeddings, backwards: bool) -> None:
-        super().__init__(config, embeddings)
-        self.backwards = backwards
-
-    def attention_bias(self, example_ids: Tensor) -> Tensor:
-        bias = super().attention_bias(example_ids)
-        ahead = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
-        return bias.masked_fill(ahead.T if self.backwards else ahead, -10000.0)

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
 from electra.models.heads import Discriminator
-from electra.models.layers import Linear
+from electra.models.layers import Linear, zero_bias
+from electra.models.memory import MEMORY_STD, PairMemory
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.encoder import Encoder, Layer, frequencies
 from electra.models.modernbert.heads import LabelHead, MLMHead, PredictionHead
@@ -31,7 +32,7 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
         if isinstance(part, Linear):
             draw(part, std)
     for part in module.modules():
-        if isinstance(part, Embeddings):
+        if isinstance(part, Embeddings | PairMemory):
             part.initialise(std)
         elif isinstance(part, Layer):
             for linear in (part.attention.out, part.output):
@@ -45,8 +46,7 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
 def draw(linear: Linear, std: float) -> None:
     """Draw a matrix from a normal truncated at two standard deviations; biases are zero."""
     nn.init.trunc_normal_(linear.weight, std=std, a=-2 * std, b=2 * std)
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)
+    zero_bias(linear)
 
 
 @torch.no_grad()
@@ -58,10 +58,11 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
     for part in module.modules():
         if isinstance(part, Linear):
             nn.init.normal_(part.weight, std=part.in_features**-0.5)
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
+            zero_bias(part)
     for part in module.modules():
-        if isinstance(part, Embeddings):
+        if isinstance(part, PairMemory):
+            part.initialise(MEMORY_STD)
+        elif isinstance(part, Embeddings):
             nn.init.normal_(part.word.weight, std=0.1 * WORD_STD)
             part.word.weight[:, : word_vectors.shape[1]] = WORD_STD * word_vectors
         elif isinstance(part, Encoder) and part.config.attention_bias:

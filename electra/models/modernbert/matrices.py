@@ -6,7 +6,7 @@ h hidden size, i feed-forward width, v vocabulary, n parameters of a LayerNorm.
 from __future__ import annotations
 
 from electra.config.modernbert import ModernBertConfig
-from electra.models.matrices import Attention, Matrix, Part, Sizes
+from electra.models.matrices import Attention, Matrix, Part, Sizes, memory
 
 
 def sizes(config: ModernBertConfig, towers: int = 1) -> Sizes:
@@ -14,8 +14,9 @@ def sizes(config: ModernBertConfig, towers: int = 1) -> Sizes:
     h, v = config.hidden_size, config.vocab_size
     n = h * (1 + config.norm_bias)
     hidden = h * config.classifier_bias + n  # of a head
+    pairs = memory(config)
     return Sizes(
-        embeddings=Part(others=v * h + n),
+        embeddings=pairs._replace(others=v * h + n + pairs.others),
         projection=Part(),
         layers=layers_of(config, n),
         attention=attention_of(config),

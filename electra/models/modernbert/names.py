@@ -6,6 +6,8 @@ from electra.models.kinds import Kind
 from electra.models.names import Names
 
 ENCODER: Names = {
+    "encoder.embeddings.memory.table": "model.embeddings.memory.table",  # ours, as the next is
+    "encoder.embeddings.memory.mix": "model.embeddings.memory.mix",
     "encoder.embeddings.word": "model.embeddings.tok_embeddings",
     "encoder.embeddings.norm": "model.embeddings.norm",
     "encoder.layers.{i}.attention_norm": "model.layers.{i}.attn_norm",

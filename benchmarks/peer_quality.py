@@ -79,7 +79,7 @@ def train(config: PretrainConfig, tokenizer: Tokenizer) -> HuggingFaceLoop:
         for group in loop.optimizer.param_groups:
             group["lr"] = learning_rate(config, step, progress(config, step, 0, 0))
         (batch,) = loader.micro_batches(step, config.train_batch_size)
-        inputs = {"attention_mask": (batch.attention_mask > 0).long(), "token_type_ids": batch.token_type_ids}
+        inputs = {"attention_mask": (batch.example_ids > 0).long(), "token_type_ids": batch.token_type_ids}
         loop.step(batch.input_ids, batch.maskable, **inputs)
         if step % SAID == 0:
             print(f"step {step:,} of {config.train_steps:,}", flush=True)

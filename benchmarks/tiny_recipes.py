@@ -31,14 +31,13 @@ from electra.core.storage import read_json
 from electra.cost.bench import random_rows, training_step, windows
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
+from electra.demo import REPLACED_EXAMPLES, heldout_documents
 from electra.evaluation.counting import Ngrams
 from electra.evaluation.planted import plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import (
     KINDS,
-    REPLACED_EXAMPLES,
     TEXTS,
-    heldout_documents,
     measure,
     model_scores,
     word_scores,
@@ -133,7 +132,9 @@ def questions(options: argparse.Namespace) -> Questions:
     judge = configured("adamw", 0, JUDGE_TOKENS, options)
     pretrain(judge)
     texts = {kind: plant_errors(heldout_documents(source), kind, TEXTS, seed=1) for kind in KINDS}
-    return Questions(texts, replaced_examples(load(judge.out), judge, REPLACED_EXAMPLES))
+    model = load(judge.out)
+    assert isinstance(model, Detector) and model.generator
+    return Questions(texts, replaced_examples(model.generator, model.tokenizer, judge, REPLACED_EXAMPLES))
 
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:

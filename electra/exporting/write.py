@@ -18,6 +18,7 @@ from electra.inference.sessions import openvino_core, without_telemetry
 from electra.models.graph import Graph
 
 OPSET = 18
+PRODUCTS = ("MatMul", "Gemm")
 EXAMPLE = (2, 9)  # the shape a network is traced with; files accept any
 
 
@@ -58,13 +59,21 @@ def write_openvino(graph: Graph, file: Path) -> None:
 
 
 def quantise_onnx(file: Path, quantised: Path) -> None:
-    """Quantise the weights of matrix products to int8, their activations at run time; embeddings stay as they are."""
+    """Quantise to int8 the weights of matrix products, whose activations follow at run time, and a memory's tables.
+
+    Word embeddings stay as they are.
+    """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    nodes = onnx.load(file).graph.node
+    tables = [node for node in nodes if node.op_type == "Gather" and ".memory.table." in node.input[0]]
+    chosen = [node.name for node in (*tables, *(node for node in nodes if node.op_type in PRODUCTS))]
     with quiet():
         quantize_dynamic(
-            file, quantised, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"]
-        )
+            file, quantised, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=[*PRODUCTS, "Gather"],
+            nodes_to_quantize=chosen,
+        )  # fmt: skip
 
 
 def quantise_openvino(file: Path, quantised: Path, batches: list[dict[str, Any]]) -> None:

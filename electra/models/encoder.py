@@ -19,7 +19,7 @@ class Embeddings(nn.Module):
     """The tables of an encoder; a backbone adds the others."""
 
     word: nn.Embedding | DeltaTable
-    memory: PairMemory | None = None
+    memory: PairMemory | None
 
 
 class Encoder(nn.Module):

@@ -33,6 +33,9 @@ class Architecture:
     sizes: Callable[[Any, int], Sizes]  # with the number of encoders that the MLM head reads
     backbone: Callable[[], Backbone]  # the networks, in torch
     fused: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
+    whole_masked_lm: bool = (
+        False  # its masked language models are whole encoders, not generators made to be thrown away
+    )
     reading: str = ""  # how `transformers` reads a discriminator, if it has no class for one
 
     def kind(self, name: str, num_labels: int) -> Kind | None:

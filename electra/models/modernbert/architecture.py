@@ -111,6 +111,7 @@ MODERNBERT = ModernBertArchitecture(
     sizes=sizes,
     backbone=backbone,
     fused={"qkv": 3, "intermediate": 2},
+    whole_masked_lm=True,
     reading="`transformers` has no class for this head: it loads as a token classifier with one label, whose logit "
     "says of each token whether it was replaced; the probability is its sigmoid (a softmax of one logit is always 1).",
 )

@@ -154,6 +154,11 @@ def test_two_steps_train_both_networks(released, data, tmp_path, capsys):
         assert 0 < (ours[table] - theirs[table]).abs().max() < 0.1
 
 
+def test_a_run_from_a_model_with_spare_embeddings_goes_on(released, data, tmp_path):
+    config = modern_config(data, tmp_path, released, train_steps=1)
+    assert pretrain(config) == pretrain(config)
+
+
 def test_an_encoder_alone_lends_its_layers_and_no_head(data, tmp_path, capsys):
     (tmp_path / "bare").mkdir()
     bare = write_model(tmp_path / "bare", transformers.ModernBertModel)

@@ -22,8 +22,7 @@ CLASSES = {
     "ModernBertForQuestionAnswering": Kind.ANSWERER,
     "ModernBertForMultipleChoice": Kind.MULTIPLE_CHOICE,
     "ModernBertModel": Kind.HEADLESS,
-    "ModernBertLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this one and the next are ours
-    "ModernBertJointAnswerer": Kind.JOINT_ANSWERER,
+    "ModernBertJointAnswerer": Kind.JOINT_ANSWERER,  # ours, not in transformers
 }
 KNOWN = {"hidden_activation": "gelu", "classifier_activation": "gelu", "tie_word_embeddings": True}
 GLOBAL, LOCAL = "full_attention", "sliding_attention"

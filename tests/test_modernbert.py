@@ -125,11 +125,24 @@ def test_what_they_save_is_read_here(tmp_path, kind, attention):
         global_attn_every_n_layers=2, attention_bias=True, pad_token_id=0, num_labels=labels,
     )  # fmt: skip
     config._attn_implementation = attention
+    if kind is Kind.DISCRIMINATOR:
+        config.id2label = {0: "replaced"}
     theirs = fill(getattr(transformers, THEIRS[kind])(config))
     theirs.save_pretrained(tmp_path)
     ours = load_network(tmp_path)
     assert ours.kind is kind and ours.encoder.config.global_rope_theta == 900.0
     assert max(differences(ours, theirs)) < 1e-5
+
+
+@pytest.mark.parametrize("by", ["us", "them"])
+def test_a_tagger_of_one_label_is_no_discriminator(tmp_path, by):
+    save_network(tmp_path, fill(NETWORKS[Kind.TAGGER](Encoder(SHAPE), 1)), TOKENIZER, 24, id2label={"0": "O"})
+    theirs = transformers.ModernBertForTokenClassification.from_pretrained(tmp_path)
+    if by == "them":
+        theirs.save_pretrained(tmp_path)
+    ours = load_network(tmp_path)
+    assert ours.kind is Kind.TAGGER and max(differences(ours, theirs.eval())) < 1e-5
+    assert electra.load(tmp_path).predict([["the", "fox"]])[0]["tags"] == ["O", "O"]
 
 
 def test_the_older_spelling_is_read(tmp_path):

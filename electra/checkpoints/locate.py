@@ -45,7 +45,9 @@ def network_kind(content: Mapping[str, Any]) -> Kind | None:
     model_type = content.get("model_type")
     if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         return None
-    return ARCHITECTURES[model_type].kind(stated_architecture(content), num_labels(content))
+    names = content.get("id2label")
+    labels = [str(name) for name in names.values()] if isinstance(names, dict) else []
+    return ARCHITECTURES[model_type].kind(stated_architecture(content), labels)
 
 
 def is_masked_lm(folder: Path) -> bool:

@@ -188,6 +188,17 @@ def test_a_generator_may_be_named_beside_it(released, data, tmp_path):
     require_same_weights(load_network(tmp_path / "out" / "model" / "generator"), load_network(generator))
 
 
+def test_a_generator_of_other_rotary_bases_is_refused(released, data, tmp_path):
+    other = load_network(released)
+    save_network(tmp_path / "other", other, load_tokenizer(released), 24)
+    content = read_json(tmp_path / "other" / "config.json")
+    content["rope_parameters"]["sliding_attention"]["rope_theta"] = 700.0
+    (tmp_path / "other" / "config.json").write_text(json.dumps(content))
+    config = modern_config(data, "unused", f"{released},{tmp_path / 'other'}")
+    with pytest.raises(ValueError, match="not its discriminator made narrower"):
+        fit_to_start(config, load_start(config.init), load_tokenizer(released))
+
+
 def test_a_frozen_generator_stays_as_it_is(released, data, tmp_path):
     (tmp_path / "frozen").mkdir()
     frozen = write_model(tmp_path / "frozen")

@@ -12,7 +12,7 @@ from torch import nn
 
 from electra.checkpoints.huggingface import load_encoder, load_network
 from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder, stated_backbone
-from electra.config import PretrainConfig, require
+from electra.config import EncoderConfig, PretrainConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_object
 from electra.models.heads import Discriminator, Headless, MaskedLM, Network
@@ -76,7 +76,7 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     if (width, depth) != (1, 1) and config.needs_full_size_generator:
         return replace(config, model=model)  # a generator of full size, which starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
-    wanted = replace(start.generator.encoder.config.trained_as(fitting.generator), pad_token_id=tokenizer.pad_id)
+    wanted = alike(start.generator.encoder.config, fitting.generator)
     require(
         fitting.generator == wanted,
         f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
@@ -139,9 +139,16 @@ def take_over_generator(name: str, network: Discriminator | MaskedLM, start: Sta
     logger.info(f"{start.path} has no {name}: it starts from the first {len(network.encoder.layers)} layers and {head}")
 
 
-def fits(found: nn.Module, network: nn.Module) -> bool:
-    """Return whether two networks have the same class and shapes."""
-    return type(found) is type(network) and shapes(found) == shapes(network)
+def fits(found: Network, network: Network) -> bool:
+    """Return whether two networks have the same class and compute the same from the same weights."""
+    return (
+        type(found) is type(network) and alike(found.encoder.config, network.encoder.config) == network.encoder.config
+    )
+
+
+def alike(config: EncoderConfig, other: EncoderConfig) -> EncoderConfig:
+    """Return a shape with the settings of another that do not change what weights compute."""
+    return replace(config.trained_as(other), pad_token_id=other.pad_token_id)
 
 
 def shapes(module: nn.Module) -> dict[str, torch.Size]:

@@ -78,11 +78,11 @@ def renamed(names):
 
 
 class OtherArchitecture(Architecture):
-    """A discriminator is a tagger of one label there, as with ModernBERT."""
+    """A discriminator is a tagger of one label of this name, as with ModernBERT."""
 
-    def kind(self, name, num_labels):
-        found = super().kind(name, num_labels)
-        return Kind.DISCRIMINATOR if found is Kind.TAGGER and num_labels == 1 else found
+    def kind(self, name, labels):
+        found = super().kind(name, labels)
+        return Kind.DISCRIMINATOR if found is Kind.TAGGER and list(labels) == ["replaced"] else found
 
     def class_of(self, kind):
         return super().class_of(Kind.TAGGER if kind is Kind.DISCRIMINATOR else kind)

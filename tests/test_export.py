@@ -121,6 +121,14 @@ def test_the_report_says_what_was_measured(exported):
         assert (out / name).exists(), name
 
 
+def test_no_file_names_a_folder_of_this_machine(exported):
+    _, out, _ = exported
+    here = [str(Path(module.__file__).parent).encode() for module in (electra, torch)]
+    for file in out.rglob("*"):
+        content = file.read_bytes() if file.is_file() else b""
+        assert not any(folder in content for folder in (*here, b"stack_trace", str(out).encode())), file
+
+
 @pytest.mark.parametrize("format", ["onnx", pytest.param("openvino", marks=needs_openvino)])
 def test_a_runner_answers_as_the_model(exported, format):
     folder, out, _ = exported

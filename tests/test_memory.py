@@ -166,7 +166,8 @@ def test_only_the_rows_that_were_read_are_updated(shape, optimizer, data, tmp_pa
     "changes",
     [
         {"share": "none"}, {"share": "gdes"}, {"share": "all", "generator_depth": 1.0}, {"objective": "mlm"},
-        {"objective": "electric"}, {"objective": "two_stage", "generator_depth": 1.0, "share": "none"}, {"objective": "replace_mlm"},
+        {"objective": "electric"}, {"objective": "two_stage", "generator_depth": 1.0, "share": "none"}, 
+        {"objective": "replace_mlm"},
         {"objective": "all_tokens_mlm"}, {"objective": "electra_15"}, {"objective": "adversarial"},
         {"short_stage": 0.5, "short_length": 12}, {"compile": "on"},
     ],

@@ -125,11 +125,24 @@ def test_what_they_save_is_read_here(tmp_path, kind, attention):
         global_attn_every_n_layers=2, attention_bias=True, pad_token_id=0, num_labels=labels,
     )  # fmt: skip
     config._attn_implementation = attention
+    if kind is Kind.DISCRIMINATOR:
+        config.id2label = {0: "replaced"}
     theirs = fill(getattr(transformers, THEIRS[kind])(config))
     theirs.save_pretrained(tmp_path)
     ours = load_network(tmp_path)
     assert ours.kind is kind and ours.encoder.config.global_rope_theta == 900.0
     assert max(differences(ours, theirs)) < 1e-5
+
+
+@pytest.mark.parametrize("by", ["us", "them"])
+def test_a_tagger_of_one_label_is_no_discriminator(tmp_path, by):
+    save_network(tmp_path, fill(NETWORKS[Kind.TAGGER](Encoder(SHAPE), 1)), TOKENIZER, 24, id2label={"0": "O"})
+    theirs = transformers.ModernBertForTokenClassification.from_pretrained(tmp_path)
+    if by == "them":
+        theirs.save_pretrained(tmp_path)
+    ours = load_network(tmp_path)
+    assert ours.kind is Kind.TAGGER and max(differences(ours, theirs.eval())) < 1e-5
+    assert electra.load(tmp_path).predict([["the", "fox"]])[0]["tags"] == ["O", "O"]
 
 
 def test_the_older_spelling_is_read(tmp_path):
@@ -445,19 +458,34 @@ def test_a_run_detects_is_converted_and_carries_a_card(run, tmp_path):
     assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("head", ["linear", "dense"])
-def test_a_run_is_fine_tuned(run, tmp_path, head):
-    lines = [{"text": f"the {animal} jumps", "label": animal} for animal in ("fox", "dog") * 8]
-    (tmp_path / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    finetune(
-        FinetuneConfig(
-            model=str(run), train=str(tmp_path / "train.jsonl"), out=str(tmp_path / "out"), task="classification",
-            head=head, train_steps=2, device="cpu",
-        )
-    )  # fmt: skip
-    assert electra.load(tmp_path / "out").predict(["the fox"])[0]["label"] in ("fox", "dog")
-    named = {"linear": "ModernBertLinearClassifier", "dense": "ModernBertForSequenceClassification"}[head]
-    assert read_json(tmp_path / "out" / "config.json")["architectures"] == [named]
+def finetune_config(run, folder, lines, **changes):
+    """Two steps on rows."""
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    settings = dict(train_steps=2, device="cpu") | changes
+    return FinetuneConfig(model=str(run), train=str(folder / "train.jsonl"), out=str(folder / "out"), **settings)
+
+
+ANIMALS = [{"text": f"the {animal} jumps", "label": animal} for animal in ("fox", "dog") * 8]
+NUMBERS = [{"text": f"the {animal} jumps", "label": number} for animal, number in (("fox", 10.0), ("dog", 15.5)) * 8]
+
+
+@pytest.mark.parametrize("task, lines", [("classification", ANIMALS), ("regression", NUMBERS)])
+def test_a_text_is_classified_by_a_head_of_transformers(run, tmp_path, task, lines):
+    finetune(finetune_config(run, tmp_path, lines, task=task))
+    assert read_json(tmp_path / "out" / "config.json")["architectures"] == ["ModernBertForSequenceClassification"]
+    mine = electra.load(tmp_path / "out").predict(["the fox eats"])[0]
+    plain = dict(function_to_apply="none") if task == "regression" else {}
+    (theirs,) = transformers.pipeline("text-classification", str(tmp_path / "out"), device="cpu", **plain)(
+        "the fox eats"
+    )
+    assert theirs["score"] == pytest.approx(mine["score"], rel=1e-4)
+    assert task == "regression" or theirs["label"] == mine["label"]
+
+
+def test_a_single_matrix_is_not_offered(run, tmp_path):
+    with pytest.raises(ValueError, match="has the heads dense on a ModernBERT, not 'linear'; leave --head out"):
+        finetune(finetune_config(run, tmp_path, ANIMALS, task="classification", head="linear"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_mean_is_that_of_a_packed_example():

@@ -50,7 +50,11 @@ def stated_type(content: Mapping[str, Any]) -> str:
 def network_kind(content: Mapping[str, Any]) -> Kind | None:
     """Return the kind of network that a config.json describes, or None if its class is unknown."""
     architecture = ARCHITECTURES.get(stated_type(content))
-    return architecture.kind(stated_architecture(content), num_labels(content)) if architecture else None
+    if architecture is None:
+        return None
+    names = content.get("id2label")
+    labels = [str(name) for name in names.values()] if isinstance(names, dict) else []
+    return architecture.kind(stated_architecture(content), labels)
 
 
 def is_masked_lm(folder: Path) -> bool:

@@ -27,8 +27,10 @@ class FinetuneConfig(TrainConfig):
     text2_column: str = arg("", "column of the second text; default: recognised by its name")
     label_column: str = arg("", "column of the label; default: recognised by its name")
     check: bool = arg(False, "only report on the data (labels, duplicates, lengths); train nothing")
-    head: Literal["linear", "dense", "joint"] = arg(
-        "linear", "linear: one matrix; dense: Hugging Face's, with one more layer; joint: the original one for qa"
+    head: Literal["auto", "linear", "dense", "joint"] = arg(
+        "auto",
+        "linear: one matrix; dense: Hugging Face's, with one more layer; joint: the original one for qa; auto: linear "
+        "if the architecture has it, else dense",
     )
     max_length: int = arg(0, "maximum length in tokens; 0: the task's default, at most what the model reads")
     # optimization; None, 0 or auto: set by `preset` for a model of this size

@@ -66,6 +66,10 @@ class EncoderConfig:
         same: dict[str, Any] = dict.fromkeys(self.dropouts, probability)
         return replace(self, **same)
 
+    def for_corpus_start(self) -> Self:
+        """Return the shape with all the weights that `--init corpus` sets."""
+        return self
+
     def trained_as(self, other: EncoderConfig) -> Self:
         """Return the same shape with the fields of `other` that do not describe weights, if it is of the same kind."""
         same = (*self.dropouts, "initializer_range") if type(other) is type(self) else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from electra.config.base import arg, require
@@ -62,6 +62,10 @@ class ModernBertConfig(EncoderConfig):
     def head_size(self) -> int:
         """The dimensions of an attention head."""
         return self.hidden_size // self.num_attention_heads
+
+    def for_corpus_start(self) -> Self:
+        """Return the shape with biases in attention, by which heads start on their neighbours."""
+        return replace(self, attention_bias=True)
 
     def is_global(self, layer: int) -> bool:
         """Return whether a layer sees the whole text."""

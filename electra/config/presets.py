@@ -24,9 +24,7 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
     does not outrun the discriminator. First weights from the corpus. No dropout, as little text is read twice. Some
     random samples, so that obvious errors are not forgotten. Short rows for most of the training.
     """
-    model = paper.model.with_dropout(0.0)
-    if isinstance(model, ModernBertConfig):
-        model = replace(model, attention_bias=True)  # with which heads start on their neighbours
+    model = paper.model.with_dropout(0.0).for_corpus_start()
     return replace(
         paper, model=model, init="corpus", optimizer="muon", learning_rate=2 * paper.learning_rate,
         generator_lr_scale=0.6, cooldown=0.5, adam_beta2=0.98, mask_token_prob=1.0, random_sample_prob=0.3,

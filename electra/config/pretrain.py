@@ -74,7 +74,7 @@ class PretrainConfig(TrainConfig):
         "random",
         "random: the paper's; corpus: word vectors from co-occurrence counts, attention heads that start on their "
         "neighbours; or a run or Hugging Face directory to continue from (PATH, or DISCRIMINATOR,GENERATOR), "
-        "whose sizes it takes",
+        "whose sizes it takes; a missing generator starts from the first layers of a BERT or ModernBERT",
     )
     # optimization and rows
     optimizer: Literal["adamw", "muon"] = arg(

@@ -37,6 +37,9 @@ def write_onnx(graph: Graph, file: Path) -> None:
             input_names=list(graph.inputs), output_names=list(graph.outputs), external_data=False, verbose=False,
         )  # fmt: skip
     assert program is not None
+    for node in program.model.graph.all_nodes():  # stack traces, which name folders of this machine
+        node.metadata_props.clear()
+        node.doc_string = None
     with write_atomically(file) as out:
         out.write(program.model_proto.SerializeToString())
 

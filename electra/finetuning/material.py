@@ -12,6 +12,8 @@ from electra.config import FinetuneConfig, require
 from electra.config.objectives import traits_of
 from electra.core.log import logger
 from electra.core.storage import read_json
+from electra.models.architecture import Architecture
+from electra.models.registry import architecture_of
 from electra.tasks import Example, Features, Task, find_task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
@@ -25,6 +27,7 @@ class Material(NamedTuple):
 
     name: str  # of the task
     task: Task
+    head: str
     folder: Path  # of the pre-trained model
     tokenizer: Tokenizer
     max_length: int
@@ -40,20 +43,31 @@ def read_material(config: FinetuneConfig) -> Material:
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
     task = find_task(name)(columns=named_columns(config))
-    require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
+    shape = load_encoder(folder).config
+    head = choose_head(config.head, name, task, architecture_of(shape))
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
     require_as_many_texts(task, train, dev)
     task.learn(train)
     logger.info(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
-    shape = load_encoder(folder).config
     require_room(tokenizer, shape.vocab_size, folder)
     longest = shape.max_position_embeddings
     max_length = min(config.max_length or task.length, longest)
     if config.check:
         logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
-    return Material(name, task, folder, tokenizer, max_length, features[0], features[1], dev)
+    return Material(name, task, head, folder, tokenizer, max_length, features[0], features[1], dev)
+
+
+def choose_head(head: str, name: str, task: Task, architecture: Architecture) -> str:
+    """Return the name of the head; auto: the first of the task that the architecture has."""
+    offered = [each for each, kind in task.heads.items() if kind in architecture.classes.values()]
+    require(bool(offered), f"{architecture.name} has no head for the task {name}")
+    require(
+        head in ("auto", *offered),
+        f"the task {name} has the heads {', '.join(offered)} on {architecture.name}, not {head!r}; leave --head out",
+    )
+    return offered[0] if head == "auto" else head
 
 
 def named_columns(config: FinetuneConfig) -> dict[str, str]:

@@ -135,7 +135,7 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     config = config.resolved(encoder.config.hidden_size, count, material.task.epochs)
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
-    content = to_dict(config) | {"material": fingerprint(material, encoder)}
+    content = to_dict(config) | {"head": material.head, "material": fingerprint(material, encoder)}
     file = out / "finetune.json"
     require_same(out, read_json(file) if file.exists() else None, content, FREE_TO_CHANGE)
     with only_writer(out):
@@ -192,7 +192,7 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     shape = pretrained.config.with_dropout(config.dropout)
     seed_all(config.seed)
     backbone = backbone_of(shape)
-    network = material.task.build(backbone.encoder(shape), config.head)
+    network = material.task.build(backbone.encoder(shape), material.head)
     network.encoder.load_state_dict(pretrained.state_dict())
     backbone.initialise_randomly(network.head, shape.initializer_range)
     for name, p in network.head.named_parameters():

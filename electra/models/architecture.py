@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +36,13 @@ class Architecture:
     sizes: Callable[[Any, int], Sizes]  # with the number of encoders that the MLM head reads
     backbone: Callable[[], Backbone]  # the networks, in torch
     fused: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
+    whole_masked_lm: bool = (
+        False  # its masked language models are whole encoders, not generators made to be thrown away
+    )
     reading: str = ""  # how `transformers` reads a discriminator, if it has no class for one
 
-    def kind(self, name: str, num_labels: int) -> Kind | None:
-        """Return the kind of network of a class in config.json, or None if the class is unknown."""
+    def kind(self, name: str, labels: Collection[str]) -> Kind | None:
+        """Return the kind of network of a class in config.json, given its labels, or None if the class is unknown."""
         return self.classes.get(name)
 
     def class_of(self, kind: Kind) -> str:

@@ -36,10 +36,10 @@ def build_objective(
     for part in (objective, objective.encoder):  # the encoder's draws depend on no other network
         seed_all(config.seed)
         initialise(part)
-    if isinstance(objective, Replacement) and config.generator_kind not in (TRAINED, UNIFORM):
-        set_fixed_generator(objective, config, train, tokenizer)
     if start:
         take_over(objective.networks(), start)
+    if isinstance(objective, Replacement) and config.generator_kind not in (TRAINED, UNIFORM):
+        set_fixed_generator(objective, config, train, tokenizer)
     return objective
 
 

@@ -90,13 +90,13 @@ def fit(
     """Return the configuration with its final sizes: of the model to start from, the run resumed, or the data."""
     if start:
         return fit_to_start(config, start, tokenizer)
-    return fit_to_data(fit_to_run(config, resumed) if resumed else config, train, tokenizer)
+    if resumed and config.init not in ("random", "corpus"):
+        return fit_to_run(config, resumed)
+    return fit_to_data(config, train, tokenizer)
 
 
 def fit_to_run(config: PretrainConfig, folder: Path) -> PretrainConfig:
     """Take the sizes from the run in `folder`: the model it started from may be gone."""
-    if config.init in ("random", "corpus"):
-        return config
     run = pretrain_config_from_dict(read_json(folder / "config.json"), str(folder / "config.json"))
     return replace(config, model=run.model, generator_width=run.generator_width, generator_depth=run.generator_depth)
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+from torch import nn
+
 from electra.checkpoints.huggingface import load_encoder, load_network
-from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder
-from electra.config import PretrainConfig, require
+from electra.checkpoints.locate import is_masked_lm, masked_lm_folder, model_folder, stated_backbone
+from electra.config import EncoderConfig, PretrainConfig, require
 from electra.core.log import logger
-from electra.models.encoder import Encoder
-from electra.models.heads import Discriminator, MaskedLM
+from electra.core.storage import read_object
+from electra.models.heads import Discriminator, Headless, MaskedLM, Network
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 
 
@@ -20,37 +23,41 @@ class Start(NamedTuple):
     """The networks named by --init."""
 
     path: str
-    discriminator: Discriminator | None
+    main: Network  # its encoder is kept, and its head if the objective's network has the same
     generator: MaskedLM | None
-    encoder: Encoder  # of the network that pre-training keeps
+    seeds_generator: bool  # a generator that is missing starts from the first layers of `main`
 
 
 def load_start(init: str) -> Start:
     """Load `PATH`, with the generator in PATH/generator if there is one, or `DISCRIMINATOR,GENERATOR`.
 
     Raises:
-        ValueError: there is no model, or a discriminator where a generator belongs.
+        ValueError: there is no model, or a discriminator where a generator belongs, or the reverse.
     """
     path, _, beside = init.partition(",")
     folder = model_folder(Path(path))
     generator_folder = model_folder(Path(beside)) if beside else folder / "generator"
-    if is_masked_lm(folder):
-        require(not beside, f"{path} holds a generator; name the discriminator first: --init DISCRIMINATOR,GENERATOR")
-        network = load_network(folder)
-        assert isinstance(network, MaskedLM)
-        return Start(init, None, network, network.encoder)
+    is_whole = stated_backbone(read_object(folder / "config.json"), folder).whole_masked_lm
+    require(
+        not beside or is_whole or not is_masked_lm(folder),
+        f"{path} holds a generator; name the discriminator first: --init DISCRIMINATOR,GENERATOR",
+    )
     has_generator = (generator_folder / "config.json").exists()
     require(not has_generator or is_masked_lm(generator_folder), f"{generator_folder} holds no generator")
     generator = load_network(generator_folder) if has_generator else None
     assert generator is None or isinstance(generator, MaskedLM)
-    discriminator, encoder = None, load_encoder(folder)
+    return Start(init, load_main(folder), generator, is_whole)
+
+
+def load_main(folder: Path) -> Network:
+    """Load the network in a folder, or its encoder alone if the head is not one of ours."""
+    if is_masked_lm(folder):
+        return load_network(folder)
+    encoder = load_encoder(folder)
     try:
-        found = load_network(folder)
-    except ValueError:  # a BERT, or a bare encoder
-        found = None
-    if isinstance(found, Discriminator):
-        discriminator, encoder = found, found.encoder
-    return Start(init, discriminator, generator, encoder)
+        return load_network(folder)
+    except ValueError:  # a BERT that predicts no tokens
+        return Headless(encoder)
 
 
 def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
@@ -61,15 +68,15 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     """
     for path in start.path.split(","):
         require_same_vocabulary(load_tokenizer(model_folder(Path(path))), path, tokenizer)
-    model = replace(start.encoder.config.trained_as(config.model), pad_token_id=tokenizer.pad_id)
-    if not start.generator or not start.discriminator or config.traits.head != "rtd":
+    model = replace(start.main.encoder.config.trained_as(config.model), pad_token_id=tokenizer.pad_id)
+    if not start.generator or config.traits.head != "rtd":
         return replace(config, model=model)
     width = start.generator.encoder.config.hidden_size / model.hidden_size
     depth = start.generator.encoder.config.num_hidden_layers / model.num_hidden_layers
     if (width, depth) != (1, 1) and config.needs_full_size_generator:
         return replace(config, model=model)  # a generator of full size, which starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
-    wanted = replace(start.generator.encoder.config.trained_as(fitting.generator), pad_token_id=tokenizer.pad_id)
+    wanted = alike(start.generator.encoder.config, fitting.generator)
     require(
         fitting.generator == wanted,
         f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
@@ -102,20 +109,48 @@ def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> 
 
 def take_over(networks: Mapping[str, Discriminator | MaskedLM], start: Start) -> None:
     """Load the weights into the networks, the kept one last: shared weights end up as its own."""
-    names = list(networks)
-    for name in reversed(names):
-        network, found = networks[name], start.discriminator if name == "discriminator" else start.generator
-        is_kept = name == names[0]
-        if found is not None and fits(found, network) and (is_kept or start.discriminator is not None):
+    kept, *others = networks
+    for name in others:
+        take_over_generator(name, networks[name], start)
+    network = networks[kept]
+    for found in (start.main, start.generator):
+        if found is not None and fits(found, network):
             network.load_state_dict(found.state_dict())
-        elif is_kept:
-            network.encoder.load_state_dict(start.encoder.state_dict())
-            logger.warning(f"{start.path} has no {name}: its encoder is kept, the head starts at random")
-        else:
-            logger.info(f"{start.path} has no {name} of the configured size: it starts at random")
+            return
+    network.encoder.load_state_dict(start.main.encoder.state_dict())
+    logger.warning(f"{start.path} has no {kept}: its encoder is kept, the head starts at random")
 
 
-def fits(found: Discriminator | MaskedLM, network: Discriminator | MaskedLM) -> bool:
-    """Return whether two networks have the same class and shapes."""
-    shapes = [{name: tensor.shape for name, tensor in each.state_dict().items()} for each in (found, network)]
-    return type(found) is type(network) and shapes[0] == shapes[1]
+def take_over_generator(name: str, network: Discriminator | MaskedLM, start: Start) -> None:
+    """Load the generator, or the first layers of the main network in its place."""
+    if start.generator is not None and fits(start.generator, network):
+        network.load_state_dict(start.generator.state_dict())
+        return
+    parts: list[tuple[nn.Module, nn.Module]] = [(network.encoder, start.main.encoder)]
+    if isinstance(start.main, MaskedLM):
+        parts.append((network.head, start.main.head))
+    if not start.seeds_generator or not all(shapes(mine).items() <= shapes(theirs).items() for mine, theirs in parts):
+        logger.info(f"{start.path} has no {name} of the configured size: it starts at random")
+        return
+    for mine, theirs in parts:
+        state = theirs.state_dict()
+        mine.load_state_dict({tensor: state[tensor] for tensor in mine.state_dict()})
+    head = "their head" if len(parts) > 1 else "a random head"
+    logger.info(f"{start.path} has no {name}: it starts from the first {len(network.encoder.layers)} layers and {head}")
+
+
+def fits(found: Network, network: Network) -> bool:
+    """Return whether two networks have the same class and compute the same from the same weights."""
+    return (
+        type(found) is type(network) and alike(found.encoder.config, network.encoder.config) == network.encoder.config
+    )
+
+
+def alike(config: EncoderConfig, other: EncoderConfig) -> EncoderConfig:
+    """Return a shape with the settings of another that do not change what weights compute."""
+    return replace(config.trained_as(other), pad_token_id=other.pad_token_id)
+
+
+def shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """Return the shape of each tensor by its name."""
+    return {name: tensor.shape for name, tensor in module.state_dict().items()}

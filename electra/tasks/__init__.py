@@ -40,6 +40,6 @@ def find_task(name: str) -> type[Task]:
 
 def guess_task(kind: Kind, content: Mapping[str, Any]) -> str:
     """Return the name of the task for a kind of network and its config.json's problem type, '' if there is none."""
-    fitting = [name for name, task in TASKS.items() if kind in task.networks]
+    fitting = [name for name, task in TASKS.items() if kind in task.heads.values()]
     problem_type = content.get("problem_type")
     return next((name for name in fitting if TASKS[name].problem_type == problem_type), "".join(fitting[:1]))

@@ -58,8 +58,7 @@ class Task:
 
     main_metric: ClassVar[str] = "accuracy"
     is_percentage: ClassVar[bool] = False  # whether scores are percentages already, not shares of 1
-    heads: ClassVar[tuple[str, ...]] = ("linear", "dense")
-    networks: ClassVar[tuple[Kind, ...]] = (Kind.CLASSIFIER, Kind.LINEAR_CLASSIFIER)  # able to perform it
+    heads: ClassVar[Mapping[str, Kind]] = {"linear": Kind.LINEAR_CLASSIFIER, "dense": Kind.CLASSIFIER}  # best first
     problem_type: ClassVar[str | None] = None  # Hugging Face's name in config.json, if it has one
     length: ClassVar[int] = 128  # default maximum tokens of a text
     epochs: ClassVar[float] = 3.0  # passes over the training data (paper, Table 7)

@@ -51,8 +51,7 @@ class QuestionAnswering(Task):
     main_metric: ClassVar[str] = "f1"
     is_percentage: ClassVar[bool] = True  # as in the official script
     wanted: ClassVar[Wanted | None] = QUESTION_AND_CONTEXT
-    heads: ClassVar[tuple[str, ...]] = ("linear", "joint")
-    networks: ClassVar[tuple[Kind, ...]] = (Kind.ANSWERER, Kind.JOINT_ANSWERER)
+    heads: ClassVar[Mapping[str, Kind]] = {"linear": Kind.ANSWERER, "joint": Kind.JOINT_ANSWERER}
     length: ClassVar[int] = 512
     epochs: ClassVar[float] = 2.0
     text_names: ClassVar[tuple[str, ...]] = ("question", "query", "text")

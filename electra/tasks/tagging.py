@@ -31,8 +31,7 @@ class Tagging(Task):
 
     main_metric: ClassVar[str] = "f1"
     wanted: ClassVar[Wanted | None] = None
-    heads: ClassVar[tuple[str, ...]] = ("linear",)
-    networks: ClassVar[tuple[Kind, ...]] = (Kind.TAGGER,)
+    heads: ClassVar[Mapping[str, Kind]] = {"linear": Kind.TAGGER}
     length: ClassVar[int] = 256
     splits_words: ClassVar[bool] = True
     text_names: ClassVar[tuple[str, ...]] = ("tokens", "words", "text", "sentence")

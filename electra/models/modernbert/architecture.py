@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 CLASSES = {
     "ModernBertForMaskedLM": Kind.MASKED_LM,
     "ModernBertForSequenceClassification": Kind.CLASSIFIER,
-    "ModernBertForTokenClassification": Kind.TAGGER,  # with one label: a discriminator
+    "ModernBertForTokenClassification": Kind.TAGGER,  # with the one label "replaced": a discriminator
     "ModernBertForQuestionAnswering": Kind.ANSWERER,
     "ModernBertForMultipleChoice": Kind.MULTIPLE_CHOICE,
     "ModernBertModel": Kind.HEADLESS,
-    "ModernBertLinearClassifier": Kind.LINEAR_CLASSIFIER,  # this one and the next are ours
-    "ModernBertJointAnswerer": Kind.JOINT_ANSWERER,
+    "ModernBertJointAnswerer": Kind.JOINT_ANSWERER,  # ours, not in transformers
 }
 KNOWN = {"hidden_activation": "gelu", "classifier_activation": "gelu", "tie_word_embeddings": True}
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
+REPLACED = "replaced"
 THETAS = {GLOBAL: "global_rope_theta", LOCAL: "local_rope_theta"}
 
 
 class ModernBertArchitecture(Architecture):
-    """A discriminator is a tagger of one label there, and a LayerNorm belongs to the top layer."""
+    """A discriminator is a tagger whose one label is "replaced", and a LayerNorm belongs to the top layer."""
 
-    def kind(self, name: str, num_labels: int) -> Kind | None:
-        found = super().kind(name, num_labels)
-        return Kind.DISCRIMINATOR if found is Kind.TAGGER and num_labels == 1 else found
+    def kind(self, name: str, labels: Collection[str]) -> Kind | None:
+        found = super().kind(name, labels)
+        return Kind.DISCRIMINATOR if found is Kind.TAGGER and set(labels) == {REPLACED} else found
 
     def class_of(self, kind: Kind) -> str:
         return super().class_of(Kind.TAGGER if kind is Kind.DISCRIMINATOR else kind)
@@ -90,7 +90,7 @@ def write_config(config: ModernBertConfig, kind: Kind) -> dict[str, Any]:
         },
     }
     unknown: dict[str, Any] = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
-    one_label = {"id2label": {"0": "replaced"}, "label2id": {"replaced": 0}} if kind is Kind.DISCRIMINATOR else {}
+    one_label = {"id2label": {"0": REPLACED}, "label2id": {REPLACED: 0}} if kind is Kind.DISCRIMINATOR else {}
     return fixed | stated_fields(config) | newer | unknown | one_label
 
 
@@ -111,6 +111,7 @@ MODERNBERT = ModernBertArchitecture(
     sizes=sizes,
     backbone=backbone,
     fused={"qkv": 3, "intermediate": 2},
+    whole_masked_lm=True,
     reading="`transformers` has no class for this head: it loads as a token classifier with one label, whose logit "
     "says of each token whether it was replaced; the probability is its sigmoid (a softmax of one logit is always 1).",
 )

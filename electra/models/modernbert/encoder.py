@@ -20,7 +20,7 @@ from electra.models.kinds import Kind
 from electra.models.layers import LayerNorm, Linear, rows_at
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.heads import LabelHead, MLMHead, RTDHead, SpanHead
-from electra.models.task_heads import JointSpanHead, LinearHead
+from electra.models.task_heads import JointSpanHead
 
 
 class LayerNoise(NamedTuple):
@@ -184,7 +184,6 @@ HEADS: dict[Kind, Callable[[ModernBertConfig, int], nn.Module]] = {
     Kind.DISCRIMINATOR: lambda config, _: RTDHead(config),
     Kind.MASKED_LM: MLMHead,
     Kind.CLASSIFIER: LabelHead,
-    Kind.LINEAR_CLASSIFIER: LinearHead,
     Kind.TAGGER: LabelHead,
     Kind.ANSWERER: lambda config, _: SpanHead(config),
     Kind.JOINT_ANSWERER: lambda config, _: JointSpanHead(config.hidden_size),

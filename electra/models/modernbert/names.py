@@ -26,7 +26,6 @@ HEADS: dict[Kind, Names] = {
     Kind.DISCRIMINATOR: LABELS,
     Kind.MASKED_LM: {**HIDDEN, "head": "decoder"},
     Kind.CLASSIFIER: LABELS,
-    Kind.LINEAR_CLASSIFIER: {"head.out_proj": "classifier"},
     Kind.MULTIPLE_CHOICE: LABELS,
     Kind.TAGGER: LABELS,
     Kind.ANSWERER: {ours.replace("head.", "head.outputs."): theirs for ours, theirs in LABELS.items()},

@@ -32,6 +32,7 @@ from tiny import (
 
 from electra.cli import main
 from electra.core.errors import Interrupted
+from electra.core.runs import read_metrics
 from electra.core.storage import only_writer
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
@@ -638,3 +639,18 @@ def test_a_checkpoint_of_another_model_is_refused(data, straight, tmp_path):
     objective = build_objective(config, examples, tokenizer)
     with pytest.raises(ValueError, match="weights of another model"):
         checkpoint.load_checkpoint(newest(straight), objective, build_optimizer(objective, config))
+
+
+def test_a_run_may_be_given_another_budget(data, tmp_path):
+    """With a constant rate before the cooldown, a run that is cut short is the run of the smaller budget from there."""
+    settings = dict(cooldown=0.25, warmup_steps=0, eval_steps=0)
+    pretrain(tiny_config(data, tmp_path / "short", train_steps=8, **settings))
+    model = tmp_path / "short" / "model" / "model.safetensors"
+    before = model.read_bytes()
+    pretrain(tiny_config(data, tmp_path / "short", train_steps=16, **settings))
+    assert model.read_bytes() != before
+    rates = {line["step"]: line["lr"] for line in read_metrics(tmp_path / "short") if line["kind"] == "train"}
+    assert rates[12] == pytest.approx(1e-3) and rates[16] < rates[12]
+    after = model.read_bytes()
+    pretrain(tiny_config(data, tmp_path / "short", train_steps=16, **settings))
+    assert model.read_bytes() == after

@@ -41,6 +41,9 @@ from electra.training.trainer import Trainer
 # where compiled layers draw other dropout). To continue on another device, set --micro-batch-size: the masks of a step
 # depend on it, and its default on the device.
 FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
+# A run may be given more, or less, than it was begun with: its schedule is a function of the share that is spent. With a
+# short cooldown the rate is constant before it, so a run can be cut anywhere, or a finished one trained on.
+BUDGET = {"train_steps", "max_tokens", "max_minutes"}
 FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]
 
@@ -65,8 +68,8 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
     config = fit(config, train, tokenizer, start, folder if resumed else None)
     require_readable(config, train, tokenizer)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-    file = folder / "config.json"
-    require_same(folder, begun_with(file) if file.exists() else None, flat(config) | prepared, FREE_TO_CHANGE)
+    file, written_last = folder / "config.json", folder / "model" / "config.json"
+    require_same(folder, begun_with(file) if file.exists() else None, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
     with only_writer(folder):
         keep_freed_memory()
         if config.threads:
@@ -77,8 +80,11 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
         if should_compile(config):
             compile_parts(objective, device)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step)
+        trainer.resume()
+        if trainer.done() < 1:
+            written_last.unlink(missing_ok=True)  # a larger budget: the model in the folder is that of a smaller one
         trainer.fit()
-        if not (folder / "model" / "config.json").exists():  # written last; the user may have calibrated it since
+        if not written_last.exists():  # the user may have calibrated it since
             save_model(folder, trainer, tokenizer)
         report(folder, config)
     return last_evaluation(folder)

@@ -68,7 +68,8 @@ class Trainer:
 
     def fit(self) -> None:
         """Train to the end of the budget; raise Interrupted if a signal came first."""
-        self.resume()
+        if not self.step:
+            self.resume()
         if self.done() == 1:
             return
         with handled_by(self.note_signal):

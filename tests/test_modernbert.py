@@ -245,7 +245,9 @@ def test_matrices_multiply_in_bf16():
 @pytest.mark.parametrize("theta", [160_000.0, 1000.0])
 def test_corpus_initialisation_looks_at_the_neighbours(theta):
     torch.manual_seed(0)
-    config = replace(SHAPE, hidden_size=128, attention_bias=True, global_rope_theta=theta, local_rope_theta=theta)
+    config = replace(
+        SHAPE, hidden_size=128, attention_bias=True, global_rope_theta=theta, local_rope_theta=theta, local_attention=16
+    )
     network = Discriminator(Encoder(config))
     initialise_from_corpus(network, torch.randn(config.vocab_size, 90), torch.full((config.vocab_size,), 0.01))
     encoder, seen = network.encoder, {}
@@ -253,7 +255,7 @@ def test_corpus_initialisation_looks_at_the_neighbours(theta):
 
     def scores(module, inputs):
         x, sight, *_ = inputs
-        from electra.models.modernbert.encoder import rotate
+        from electra.models.modernbert.rotary import rotate
 
         q, k, _ = module.qkv(x).unflatten(-1, (3, 4, -1)).permute(2, 0, 3, 1, 4)
         seen[module] = rotate(q, sight.waves) @ rotate(k, sight.waves).transpose(-1, -2) + sight.bias

@@ -216,12 +216,12 @@ def attention_seconds(
     for network in networks(config):
         requested = rows_requested(network, config, tokens, length) / tokens
         for attention in network.sizes.attention:
-            size, seen = attention.width // attention.heads, int(attention.attended(length))
-            q = torch.randn(tokens // length * attention.heads, length, size, device=device).to(dtype)
-            p = torch.randn(q.shape[0], length, seen, device=device).to(dtype)
-            k = q[:, :seen]
+            number, queries, keys = attention.products(length)
+            products, size = tokens // length * attention.heads * number, attention.width // attention.heads
+            shapes = (queries, size), (keys, size), (queries, keys)
+            q, k, p = (torch.randn(products, *shape, device=device).to(dtype) for shape in shapes)
             scores, values = (median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, k.mT), (p, k)))
-            total += network.towers * attention.passes(requested) * (2 * scores + 4 * values)
+            total += network.towers * attention.passes(requested, length) * (2 * scores + 4 * values)
     return total
 
 

@@ -8,13 +8,13 @@ B rows, L slots, K asked positions, Q queries, D hidden size, H heads, S dimensi
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch.autograd.function import once_differentiable
 
 from electra.config import ModernBertConfig
 from electra.models.dropout import Noise, drop
@@ -170,15 +170,47 @@ def attend_in_chunks(sight: Chunks, q: Tensor, k: Tensor, v: Tensor, noise: Nois
     slots = torch.arange(length, device=q.device)
     places = slots.expand_as(numbers) if sight.at is None else sight.at
 
-    def chunk(q: Tensor, places: Tensor, noise: Noise | None, k: Tensor, v: Tensor) -> Tensor:
-        between = bias(numbers.gather(1, places), numbers, places, slots, sight.reach, q.dtype)
-        return attend(q, k, v, between, noise, p)
+    def chunk(part: slice, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        here = places[:, part]
+        between = bias(numbers.gather(1, here), numbers, here, slots, sight.reach, q.dtype)
+        return attend(q, k, v, between, noise and Noise(noise.rows[:, :, part], noise.columns), p)
 
     size = max(1, SCORES_AT_ONCE // length)
-    split = q.split(size, 2), places.split(size, 1)
-    noises = [Noise(rows, noise.columns) for rows in noise.rows.split(size, 2)] if noise else [None] * len(split[0])
-    again = partial(checkpoint, chunk, use_reentrant=False, preserve_rng_state=False)  # no random number is drawn
-    return torch.cat([again(*part, k, v) for part in zip(*split, noises, strict=True)], 2)
+    parts = [slice(start, start + size) for start in range(0, q.shape[2], size)]
+    attended: Tensor = Recomputed.apply(q, k, v, chunk, parts)
+    return attended
+
+
+class Recomputed(torch.autograd.Function):
+    """Apply chunk(part, q[:, :, part], k, v) to all parts, in both passes; only q, k and v are kept between them.
+
+    Not torch.utils.checkpoint: what it keeps of each chunk lies between freed scores and fragments the heap, which then
+    grows as if the scores were kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, chunk: Callable[..., Tensor], parts: list[slice]) -> Tensor:
+        ctx.save_for_backward(q, k, v)
+        ctx.chunk, ctx.parts = chunk, parts
+        out = torch.empty_like(q)
+        for part in parts:
+            out[:, :, part] = chunk(part, q[:, :, part], k, v)
+        return out
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        q, k, v = ctx.saved_tensors
+        of_q, of_k, of_v = (torch.zeros_like(x) for x in (q, k, v))
+        for part in ctx.parts:
+            with torch.enable_grad():
+                given = [x.detach().requires_grad_() for x in (q[:, :, part], k, v)]
+                out = ctx.chunk(part, *given)
+            of_part, more_of_k, more_of_v = torch.autograd.grad(out, given, gradient[:, :, part])
+            of_q[:, :, part] = of_part
+            of_k += more_of_k
+            of_v += more_of_v
+        return of_q, of_k, of_v, None, None
 
 
 def bias(

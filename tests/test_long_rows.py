@@ -1,12 +1,19 @@
 """Long rows of ModernBERT: every form of attention gives the numbers of the masked one, in linear memory."""
 
+import itertools
+import random
 from dataclasses import replace
 
 import pytest
 import torch
-from test_modernbert import OTHER, SHAPE, fill
+from test_modernbert import OTHER, SHAPE, fill, modern_config
+from tiny import write_data
 
-from electra.config import ModernBertConfig
+from electra.config import FlopsConfig, ModernBertConfig
+from electra.config.cost import preset_and_length
+from electra.cost.flops import flops
+from electra.cost.operations import flops_per_token
+from electra.data.packing import Packer
 from electra.models.dropout import draw_noise
 from electra.models.heads import Discriminator
 from electra.models.layers import rows_at
@@ -14,6 +21,7 @@ from electra.models.modernbert import attention
 from electra.models.modernbert.attention import Blocks, Chunks, Masked, Reach, SelfAttention
 from electra.models.modernbert.encoder import Encoder, Tower
 from electra.models.modernbert.rotary import waves
+from electra.pretraining.run import pretrain
 
 B, H, D = 2, 2, 16
 
@@ -92,9 +100,7 @@ def test_rows_say_how_they_are_read():
     assert [config.block(n) for n in (128, 319, 320, 8192)] == [0, 0, 64, 64]
     assert replace(config, local_attention=1).block(512) == 1
     encoder = Encoder(replace(SHAPE, local_attention=128))
-    forms = {
-        n: [type(s) for s in encoder.sights(torch.ones(1, n), torch.zeros(1, n))] for n in (128, 512, 1024, 2048)
-    }
+    forms = {n: [type(s) for s in encoder.sights(torch.ones(1, n), torch.zeros(1, n))] for n in (128, 512, 1024, 2048)}
     assert forms == {128: [Masked, Masked], 512: [Blocks, Masked], 1024: [Blocks, Masked], 2048: [Blocks, Chunks]}
 
 
@@ -120,6 +126,37 @@ def kept_bytes(length):
 def test_memory_is_linear_in_the_length_of_a_row():
     short, long = (kept_bytes(n) for n in (2048, 4096))
     assert long < 2.1 * short
+
+
+def test_a_run_reads_long_packed_rows(tmp_path):
+    data = write_data(tmp_path / "data", count=400, seq_length=1100)
+    shape = replace(SHAPE, max_position_embeddings=1100, num_hidden_layers=2)
+    changes = dict(train_steps=2, train_batch_size=2, micro_batch_size=1, eval_steps=0, save_steps=0)
+    assert pretrain(modern_config(data, tmp_path / "run", shape, **changes))["disc_loss"] > 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "at most 512 tokens" in page
+    with pytest.raises(ValueError, match="prepare with --seq-length 1000 or raise it"):
+        pretrain(modern_config(data, tmp_path / "short", replace(shape, max_position_embeddings=1000), **changes))
+
+
+@pytest.mark.parametrize("carry", [True, False])
+def test_what_does_not_fit_a_row_goes_to_the_next(carry):
+    lines = [list(range(5, 20_005)), list(range(5, 305)), list(range(5, 9_005))]
+    examples = Packer(8192, 1, 2, random.Random(0), carry).pack(lines)
+    kept = [i for example in examples for i in example if i > 4]
+    assert max(map(len, examples)) <= 8192
+    assert (kept == [i for line in lines for i in line]) is carry
+
+
+def test_the_cost_of_long_rows_is_shown():
+    with pytest.raises(ValueError, match="--max-position-embeddings 8192 makes a model"):
+        flops(FlopsConfig("small", "modernbert", seq_length=8192, measure=False))
+    costs = [
+        flops_per_token(*preset_and_length(FlopsConfig("small", "modernbert", n, 8192)))["encoder"]
+        for n in (2048, 4096, 8192)
+    ]
+    whole = 4 * 12 * 224  # operations per token and key in the four global layers of twelve
+    assert [b - a for a, b in itertools.pairwise(costs)] == [whole * 2048, whole * 4096]
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from electra.config import SEQ_LENGTHS, BenchConfig, EncoderConfig, PretrainConfig, find_preset, require
+from electra.config import BenchConfig, EncoderConfig, PretrainConfig, find_preset
+from electra.config.cost import preset_and_length
 from electra.core.hardware import peak_memory, provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
@@ -85,10 +86,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
     """Return the preset's run with one micro-batch per step, its row length in tokens, and its number of rows."""
-    run = find_preset(config.preset, config.architecture)
-    length = config.seq_length or SEQ_LENGTHS[config.preset]
-    limit = run.model.max_position_embeddings
-    require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
+    run, length = preset_and_length(config)
     rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
     run = replace(
         run, init="random", train_batch_size=rows, micro_batch_size=rows, short_stage=0.0, device=config.device,

@@ -24,7 +24,7 @@ from electra.models.modernbert.rotary import rotate
 
 UNSEEN = -10000.0  # added to a score; its exponential is zero
 OUTSIDE = -1  # the example of slots before and after a row, unlike any in it
-CHUNKED_FROM = 1025  # slots of a row on a CPU whose global layers score a few queries at a time
+CHUNKED_FROM = 1025  # slots of rows on a CPU whose global layers score a few queries at a time
 SCORES_AT_ONCE = 1 << 20  # of a head; they stay in the cache
 
 

@@ -30,7 +30,8 @@ B, H, D = 2, 2, 16
 def few_scores(monkeypatch):
     """Have rows of any length read in chunks of a few queries."""
     monkeypatch.setattr(attention, "CHUNKED_FROM", 1)
-    monkeypatch.setattr(attention, "SCORES_AT_ONCE", 150)
+    monkeypatch.setattr(attention, "SCORES_AT_ONCE", 500)
+    monkeypatch.setattr(attention, "FEWEST_QUERIES", 1)
 
 
 def numbers(length):

@@ -25,7 +25,8 @@ from electra.models.modernbert.rotary import rotate
 UNSEEN = -10000.0  # added to a score; its exponential is zero
 OUTSIDE = -1  # the example of slots before and after a row, unlike any in it
 CHUNKED_FROM = 1025  # slots of rows on a CPU whose global layers score a few queries at a time
-SCORES_AT_ONCE = 1 << 20  # of a head; they stay in the cache
+SCORES_AT_ONCE = 1 << 21  # of all rows and heads; 8 MB, which a cache holds
+FEWEST_QUERIES = 64  # of a chunk; with fewer, products are slow
 
 
 class Reach(NamedTuple):
@@ -175,7 +176,7 @@ def attend_in_chunks(sight: Chunks, q: Tensor, k: Tensor, v: Tensor, noise: Nois
         between = bias(numbers.gather(1, here), numbers, here, slots, sight.reach, q.dtype)
         return attend(q, k, v, between, noise and Noise(noise.rows[:, :, part], noise.columns), p)
 
-    size = max(1, SCORES_AT_ONCE // length)
+    size = max(FEWEST_QUERIES, SCORES_AT_ONCE // (length * q.shape[0] * q.shape[1]))
     parts = [slice(start, start + size) for start in range(0, q.shape[2], size)]
     attended: Tensor = Recomputed.apply(q, k, v, chunk, parts)
     return attended

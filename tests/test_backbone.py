@@ -34,7 +34,7 @@ from electra.objectives import find_objective
 from electra.objectives.generators import build_encoder
 from electra.pretraining.run import pretrain
 
-WINDOW = 8
+BLOCK = 4
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class OtherArchitecture(Architecture):
 def other_sizes(config, towers=1):
     found, h = sizes(config, towers), config.hidden_size
     layers = found.layers._replace(others=found.layers.others + 2 * h)
-    attention = tuple(a._replace(window=WINDOW) for a in found.attention)
+    attention = tuple(a._replace(block=lambda length: BLOCK if length > 3 * BLOCK else 0) for a in found.attention)
     return found._replace(layers=layers, attention=attention, rtd_head=Part(found.rtd_head.matrices[1:], 2 * h + 1))
 
 
@@ -215,11 +215,13 @@ def test_it_is_counted(data, objective):
     theirs = replace(config, model=tiny_config(data, "unused").model)
     built = find_objective(objective)(config, 4)
     assert parameter_counts(config)["total"] == sum(p.numel() for p in built.parameters())
-    assert flops_per_token(config, WINDOW)["encoder"] == flops_per_token(theirs, WINDOW)["encoder"]
-    far, near = flops_per_token(theirs, 24)["encoder"], flops_per_token(theirs, WINDOW)["encoder"]
-    assert flops_per_token(config, 24)["encoder"] == near < far
-    memory = [memory_bytes(c, 24, 8)["activations_estimate"] for c in (config, theirs)]
+    assert flops_per_token(config, 12)["encoder"] == flops_per_token(theirs, 12)["encoder"]
+    far, near, long = (flops_per_token(c, n)["encoder"] for c, n in ((theirs, 24), (config, 24), (config, 48)))
+    assert near == long < far
+    memory = [memory_bytes(c, 12, 8)["activations_estimate"] for c in (config, theirs)]
     assert memory[0] == memory[1]
+    few, many = (memory_bytes(config, n, 8)["activations_estimate"] for n in (24, 48))
+    assert many == pytest.approx(2 * few)
 
 
 def test_depth_and_matrices_are_its_own(data):
@@ -239,8 +241,12 @@ def test_what_a_backbone_shares_is_built_from_its_record(data):
     assert isinstance(encoder, OtherEncoder) and encoder.embeddings is not embeddings
 
 
-def test_a_window_bounds_what_is_attended():
-    assert Attention(8, 2, 3, 1, window=4).attended(100) == 4 and Attention(8, 2, 3, 1).attended(100) == 100
+def test_blocks_bound_what_is_attended():
+    assert Attention(8, 2, 3, 1).attended(100) == 100
+    local = Attention(8, 2, 3, 1, block=lambda length: 4 if length > 20 else 0)
+    assert local.products(20) == (1, 20, 20) and local.products(22) == (6, 4, 12)
+    assert local.attended(20) == 20 and local.attended(24) == 12
+    assert local.passes(0.5, 20) == 2.5 and local.passes(0.5, 24) == 3  # the last layer attends everywhere in blocks
 
 
 def test_only_the_registry_knows_the_folder_of_a_backbone():

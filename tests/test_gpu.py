@@ -11,11 +11,13 @@ import torch
 from test_objectives import DEFAULTS, make_objective, toy_batch
 from tiny import hook_step, poison_at, stop_after, tiny_config, write_data
 
+from electra.config import ModernBertConfig
 from electra.config.objectives import OBJECTIVES
 from electra.core.errors import Interrupted
 from electra.cost.bench import InTurn
 from electra.data.loader import pieces
 from electra.models.encoder import compute_in
+from electra.models.modernbert.encoder import Encoder as ModernBert
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
 from electra.training.checkpoint import checkpoints
@@ -86,6 +88,18 @@ def test_numbers_are_those_of_a_cpu(name):
     assert apart(gpu_gradients, gradients) < 1e-5
     assert abs(in_bf16 / loss - 1) < 1e-2
     assert apart(bf16_gradients, gradients) < 3e-2
+
+
+def test_long_rows_have_the_numbers_of_a_cpu():
+    config = ModernBertConfig(
+        vocab_size=VOCABULARY, hidden_size=64, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64
+    )
+    encoder, ids = ModernBert(config), torch.randint(5, VOCABULARY, (2, 1100))
+    numbers, at = torch.arange(1100).div(400, rounding_mode="floor").expand(2, -1), ids[:, :30]
+    on_gpu = copy.deepcopy(encoder).to(GPU)
+    for asked in ({}, {"at": at}):
+        found = on_gpu(ids.to(GPU), numbers.to(GPU), **{name: x.to(GPU) for name, x in asked.items()})
+        torch.testing.assert_close(found.cpu(), encoder(ids, numbers, **asked), rtol=1e-3, atol=1e-4)
 
 
 # -- captured ----------------------------------------------------------------------------------------------------------

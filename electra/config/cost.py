@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from electra.config.base import arg, require, require_not_negative
+from electra.config.presets import SEQ_LENGTHS, find_preset
+from electra.config.pretrain import PretrainConfig
 
 
 @dataclass(frozen=True)
@@ -15,6 +17,7 @@ class BenchConfig:
     preset: str = arg("small", "tiny, small, small++, base or large")
     architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
     seq_length: int = arg(0, "tokens per row; 0: the preset's")
+    max_position_embeddings: int = arg(0, "maximum length of a text, in tokens; 0: the preset's")
     micro_batch_size: int = arg(0, "rows of a training step; 0: 32 on a CPU, 128 on a GPU")
     rounds: int = arg(5, "timed windows, whose median is reported")
     steps: int = arg(3, "training steps in each window")
@@ -28,7 +31,7 @@ class BenchConfig:
     def __post_init__(self) -> None:
         for name in ("rounds", "steps"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        require_not_negative(self, "seq_length", "micro_batch_size", "threads", "price")
+        require_not_negative(self, "seq_length", "max_position_embeddings", "micro_batch_size", "threads", "price")
 
 
 @dataclass(frozen=True)
@@ -38,4 +41,25 @@ class FlopsConfig:
     preset: str = arg("small", "tiny, small, small++, base or large")
     architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
     seq_length: int = arg(0, "tokens per example; 0: the preset's")
+    max_position_embeddings: int = arg(0, "maximum length of a text, in tokens; 0: the preset's")
     measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")
+
+    def __post_init__(self) -> None:
+        require_not_negative(self, "seq_length", "max_position_embeddings")
+
+
+def preset_and_length(config: BenchConfig | FlopsConfig) -> tuple[PretrainConfig, int]:
+    """Return the preset, with positions for rows as long as asked, and the length of its rows.
+
+    Raises:
+        ValueError: the preset's model reads no rows of this length.
+    """
+    run = find_preset(config.preset, config.architecture)
+    limit = config.max_position_embeddings or run.model.max_position_embeddings
+    length = config.seq_length or SEQ_LENGTHS[config.preset]
+    require(
+        1 <= length <= limit,
+        f"seq_length must be in [1, {limit}] for the preset {config.preset}, got {length}; "
+        f"--max-position-embeddings {length} makes a model that reads such rows",
+    )
+    return replace(run, model=replace(run.model, max_position_embeddings=limit)), length

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal, Self
 from electra.config.base import arg, require
 from electra.config.model import MEMORY, MEMORY_SIZE, EncoderConfig
 
+BLOCKS_PAY = 5  # blocks of a row from which computing them takes less time than masking all pairs of slots
+
 
 @dataclass(frozen=True)
 class ModernBertConfig(EncoderConfig):
@@ -70,6 +72,11 @@ class ModernBertConfig(EncoderConfig):
     def is_global(self, layer: int) -> bool:
         """Return whether a layer sees the whole text."""
         return layer % self.global_attn_every_n_layers == 0
+
+    def block(self, length: int) -> int:
+        """Return the slots of a block in which local layers read rows of a length, half a window; 0: no blocks."""
+        size = max(1, self.local_attention // 2)
+        return size if length >= BLOCKS_PAY * size else 0
 
     def rope_theta(self, layer: int) -> float:
         """Return the base of a layer's rotary frequencies."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from electra.config import SEQ_LENGTHS, BenchConfig, EncoderConfig, PretrainConfig, find_preset, require
+from electra.config import BenchConfig, EncoderConfig, PretrainConfig, find_preset
+from electra.config.cost import preset_and_length
 from electra.core.hardware import peak_memory, provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
@@ -85,10 +86,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
     """Return the preset's run with one micro-batch per step, its row length in tokens, and its number of rows."""
-    run = find_preset(config.preset, config.architecture)
-    length = config.seq_length or SEQ_LENGTHS[config.preset]
-    limit = run.model.max_position_embeddings
-    require(length <= limit, f"seq_length must be at most {limit} for the preset {config.preset}, got {length}")
+    run, length = preset_and_length(config)
     rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
     run = replace(
         run, init="random", train_batch_size=rows, micro_batch_size=rows, short_stage=0.0, device=config.device,
@@ -216,12 +214,12 @@ def attention_seconds(
     for network in networks(config):
         requested = rows_requested(network, config, tokens, length) / tokens
         for attention in network.sizes.attention:
-            size, seen = attention.width // attention.heads, int(attention.attended(length))
-            q = torch.randn(tokens // length * attention.heads, length, size, device=device).to(dtype)
-            p = torch.randn(q.shape[0], length, seen, device=device).to(dtype)
-            k = q[:, :seen]
+            number, queries, keys = attention.products(length)
+            products, size = tokens // length * attention.heads * number, attention.width // attention.heads
+            shapes = (queries, size), (keys, size), (queries, keys)
+            q, k, p = (torch.randn(products, *shape, device=device).to(dtype) for shape in shapes)
             scores, values = (median_seconds(partial(torch.bmm, *pair), device) for pair in ((q, k.mT), (p, k)))
-            total += network.towers * attention.passes(requested) * (2 * scores + 4 * values)
+            total += network.towers * attention.passes(requested, length) * (2 * scores + 4 * values)
     return total
 
 

@@ -11,7 +11,8 @@ import statistics
 from dataclasses import replace
 from typing import NamedTuple
 
-from electra.config import SEQ_LENGTHS, FlopsConfig, PretrainConfig, find_preset, require
+from electra.config import FlopsConfig, PretrainConfig
+from electra.config.cost import preset_and_length
 from electra.core.log import duration
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 from electra.cost.paper import PAPER
@@ -31,10 +32,7 @@ class Cost(NamedTuple):
 def flops(config: FlopsConfig) -> Cost:
     """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
     name = config.preset
-    run = find_preset(name, config.architecture)
-    length = config.seq_length or SEQ_LENGTHS[name]
-    limit = run.model.max_position_embeddings
-    require(1 <= length <= limit, f"seq_length must be in [1, {limit}] for the preset {name}, got {length}")
+    run, length = preset_and_length(config)
     speed, source = measured_speed(run, length) if config.measure else (0.0, "")
     paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
     shown = name if config.architecture == "electra" else f"{name} of {config.architecture}"

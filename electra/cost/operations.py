@@ -72,15 +72,15 @@ def flops_per_token(config: PretrainConfig, seq_length: int, done: float = 1.0) 
     """Return the training operations per token of each part and in total, averaged up to `done` of the training.
 
     A token costs six operations for every weight of a matrix that multiplies it, two in a network that is not trained,
-    and 12 x hidden size x attended length for every layer, with one example per row; look-ups are free. Heads over the
-    vocabulary and the layer below them, except its queries, keys and values, are computed for some of the tokens only.
-    The total is approximate for two_stage with short rows.
+    and 12 x hidden size x keys for every layer, whether a mask hides them or not; look-ups are free, and so is what a
+    backward pass computes again to save memory. Heads over the vocabulary and the layer below them, except its queries,
+    keys and values, are computed for some of the tokens only. The total is approximate for two_stage with short rows.
     """
-    attended = row_length(config, seq_length, done)
+    lengths = row_lengths(config, seq_length, done)
     found = dict.fromkeys(("encoder", "generator", "projections", "rtd_head", "mlm_head"), 0.0)
     for network in networks(config, done):
         sizes, requested, encoders = network.sizes, network.requested, network.trained * network.towers
-        layers = 6.0 * sizes.layers.multiplications(requested) + attention_flops(sizes.attention, attended, requested)
+        layers = 6.0 * sizes.layers.multiplications(requested) + attention_flops(sizes.attention, lengths, requested)
         found[network.part] += encoders * layers
         found["projections"] += (
             encoders * 6.0 * (sizes.embeddings.multiplications() + sizes.projection.multiplications())
@@ -92,15 +92,19 @@ def flops_per_token(config: PretrainConfig, seq_length: int, done: float = 1.0) 
     return {**found, "total": sum(found.values())}
 
 
-def attention_flops(attention: Sequence[Attention], length: float, requested: float) -> float:
-    """Return the training operations per token of the products between tokens of an example."""
-    return sum(12.0 * a.passes(requested) * a.width * a.attended(length) for a in attention)
+def attention_flops(attention: Sequence[Attention], lengths: Sequence[tuple[int, float]], requested: float) -> float:
+    """Return the training operations per token of the products of queries, keys and values, in rows of `lengths`."""
+    return sum(
+        share * 12.0 * a.passes(requested, length) * a.width * a.attended(length)
+        for a in attention
+        for length, share in lengths
+    )
 
 
-def row_length(config: PretrainConfig, seq_length: int, done: float) -> float:
-    """Return the tokens per row, averaged up to `done` of the training."""
+def row_lengths(config: PretrainConfig, seq_length: int, done: float) -> list[tuple[int, float]]:
+    """Return the tokens of short and of full rows, and the share of each in the training up to `done`."""
     short = min(1.0, config.short_stage / done) if config.short_stage else 0.0
-    return short * min(config.short_length, seq_length) + (1 - short) * seq_length
+    return [(min(config.short_length, seq_length), short), (seq_length, 1 - short)]
 
 
 def scheduled_tokens(config: PretrainConfig, seq_length: int) -> int:
@@ -142,9 +146,9 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     parameters = parameter_counts(config)["total"]
     predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
     main, *generators = networks(config)
-    kept = kept_values(main.sizes, main.requested)
+    kept = kept_values(main.sizes, main.requested, seq_length)
     if config.generator_kind == "mlm":  # a frozen generator has no backward pass
-        kept += sum(generator.towers * kept_values(generator.sizes, predicted) for generator in generators)
+        kept += sum(generator.towers * kept_values(generator.sizes, predicted, seq_length) for generator in generators)
     value_bytes = 4 if config.precision == "fp32" else 2
     logits = predicted * config.model.vocab_size * 3 * 4
     parts = {
@@ -156,10 +160,11 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     return {**parts, "total": sum(parts.values())}
 
 
-def kept_values(sizes: Sizes, requested: float) -> float:
-    """Estimate the values per token that the layers of an encoder keep for the backward pass.
+def kept_values(sizes: Sizes, requested: float, length: int) -> float:
+    """Estimate the values per token of rows that the layers of an encoder keep for the backward pass.
 
-    These are the input and output of every matrix and one more vector per layer, but no attention matrix.
+    These are the input and output of every matrix and one more vector per layer, but no attention matrix: fused kernels
+    and long rows on a CPU compute theirs again. On a CPU short rows and blocks keep their scores besides.
     """
     matrices = sum(m.passes(requested) * (m.d_in + m.d_out) for m in sizes.layers.matrices)
-    return matrices + sum(a.passes(requested) * a.width for a in sizes.attention)
+    return matrices + sum(a.passes(requested, length) * a.width for a in sizes.attention)

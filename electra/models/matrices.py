@@ -6,6 +6,7 @@ or the masked ones; `last` counts how many of the `times` belong to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from electra.config.model import PAIRS, EncoderConfig
@@ -14,6 +15,11 @@ from electra.config.model import PAIRS, EncoderConfig
 def passes(times: int, last: int, share: float) -> float:
     """Return the mean passes per token if `last` of the `times` are computed for a `share` of the tokens."""
     return times - last + last * share
+
+
+def no_blocks(length: int) -> int:
+    """Return 0: rows of any length are scored whole."""
+    return 0
 
 
 class Matrix(NamedTuple):
@@ -37,15 +43,21 @@ class Attention(NamedTuple):
     heads: int
     times: int
     last: int
-    window: int = 0  # most tokens that a token attends to; 0: the whole example
+    block: Callable[[int], int] = no_blocks  # row length -> queries scored against three times as many keys; 0: none
 
-    def passes(self, share: float) -> float:
-        """Return the mean number of layers in which a token attends."""
-        return passes(self.times, self.last, share)
+    def passes(self, share: float, length: int) -> float:
+        """Return the mean number of layers in which a token attends; blocks are computed whole in the last one too."""
+        return passes(self.times, 0 if self.block(length) else self.last, share)
 
-    def attended(self, length: float) -> float:
-        """Return how many tokens of an example a token attends to."""
-        return min(self.window or length, length)
+    def products(self, length: int) -> tuple[int, int, int]:
+        """Return the products of a row and a head: their number, queries and keys."""
+        size = self.block(length)
+        return (-(-length // size), size, 3 * size) if size else (1, length, length)
+
+    def attended(self, length: int) -> float:
+        """Return the mean number of keys, masked ones included, against which a token of a row is scored."""
+        number, queries, keys = self.products(length)
+        return number * queries * keys / length
 
 
 class Part(NamedTuple):

@@ -19,6 +19,7 @@ CURVES = {
     "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy", "mlm_accuracy"),
 }
 EXAMPLES = 12
+SHOWN = 512  # tokens of an example; finding their places takes time quadratic in their number
 
 
 def write_report(run: Path, path: Path, *parts: str) -> None:
@@ -29,14 +30,16 @@ def write_report(run: Path, path: Path, *parts: str) -> None:
 
 
 def examples_html(model: Detector, config: PretrainConfig) -> str:
-    """Return held-out text with replacements outlined, and tokens shaded by the probability of being replaced."""
-    parts = ["<h2>Held-out text with the generator's replacements (outlined)</h2>"]
+    """Return the start of held-out rows: replacements outlined, tokens shaded by the probability of being replaced."""
+    parts = [f"<h2>Held-out text with the generator's replacements (outlined), at most {SHOWN} tokens of each</h2>"]
     assert model.generator is not None
-    rows, labels = replaced_examples(model.generator, model.tokenizer, config, EXAMPLES)
+    count = max(1, EXAMPLES * SHOWN // max(SHOWN, model.longest))  # one forward pass, with logits over the vocabulary
+    rows, labels = replaced_examples(model.generator, model.tokenizer, config, count)
     scores = model.replaced([model.row(ids) for ids in rows])
     for ids, is_replaced, probabilities in zip(rows, labels, scores, strict=True):
-        words = tokens_in_text(model, ids, probabilities[1:-1].tolist())
-        wrong = frozenset(word.start for word, yes in zip(words, is_replaced, strict=True) if yes)
+        ids = ids[:SHOWN]
+        words = tokens_in_text(model, ids, probabilities[1 : len(ids) + 1].tolist())
+        wrong = frozenset(word.start for word, yes in zip(words, is_replaced[:SHOWN], strict=True) if yes)
         text = model.tokenizer.backend.decode(ids, skip_special_tokens=False)
         parts.append(marked_html(text, words, model.threshold, wrong))
     return "".join(parts)

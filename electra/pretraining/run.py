@@ -41,8 +41,8 @@ from electra.training.trainer import Trainer
 # where compiled layers draw other dropout). To continue on another device, set --micro-batch-size: the masks of a step
 # depend on it, and its default on the device.
 FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
-# A run may be given more, or less, than it was begun with, as its schedule is a function of the share that is spent. With
-# a short cooldown the rate is constant before it, so that a run can be cut anywhere, or a finished one trained on.
+# A run may be given more, or less, than it was begun with: its schedule is a function of the share that is spent. With
+# a short cooldown, before which the rate is constant, a run can be cut anywhere, or a finished one trained on.
 BUDGET = {"train_steps", "max_tokens", "max_minutes"}
 FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]

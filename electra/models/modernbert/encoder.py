@@ -18,64 +18,24 @@ from electra.models.dropout import Noise, draw_noise, drop
 from electra.models.encoder import Encoder as AnyEncoder
 from electra.models.kinds import Kind
 from electra.models.layers import LayerNorm, Linear, rows_at
+from electra.models.modernbert.attention import Reach, SelfAttention, Sight
+from electra.models.modernbert.attention import sight as sight_of
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.heads import LabelHead, MLMHead, RTDHead, SpanHead
+from electra.models.modernbert.rotary import waves
 from electra.models.task_heads import JointSpanHead
 
 
 class LayerNoise(NamedTuple):
     """Random numbers for the dropout of one layer; None where torch draws its own."""
 
-    attention: Noise | None  # for [B, H, K, L]; K is L where all positions are computed
+    attention: Noise | None  # for [B, H, Q, L]; Q queries are K, or L where all positions are computed
     attention_out: Noise | None  # for [B, K, D]
     mlp: Noise | None  # for [B, K, I]
 
 
 NO_NOISE = LayerNoise(None, None, None)
-
-
-class Sight(NamedTuple):
-    """Where a layer's tokens look: one for the layers that see the whole text, one for the others."""
-
-    bias: Tensor  # added to scores, [B, 1, L, L], or [B, 1, K, L]
-    waves: Tensor  # cosines and sines of the positions, fp32 [2, B, 1, L, S / 2]
-
-
-class SelfAttention(nn.Module):
-    """Multi-head attention with rotated queries and keys: [B, L, D] -> [B, L, D], or [B, K, D] `at` positions."""
-
-    def __init__(self, config: ModernBertConfig) -> None:
-        super().__init__()
-        D = config.hidden_size
-        self.num_heads = config.num_attention_heads
-        self.dropout = config.attention_dropout
-        self.qkv = Linear(D, 3 * D, bias=config.attention_bias)
-        self.out = Linear(D, D, bias=config.attention_bias)
-
-    def forward(self, x: Tensor, sight: Sight, noise: Noise | None, at: Tensor | None) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, -1)
-        q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (rows_at(q, at), k, v))
-        q, k = rotate(q, waves_at(sight.waves, at)), rotate(k, sight.waves)
-        if x.is_cuda:
-            attended = F.scaled_dot_product_attention(q, k, v, sight.bias, self.dropout if self.training else 0.0)
-        else:  # written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md)
-            scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + sight.bias
-            attended = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout, self.training) @ v
-        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
-        return out
-
-
-def rotate(x: Tensor, waves: Tensor) -> Tensor:
-    """Turn each pair (x_s, x_{s + S/2}) by its position's angle, in fp32: [B, H, L, S] -> [B, H, L, S]."""
-    (a, b), (cos, sin) = x.float().chunk(2, -1), waves
-    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1).to(x.dtype)
-
-
-def waves_at(waves: Tensor, at: Tensor | None) -> Tensor:
-    """Return the waves at positions [B, K]; all without positions."""
-    if at is None:
-        return waves
-    return torch.stack([rows_at(wave.squeeze(1), at)[:, None] for wave in waves])
+UNLIMITED = 1 << 30  # slots
 
 
 class Layer(nn.Module):
@@ -94,9 +54,9 @@ class Layer(nn.Module):
         self.output = Linear(size, D, bias=config.mlp_bias)
         self.dropouts = config.attention_dropout, config.mlp_dropout
 
-    def forward(self, x: Tensor, sight: Sight, noise: LayerNoise, at: Tensor | None = None) -> Tensor:
-        attended = self.attention(self.attention_norm(x), sight, noise.attention, at)
-        x = rows_at(x, at) + drop(attended, noise.attention_out, self.dropouts[0], self.training)
+    def forward(self, x: Tensor, sight: Sight, noise: LayerNoise) -> Tensor:
+        attended = self.attention(self.attention_norm(x), sight, noise.attention)
+        x = rows_at(x, sight.at) + drop(attended, noise.attention_out, self.dropouts[0], self.training)
         gated, gate = self.intermediate(self.mlp_norm(x)).chunk(2, -1)
         mlp: Tensor = self.output(drop(F.gelu(gated) * gate, noise.mlp, self.dropouts[1], self.training))
         return x + mlp
@@ -131,34 +91,43 @@ class Encoder(AnyEncoder):
         x = self.recall(self.embeddings(input_ids).to(self.compute_dtype), input_ids, example_ids)
         draws, p = self.training and not x.is_cuda, self.config.embedding_dropout
         x = drop(x, draw_noise(p, *x.shape, device=x.device) if draws else None, p, self.training)
-        sights = self.sights(example_ids, position_ids)
+        seen = self.sights(example_ids, position_ids)
         *below, last = self.layers
         for number, layer in enumerate(below):
-            sight = sights[self.config.is_global(number)]
-            x = layer(x, sight, self.noise(sight.bias) if draws else NO_NOISE)
-        sight = sights[self.config.is_global(len(below))]
-        if at is not None:
-            sight = sight._replace(bias=rows_at(sight.bias.squeeze(1), at)[:, None])
-        noise = self.noise(sight.bias) if draws else NO_NOISE
+            sight = seen[self.config.is_global(number)]
+            x = layer(x, sight, self.noise(sight) if draws else NO_NOISE)
+        sight = seen[self.config.is_global(len(below))]
+        sight = sight if at is None else sight.asked(at)
+        noise = self.noise(sight) if draws else NO_NOISE
         # With so few positions a compiled layer is no faster on a CPU, and takes seconds to compile.
-        x = last(x, sight, noise) if at is None else last.forward(x, sight, noise, at)
+        x = last(x, sight, noise) if at is None else last.forward(x, sight, noise)
         out: Tensor = self.final_norm(x)
         return out
 
     def sights(self, example_ids: Tensor, position_ids: Tensor) -> tuple[Sight, Sight]:
-        """Return what the local layers see, and what the global ones see."""
-        c, bias = self.config, self.attention_bias(example_ids)
-        slots = torch.arange(example_ids.shape[1], device=bias.device)
-        far = (slots[:, None] - slots).abs() > c.local_attention // 2
-        local = Sight(bias.masked_fill(far, -10000.0), waves(position_ids, c.local_rope_theta, c.head_size))
-        return local, Sight(bias, waves(position_ids, c.global_rope_theta, c.head_size))
+        """Return the attention of the local layers, and that of the global ones."""
+        c, block = self.config, self.config.block(example_ids.shape[1])
+        local = waves(position_ids, c.local_rope_theta, c.head_size)
+        whole = waves(position_ids, c.global_rope_theta, c.head_size)
+        return (
+            sight_of(example_ids, local, self.reach(c.local_attention // 2), block, self.compute_dtype),
+            sight_of(example_ids, whole, self.reach(None), 0, self.compute_dtype),
+        )
 
-    def noise(self, bias: Tensor) -> LayerNoise:
+    def reach(self, limit: int | None) -> Reach | None:
+        """Return how far a token sees in a layer with a limit to each side; None sees the whole text."""
+        if limit is None and not self.direction:
+            return None
+        far = UNLIMITED if limit is None else limit
+        return Reach(before=0 if self.direction < 0 else far, after=0 if self.direction > 0 else far)
+
+    def noise(self, sight: Sight) -> LayerNoise:
         """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""
-        B, _, K, L = bias.shape
-        c, device = self.config, bias.device
+        _, B, _, L, _ = sight.waves.shape
+        K = L if sight.at is None else sight.at.shape[1]
+        c, device = self.config, sight.waves.device
         return LayerNoise(
-            draw_noise(c.attention_dropout, B, c.num_attention_heads, K, L, device=device),
+            draw_noise(c.attention_dropout, B, c.num_attention_heads, sight.queries, L, device=device),
             draw_noise(c.attention_dropout, B, K, c.hidden_size, device=device),
             draw_noise(c.mlp_dropout, B, K, c.intermediate_size, device=device),
         )
@@ -166,18 +135,6 @@ class Encoder(AnyEncoder):
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
         """Return a new head, as `transformers` has it; `count` encoders or labels."""
         return HEADS[kind](self.config, count)
-
-
-def waves(position_ids: Tensor, theta: float, head_size: int) -> Tensor:
-    """Return cosines and sines of positions times frequencies: [B, L] -> [2, B, 1, L, S / 2]."""
-    angles = position_ids[:, None, :, None].float() * frequencies(theta, head_size, position_ids.device)
-    return torch.stack([angles.cos(), angles.sin()])
-
-
-def frequencies(theta: float, head_size: int, device: torch.device | None = None) -> Tensor:
-    """Return the angular frequencies of a head's pairs, geometric from 1 to nearly 1 / theta radians a token."""
-    exponents = torch.arange(0, head_size, 2, dtype=torch.float, device=device) / head_size
-    return 1.0 / theta**exponents
 
 
 HEADS: dict[Kind, Callable[[ModernBertConfig, int], nn.Module]] = {

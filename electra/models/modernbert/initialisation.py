@@ -16,8 +16,9 @@ from electra.models.heads import Discriminator
 from electra.models.layers import Linear, zero_bias
 from electra.models.memory import MEMORY_STD, PairMemory
 from electra.models.modernbert.embeddings import Embeddings
-from electra.models.modernbert.encoder import Encoder, Layer, frequencies
+from electra.models.modernbert.encoder import Encoder, Layer
 from electra.models.modernbert.heads import LabelHead, MLMHead, PredictionHead
+from electra.models.modernbert.rotary import frequencies
 
 NEIGHBOURS = (-1, 1, -2, 2)
 WORD_STD = 0.1

@@ -37,12 +37,11 @@ def layers_of(config: ModernBertConfig, n: int) -> Part:
 
 def attention_of(config: ModernBertConfig) -> tuple[Attention, ...]:
     """Return the attention of the layers that see the whole text, and of those that see a window."""
-    layers = range(config.num_hidden_layers)
-    kinds = {0: [n for n in layers if config.is_global(n)],
-             config.local_attention // 2 * 2 + 1: [n for n in layers if not config.is_global(n)]}  # fmt: skip
-    h, heads, last = config.hidden_size, config.num_attention_heads, config.num_hidden_layers - 1
-    return tuple(
-        Attention(h, heads, len(numbers), last=int(last in numbers), window=window)
-        for window, numbers in kinds.items()
-        if numbers
+    last = config.num_hidden_layers - 1
+    whole = sum(config.is_global(number) for number in range(last + 1))
+    h, heads, is_global = config.hidden_size, config.num_attention_heads, config.is_global(last)
+    kinds = (
+        Attention(h, heads, whole, last=int(is_global)),
+        Attention(h, heads, last + 1 - whole, last=int(not is_global), block=config.block),
     )
+    return tuple(attention for attention in kinds if attention.times)

@@ -232,7 +232,7 @@ def test_a_run_is_fine_tuned_with_its_memory(run, tmp_path):
     )  # fmt: skip
     finetune(config)
     before = load_network(Path(run.out) / "model").encoder.embeddings.memory.table.weight
-    after = load_network(tmp_path / "out/model").encoder.embeddings.memory.table.weight
+    after = load_network(tmp_path / "out").encoder.embeddings.memory.table.weight
     assert not torch.equal(before, after)
 
 

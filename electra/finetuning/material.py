@@ -12,9 +12,10 @@ from electra.config import FinetuneConfig, require
 from electra.config.objectives import traits_of
 from electra.core.log import logger
 from electra.core.storage import read_json
-from electra.tasks import Example, Features, Task, find_task
+from electra.tasks import TASKS, Example, Features, Task, find_task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
+from electra.tasks.training_set import TrainingSet
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
 SHOWN = 20  # labels in a message
@@ -28,7 +29,7 @@ class Material(NamedTuple):
     folder: Path  # of the pre-trained model
     tokenizer: Tokenizer
     max_length: int
-    train: list[Features]
+    train: TrainingSet
     dev: list[Features]
     dev_examples: list[Example]
 
@@ -39,7 +40,7 @@ def read_material(config: FinetuneConfig) -> Material:
     warn_if_generator(folder)
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
-    task = find_task(name)(columns=named_columns(config))
+    task = configured_task(name, config)
     require(config.head in task.heads, f"the task {name} has the heads {', '.join(task.heads)}, not {config.head!r}")
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
@@ -52,8 +53,17 @@ def read_material(config: FinetuneConfig) -> Material:
     max_length = min(config.max_length or task.length, longest)
     if config.check:
         logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
-    features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
-    return Material(name, task, folder, tokenizer, max_length, features[0], features[1], dev)
+    learned, measured = task.training_set(tokenizer, train, max_length), task.encode(tokenizer, dev, max_length)
+    return Material(name, task, folder, tokenizer, max_length, learned, measured, dev)
+
+
+def configured_task(name: str, config: FinetuneConfig, **more: Any) -> Task:
+    """Return a task with the columns that the user has named and the settings it takes from the configuration."""
+    kind = find_task(name)
+    for option in {option for task in TASKS.values() for option in task.options}.difference(kind.options):
+        flag = "--" + option.replace("_", "-")
+        require(getattr(config, option) is None, f"the task {name} has no setting {flag}; leave it out")
+    return kind(columns=named_columns(config), **{option: getattr(config, option) for option in kind.options}, **more)
 
 
 def named_columns(config: FinetuneConfig) -> dict[str, str]:

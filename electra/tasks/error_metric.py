@@ -67,7 +67,7 @@ def at_threshold(words: Scored, threshold: float, weights: Floats | None = None)
         "f0.5": float(f_score(right, marked.sum(), there)),
         "precision": float(right) / max(float(marked.sum()), 1.0),
         "recall": float(right) / max(float(there), 1.0),
-        "average_precision": average_precision(words, weight),
+        "ap": average_precision(words, weight),
         "false_marks": float(marked @ words.is_clean) / max(float(clean), 1.0),
     }
 

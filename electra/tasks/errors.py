@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,11 @@ from electra.core.log import logger
 from electra.models.kinds import Kind
 from electra.tasks import error_metric
 from electra.tasks.base import Array, Task
-from electra.tasks.error_features import Asked, first_row, overlapping, right_words, rows_of, tells_case, unknown_words
+from electra.tasks.error_features import Asked, FirstRow, right_words, rows_of, tells_case, unknown_words
 from electra.tasks.error_sources import read_sources
 from electra.tasks.examples import Draws, Example, Features, Prediction, Predictions, grouped
 from electra.tasks.training_set import FixedSet, PlantedSet, TrainingSet
+from electra.tasks.word_pieces import overlapping, words_of
 from electra.text.errors.language import find_language
 from electra.text.errors.passages import passages
 from electra.text.errors.planting import Planter
@@ -107,7 +107,8 @@ class Errors(Task):
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Turn texts into rows; one longer than a row is cut between words."""
         tagged = (Tagged(example.texts[0], example.label or ()) for example in examples)
-        return [row for n, text in enumerate(tagged) for row in rows_of(tokenizer, max_length, text, n)]
+        words = (words_of(tokenizer, text) for text in tagged)
+        return [row for n, there in enumerate(words) for row in rows_of(tokenizer, max_length, there, n)]
 
     def training_set(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> TrainingSet:
         """Return the labelled texts, and the clean ones with errors planted as they are read."""
@@ -118,8 +119,8 @@ class Errors(Task):
         planter = Planter(clean, find_language(self.language or "english"), tells_case(tokenizer))
         texts = list(passages(clean, max_length // 2))
         logger.info(f"errors are planted in {len(texts):,} passages: {', '.join(planter.names)}")
-        encode = partial(first_row, tokenizer, max_length)
-        return PlantedSet(planter, texts, encode, labelled, MIX if self.mix is None else self.mix)
+        share = MIX if self.mix is None else self.mix
+        return PlantedSet(planter, texts, FirstRow(tokenizer, max_length), labelled, share)
 
     # -- training --
 
@@ -130,7 +131,7 @@ class Errors(Task):
         result = torch.full((len(features), 2, max(len(f.ids) for f in features)), -1)
         for row, feature in zip(result, features, strict=True):
             row[0, : len(feature.places)] = torch.tensor(feature.places)
-            row[1, : len(feature.target)] = torch.tensor([asked.is_wrong for asked in feature.target])
+            row[1, : len(feature.target)] = torch.tensor([is_wrong for _, _, is_wrong in feature.target])
         return result
 
     def build(self, encoder: Encoder, head: str = "linear") -> Network:

@@ -20,13 +20,15 @@ def passages(lines: Iterable[str], longest: int) -> Iterator[str]:
         sentences = [part for start, end in pairwise(ends) for part in parts(line[start:end], longest)]
         while sentences:
             count = next(lengths)
-            while count > 1 and len(split_words("".join(sentences[:count]))) > longest:
+            while sum(words for _, words in sentences[:count]) > longest:
                 count -= 1
-            yield "".join(sentences[:count]).strip()
+            yield "".join(text for text, _ in sentences[:count]).strip()
             del sentences[:count]
 
 
-def parts(sentence: str, longest: int) -> Iterator[str]:
-    """Yield a sentence with the space after it, in parts of at most `longest` words."""
-    starts = [start for start, _ in split_words(sentence)][::longest]
-    yield from (sentence[a:b] for a, b in pairwise([*starts, len(sentence)]))
+def parts(sentence: str, longest: int) -> Iterator[tuple[str, int]]:
+    """Yield a sentence with the space after it, in parts of at most `longest` words, each with their number."""
+    starts = [start for start, _ in split_words(sentence)]
+    cuts = [*starts[::longest], len(sentence)]
+    for n, (start, end) in enumerate(pairwise(cuts)):
+        yield sentence[start:end], min(longest, len(starts) - n * longest)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from electra.text.errors.kinds import KINDS, Edit, Place
 from electra.text.errors.language import Language
 from electra.text.errors.lexicon import Lexicon
-from electra.text.errors.tagged import RIGHT, Tagged, Token, split_words
+from electra.text.errors.tagged import RIGHT, Tagged, Token, is_han, split_words
 from electra.text.words import SENTENCE_END, fit_case
 
 RATES = (0.0, 0.05, 0.1, 0.15, 0.25)  # shares of a text's words chosen to become wrong; each text draws one
@@ -41,13 +41,12 @@ class Planter:
         rate = rng.choice(RATES)
         edits = self.edits(words, sum(rng.random() < rate for _ in words), rng) if rate else {}
         page, at = Page(text, words, spans), 0
-        while at < len(words):
-            if at in edits:
-                page.write(*edits[at], at)
-                at += edits[at][1].taken
-            else:
-                page.copy(at)
-                at += 1
+        for place in sorted(edits):
+            kind, edit = edits[place]
+            page.copy(at, place)
+            page.write(kind, edit, place)
+            at = place + edit.taken
+        page.copy(at, len(words))
         return page.tagged()
 
     def edits(self, words: Sequence[str], count: int, rng: Random) -> dict[int, tuple[str, Edit]]:
@@ -82,19 +81,24 @@ class Page:
         self.parts, self.tokens, self.length = list[str](), list[Token](), 0
         self.missing: Missing | None = None
 
-    def copy(self, at: int) -> None:
-        """Write a word as it is."""
-        if self.missing is None:
-            self.put(self.gap(at), self.words[at], RIGHT)
-            return
-        kind, gap, opening = self.missing
-        self.put(gap, fit_case(self.words[at], opening) if opening else self.words[at], kind)
-        self.missing = None
+    def copy(self, first: int, end: int) -> None:
+        """Write the words from `first` to `end` (exclusive) as they are, but for one after a missing word."""
+        if self.missing and first < end:
+            kind, gap, opening = self.missing
+            self.put(gap, fit_case(self.words[first], opening) if opening else self.words[first], kind)
+            self.missing, first = None, first + 1
+        if first < end:
+            start, last = self.spans[first - 1][1] if first else 0, self.spans[end - 1][1]
+            shift = self.length - start
+            self.parts.append(self.text[start:last])
+            self.tokens += [Token(a + shift, b + shift, RIGHT) for a, b in self.spans[first:end]]
+            self.length = last + shift
 
     def write(self, kind: str, edit: Edit, at: int) -> None:
         """Write an edit in place of the words from `at` on."""
         for number, (word, is_wrong) in enumerate(edit.written):
-            self.put(self.gap(at + number) if number < edit.taken else self.space, word, kind if is_wrong else RIGHT)
+            gap = self.gap(at + number) if number < edit.taken else "" if is_han(word) else " "
+            self.put(gap, word, kind if is_wrong else RIGHT)
         if not edit.written:
             opens = at == 0 or self.words[at - 1] in SENTENCE_END
             gap = max(self.gap(at), self.gap(at + 1), key=len) if at else ""
@@ -110,11 +114,6 @@ class Page:
     def gap(self, at: int) -> str:
         """Return what stands between the word before and this one."""
         return self.text[self.spans[at - 1][1] if at else 0 : self.spans[at][0]]
-
-    @property
-    def space(self) -> str:
-        """What separates an added word: nothing in a text without spaces."""
-        return " " if " " in self.text else ""
 
     def tagged(self) -> Tagged:
         """Return what was written."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 RIGHT, WRONG = "c", "i"
-CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # written without spaces: each character is a word
-WORD = re.compile(rf"[{CJK}]|[^\W{CJK}]+(?:['’-][^\W{CJK}]+)*|[^\w\s]")
+HAN = "\u3400-\u4dbf\u4e00-\u9fff"  # written without spaces: each character is a word, as in BERT's tokeniser
+WORD = re.compile(rf"[{HAN}]|[^\W{HAN}]+(?:['’-][^\W{HAN}]+)*|[^\w\s]")
 CLITIC = re.compile(r"n['’]t|['’](?:s|m|d|re|ve|ll)", re.IGNORECASE)  # how corpora cut "don't" and "he's"
 CLOSING, OPENING = frozenset(",.;:!?)]}%…”»"), frozenset("([{$£€“«")
 
@@ -31,6 +31,11 @@ class Tagged(NamedTuple):
 def split_words(text: str) -> list[tuple[int, int]]:
     """Return the spans of words and punctuation marks."""
     return [match.span() for match in WORD.finditer(text)]
+
+
+def is_han(word: str) -> bool:
+    """Return whether a word is written in Chinese characters, without a space before it."""
+    return "\u3400" <= word[:1] <= "\u9fff"
 
 
 def joined(words: Sequence[str], tags: Sequence[str]) -> Tagged:

@@ -10,9 +10,9 @@ import numpy as np
 from electra.config.base import require
 from electra.core.log import logger
 from electra.models.kinds import Kind
-from electra.tasks import error_metric
 from electra.tasks.base import Array, Task
 from electra.tasks.error_features import Asked, FirstRow, right_words, rows_of, tells_case, unknown_words
+from electra.tasks.error_metric import Scored, at_threshold, best_threshold, recall_by_kind, resampled, scored
 from electra.tasks.error_sources import read_sources
 from electra.tasks.examples import Draws, Example, Features, Prediction, Predictions, grouped
 from electra.tasks.training_set import FixedSet, PlantedSet, TrainingSet
@@ -192,21 +192,24 @@ class Errors(Task):
 
     def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
         """Return the scores at the threshold, the threshold, and the recall of each kind of error."""
-        words = error_metric.scored(predictions, examples)
+        words = scored(predictions, examples)
         threshold = self.threshold_for(words)
-        scores = error_metric.at_threshold(words, threshold) | {"threshold": threshold}
-        return scores | error_metric.recall_by_kind(words, threshold)
+        scores = at_threshold(words, threshold) | {"threshold": threshold}
+        return scores | recall_by_kind(words, threshold)
 
-    def threshold_for(self, words: error_metric.Scored) -> float:
+    def threshold_for(self, words: Scored) -> float:
         """Return the model's threshold, or the best for these words."""
         best = self.threshold is None
-        return error_metric.best_threshold(words, self.marks_per_100 / 100) if best else float(self.threshold or 0)
+        return best_threshold(words, self.marks_per_100 / 100) if best else float(self.threshold or 0)
+
+    def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
+        return self.resampled_scores(predictions, examples, draws)[self.main_metric]
 
     def resampled_scores(
         self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws
     ) -> dict[str, list[float]]:
-        words = error_metric.scored(predictions, examples)
-        return error_metric.resampled(words, self.threshold_for(words), draws)
+        words = scored(predictions, examples)
+        return resampled(words, self.threshold_for(words), draws)
 
     def baselines(
         self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True

@@ -15,9 +15,10 @@ from tiny import tiny_tokenizer
 
 import electra
 from electra.cli import main
-from electra.config import EvaluateConfig
+from electra.config import EvaluateConfig, ExportConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
+from electra.exporting.export import export
 from electra.finetuning.evaluate import evaluate
 from electra.finetuning.run import finetune
 from electra.inference.detector import Detector
@@ -383,6 +384,29 @@ def test_detect_gives_the_scores_that_were_measured(clean, learned):
     for example, prediction in zip(examples, measured):
         found = {(w.start, w.end): 0.0 if w.exempt else w.replaced for w in model.detect(example.texts[0])}
         assert [found[t.start, t.end] for t in example.label] == pytest.approx(prediction["wrong"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_an_exported_detector_keeps_scores_and_threshold(clean, learned, tmp_path):
+    export(ExportConfig(str(learned), str(tmp_path / "out")))
+    ours, theirs = electra.load(learned), electra.load(tmp_path / "out")
+    assert isinstance(theirs, Detector) and theirs.threshold == ours.threshold and theirs.generator is not None
+    text = "the lazy dgo eats eats over a small meal"
+    found = [[word.replaced for word in model.detect(text)] for model in (ours, theirs)]
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+
+
+def test_a_discriminator_is_fine_tuned_before_it_is_measured_if_there_is_data(clean, learned, tmp_path):
+    asked = EvaluateConfig(
+        model=str(clean / "model"), task="errors", train=str(clean / "train.txt"), suite=str(clean / "dev.txt"),
+        out=str(tmp_path / "new"), language="none", train_steps=2, seeds=1, device="cpu", threads=1,
+    )  # fmt: skip
+    (result,) = evaluate(asked)["results"]
+    assert (tmp_path / "new/finetuned/summary.json").exists()
+    (baseline,) = result["baselines"]
+    assert baseline["name"] == "unknown words" and baseline["scores"]["recall_spelling"] > 0.8
+    evaluate(replace(asked, model=str(learned), out=str(tmp_path / "again")))  # it has learned the task
+    assert not (tmp_path / "again/finetuned").exists()
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(folder, clean, learned, tmp_path, monkeypatch):  # noqa: F811

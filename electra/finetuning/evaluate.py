@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from electra.checkpoints.locate import is_finetuned, model_folder
+from electra.checkpoints.locate import is_finetuned, model_folder, network_kind
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
@@ -113,11 +113,10 @@ def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
 def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
     """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one.
 
-    A pre-trained discriminator without training data is measured as it is, by what it was trained for.
+    A discriminator may be measured as it is by a task that asks what it was trained for.
     """
     folder = model_folder(Path(config.model))
-    is_asked_as_it_is = not config.train and Kind.DISCRIMINATOR in networks_of(config, folder)
-    if not is_finetuned(folder) and not is_asked_as_it_is:
+    if not is_finetuned(folder) and not is_detector_to_measure(config, folder):
         return finetuned_models(config, out)
     model = load_task_model(folder, config)
     if config.task not in ("auto", model.name):
@@ -181,10 +180,11 @@ def stated_task(config: EvaluateConfig, folder: Path) -> str:
     return config.task if config.task != "auto" else str(read_object(folder / "config.json").get("task", ""))
 
 
-def networks_of(config: EvaluateConfig, folder: Path) -> tuple[Kind, ...]:
-    """Return the kinds of networks that can perform the stated task."""
-    name = stated_task(config, folder)
-    return find_task(name).networks if name else ()
+def is_detector_to_measure(config: EvaluateConfig, folder: Path) -> bool:
+    """Return whether a discriminator is measured as it is: fine-tuned for the task, or without training data."""
+    name, content = stated_task(config, folder), read_object(folder / "config.json")
+    performs = bool(name) and network_kind(content) is Kind.DISCRIMINATOR in find_task(name).networks
+    return performs and (content.get("task") == name or not config.train)
 
 
 def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:

@@ -29,9 +29,8 @@ from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
 from electra.models.encoder import Encoder, compute_in
-from electra.models.heads import Discriminator
+from electra.models.heads import Network
 from electra.models.registry import backbone_of
-from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks import Task
 from electra.tasks.training_set import FixedSet
 from electra.training.device import choose_device, choose_dtype
@@ -41,7 +40,6 @@ from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
-TaskNetwork = Classifier | Tagger | Answerer | Discriminator
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
@@ -65,7 +63,7 @@ class TaskCounts(NamedTuple):
 class Learner(Trainable):
     """A network and the loss of its task, for the training loop."""
 
-    def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
+    def __init__(self, network: Network, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 

@@ -12,7 +12,7 @@ from electra.core.log import logger
 from electra.finetuning.material import Material
 
 if TYPE_CHECKING:
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 
 def save_finetuned(folder: Path, network: Network, material: Material, scores: Mapping[str, float]) -> None:

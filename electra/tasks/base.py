@@ -42,10 +42,7 @@ if TYPE_CHECKING:
 
     from electra.interface import Packed
     from electra.models.encoder import Encoder
-    from electra.models.heads import Discriminator
-    from electra.models.task_heads import Answerer, Classifier, Tagger
-
-    Network = Classifier | Tagger | Answerer | Discriminator
+    from electra.models.heads import Network
 
 Array = NDArray[Any]
 
@@ -236,13 +233,10 @@ class Task:
 
     def config_entries(self, scores: Mapping[str, float]) -> dict[str, Any]:
         """Return what config.json says of the task for other readers, given the scores on the dev file."""
-        entries: dict[str, Any] = {}
-        if self.labels:
-            entries["id2label"] = {str(number): label for number, label in enumerate(self.labels)}
-            entries["label2id"] = {label: number for number, label in enumerate(self.labels)}
-        elif self.problem_type:  # one unnamed output, by which regression is recognised
-            entries["id2label"] = {"0": "LABEL_0"}
-        return entries | ({"problem_type": self.problem_type} if self.problem_type else {})
+        entries: dict[str, Any] = {"problem_type": self.problem_type} if self.problem_type else {}
+        names = self.labels or ("LABEL_0",) * bool(self.problem_type)  # an unnamed output stands for regression
+        named = {"id2label": {str(n): name for n, name in enumerate(names)}} if names else {}
+        return entries | named | ({"label2id": {v: n for n, v in enumerate(names)}} if self.labels else {})
 
     # -- answering --
 

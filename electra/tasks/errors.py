@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from electra.interface import Packed
     from electra.models.encoder import Encoder
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 LONGEST = 60  # words of a passage of clean text on which a model is measured
 MARKS_PER_100 = 1.5  # right words in 100 that the stored threshold may mark

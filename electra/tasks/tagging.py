@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from electra.models.encoder import Encoder
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 
 class Tagging(Task):

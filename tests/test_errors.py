@@ -20,6 +20,7 @@ from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.exporting.export import export
 from electra.finetuning.evaluate import evaluate
+from electra.finetuning.material import warn_if_collapsed
 from electra.finetuning.run import finetune
 from electra.inference.detector import Detector
 from electra.tasks.error_metric import at_threshold, best_threshold, scored
@@ -426,6 +427,30 @@ def test_a_stopped_run_goes_on_bit_for_bit(folder, clean, learned, tmp_path, mon
     finetune(c)
     ours, theirs = ((out / "model.safetensors").read_bytes() for out in (tmp_path / "out", learned))
     assert ours == theirs
+
+
+def test_a_run_that_tells_only_long_words_from_short_ones_is_noticed(caplog):
+    few, many = ([{"wrong": [1 / (1 + n % kinds) for n in range(200)]}] for kinds in (3, 50))
+    warn_if_collapsed(many, [])
+    assert "collapsed" not in caplog.text
+    warn_if_collapsed(few, [])
+    assert "this run has collapsed" in caplog.text
+
+
+def test_text_of_another_language_is_noticed(tmp_path, caplog):
+    (example,) = read(tmp_path, a_txt="Das Haus ist rot und das Haus ist gross.\n")
+    Errors().training_set(tiny_tokenizer(), [example], 64)
+    assert "--language none" in caplog.text
+
+
+def test_a_long_text_is_cut_between_words_and_each_is_asked_for_once():
+    tokenizer = tiny_tokenizer()
+    text = " ".join(STORY)
+    (whole,) = Errors().encode(tokenizer, [Example("0", (text,), ())], 1000)
+    rows = Errors().encode(tokenizer, [Example("0", (text,), ())], 40)
+    assert len(rows) > 3 and max(len(row.ids) for row in rows) <= 40 and {row.example for row in rows} == {0}
+    assert [asked for row in rows for asked in row.target] == whole.target
+    assert [i for row in rows for i in row.ids[1:-1]] == whole.ids[1:-1]
 
 
 def test_settings_of_errors_are_refused_elsewhere(folder, tmp_path):  # noqa: F811

@@ -19,6 +19,7 @@ from electra.tasks.training_set import TrainingSet
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
 SHOWN = 20  # labels in a message
+FEW = 12  # probabilities of wrong words if they depend on nothing but the number of pieces
 
 
 class Material(NamedTuple):
@@ -102,6 +103,9 @@ def warn_if_generator(folder: Path) -> None:
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
     """Warn if a model gives every example the same answer although the labels differ."""
+    odds = {round(p, 4) for prediction in predictions for p in prediction.get("wrong", ())}
+    if 0 < len(odds) <= FEW and sum(len(prediction["wrong"]) for prediction in predictions) > FEW**2:
+        logger.warning("this run has collapsed: it only tells short words from long ones. Try a lower --learning-rate")
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
     given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:

@@ -79,12 +79,21 @@ class Errors(Task):
         clean, labelled = read_sources(source, split, self.columns)
         examples = [Example(str(n), (text.text,), text.tokens, where) for n, (text, where) in enumerate(labelled)]
         if split != "train" and clean:
-            planter = Planter(clean, find_language(self.language or "english"), cased=False)
+            planter = self.planter(clean, cased=False)
             planted = [planter.plant(text, 0, 0, n) for n, text in enumerate(passages(clean, LONGEST))]
             return examples + [
                 Example(str(n), (t.text,), t.tokens, source) for n, t in enumerate(planted, len(examples))
             ]
         return examples + [Example(str(n), (text,), None, source) for n, text in enumerate(clean, len(examples))]
+
+    def planter(self, clean: Sequence[str], cased: bool) -> Planter:
+        """Return a planter of the errors of the language; warn if the text is in another one."""
+        language = find_language(self.language or "english")
+        planter = Planter(clean, language, cased)
+        if language.prepositions and not planter.lexicon.known.intersection(language.prepositions):
+            logger.warning(f"the text has no word like {language.prepositions[0]!r}: is it in another language? "
+                           "--language none plants errors without lists")  # fmt: skip
+        return planter
 
     def learn(self, examples: Sequence[Example]) -> None:
         """Refuse labelled texts without a wrong word; report what there is."""
@@ -116,7 +125,7 @@ class Errors(Task):
         clean = [e.texts[0] for e in examples if e.label is None]
         if not clean:
             return FixedSet(labelled)
-        planter = Planter(clean, find_language(self.language or "english"), tells_case(tokenizer))
+        planter = self.planter(clean, tells_case(tokenizer))
         texts = list(passages(clean, max_length // 2))
         logger.info(f"errors are planted in {len(texts):,} passages: {', '.join(planter.names)}")
         share = MIX if self.mix is None else self.mix

@@ -336,7 +336,13 @@ def clean(folder, tmp_path_factory):  # noqa: F811
 
 
 def learning(folder, clean, out, **changes):  # noqa: F811
-    settings = {"task": "errors", "language": "none", "epochs": 2.0, "layerwise_lr_decay": 1.0} | changes
+    settings = {
+        "task": "errors",
+        "language": "none",
+        "epochs": 4.0,
+        "learning_rate": 1e-3,
+        "layerwise_lr_decay": 1.0,
+    } | changes
     files = {name: str(clean / f"{name}.txt") for name in ("train", "dev")}
     return config(folder, out, model=str(clean / "model"), **files, **settings)
 
@@ -353,11 +359,11 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
         evaluate(replace(asked, model=str(model), out=str(clean / f"report-{name}")))["results"][0]["seeds"][0]
         for name, model in (("before", folder / "model"), ("after", learned))
     )
-    assert after["scores"]["ap"] > before["scores"]["ap"] + 0.1  # which knows misspellings by their many pieces
+    assert after["scores"]["ap"] > before["scores"]["ap"] + 0.2  # which knows misspellings by their many pieces
     assert after["scores"]["f0.5"] > 0.5 and after["scores"]["false_marks"] <= 0.015
     assert after["intervals"].keys() == {"f0.5", "precision", "recall", "ap", "false_marks"}
     low, high = after["intervals"]["recall"]
-    assert low < after["scores"]["recall"] < high and after["scores"]["recall_spelling"] > 0.5
+    assert low < after["scores"]["recall"] < high and after["scores"]["recall_random"] > 0.5
     summary = read_json(learned / "summary.json")
     assert summary["scores"]["f0.5"]["median"] == pytest.approx(after["scores"]["f0.5"])
     assert "Precision and recall" in (clean / "report-after/report.html").read_text()

@@ -60,13 +60,13 @@ class Planter:
                 edit = KINDS[name].change(Place(words, at, words[at].lower()), self.lexicon, rng)
                 if edit:
                     found[at] = name, edit
-                    taken.update((at, at + 1))  # the next word may be taken too, or bear the blame for a missing one
+                    taken.update((at, at + 1))  # the next word may be taken too, or be tagged for a missing one
                     break
         return found
 
 
 class Missing(NamedTuple):
-    """A word that was left out: the next word takes its gap, its capital at the start of a sentence, and the blame."""
+    """A word that was left out: the next word takes its place, its tag and, at the start of a sentence, its capital."""
 
     kind: str
     gap: str

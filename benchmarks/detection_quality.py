@@ -34,10 +34,10 @@ from electra.data.chunks import is_heldout  # noqa: E402
 from electra.data.corpus import Corpus  # noqa: E402
 from electra.data.shards import open_examples  # noqa: E402
 from electra.evaluation.counting import Ngrams  # noqa: E402
-from electra.evaluation.planted import Planted, plant_errors  # noqa: E402
 from electra.evaluation.scores import measure, model_scores, word_scores  # noqa: E402
 from electra.inference.detector import Detector, Query, detect_texts  # noqa: E402
 from electra.inference.load import load  # noqa: E402
+from electra.text.errors.probes import Planted, plant_errors  # noqa: E402
 
 KINDS = ("generator", "random", "confusable", "misspelling", "dropped", "doubled")
 MENDABLE = ("generator", "random", "confusable", "misspelling")  # a word stands where the right one stood

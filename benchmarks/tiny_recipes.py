@@ -33,7 +33,6 @@ from electra.data.prepare import prepare
 from electra.data.shards import open_examples
 from electra.demo import REPLACED_EXAMPLES, heldout_documents
 from electra.evaluation.counting import Ngrams
-from electra.evaluation.planted import plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import (
     KINDS,
@@ -44,8 +43,9 @@ from electra.evaluation.scores import (
 )
 from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.words import word_spans
 from electra.pretraining.run import pretrain
+from electra.text.errors.probes import plant_errors
+from electra.text.pieces import word_spans
 from electra.text.tokenizer import load_tokenizer
 
 MUON = {"optimizer": "muon", "learning_rate": 2e-3}

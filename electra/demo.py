@@ -20,7 +20,6 @@ from electra.data.loader import Loader
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
 from electra.evaluation.counting import Ngrams
-from electra.evaluation.planted import Planted, plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector
@@ -30,6 +29,7 @@ from electra.inference.torch_session import TorchSession
 from electra.models.heads import Discriminator
 from electra.pretraining.report import write_report
 from electra.pretraining.run import pretrain
+from electra.text.errors.probes import Planted, plant_errors
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.trainer import Trainer
 

@@ -22,11 +22,11 @@ from electra.config import DemoConfig, DetectConfig
 from electra.demo import demo
 from electra.inference.detect import detect
 from electra.inference.detector import Detector, Query, detect_texts, likeliest, token_scores, words_of
-from electra.inference.words import spans_in_text
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
 from electra.pretraining.run import pretrain
+from electra.text.pieces import spans_in_text
 from electra.text.words import exempt, fit_case
 
 LENGTH = 24

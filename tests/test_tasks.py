@@ -35,6 +35,9 @@ def rows(name):
     if name == "tagging":
         return [{"tokens": t.split(), "tags": ["B-X" if w in ("fox", "dog", "cook") else "O" for w in t.split()]}
                 for t in texts]  # fmt: skip
+    if name == "errors":
+        return [{"tokens": t.split(), "tags": ["i" if w in ("fox", "dog", "cook") else "c" for w in t.split()]}
+                for t in texts]  # fmt: skip
     if name == "qa":
         contexts = [
             f"{t} river {w} café"
@@ -249,6 +252,7 @@ def test_a_named_column_decides_the_task(tmp_path):
 @pytest.mark.parametrize("name", TASKS)
 def test_drawing_again_scores_as_scoring_does(name, tmp_path):
     task, examples, predictions = untrained(name, tmp_path)
+    task.threshold = 0.5  # of errors, which would choose another for every draw
     if name in ("classification", "tagging", "qa"):  # some right, some wrong
         right = {"classification": ("label", examples[0].label), "tagging": ("tags", list(examples[0].label)),
                  "qa": ("answer", examples[0].label[0][0] if name == "qa" else "")}[name]  # fmt: skip

@@ -38,10 +38,13 @@ def evaluation(results: Sequence[dict[str, Any]]) -> Table:
     shown = Table("task", "model", "metric", "median", "spread", "95 % interval", "n")
     for r in results:
         name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
-        percent = find_task(r["task"]).shown
+        percent, of_median = find_task(r["task"]).shown, r["seeds"][r["median_seed"]]
         row = [percent(r[figure]) for figure in ("median", "spread")]
         interval, *others = (" to ".join(map(percent, each["interval"])) for each in (r, *r["baselines"]))
         shown.add_row(title_of(r), name, r["main_metric"], *row, interval, f"{r['examples']:,}")
+        for name, (low, high) in list(of_median["intervals"].items())[1:]:
+            score = percent(of_median["scores"][name])
+            shown.add_row("", "", name, score, "", f"{percent(low)} to {percent(high)}", "")
         for b, of_baseline in zip(r["baselines"], others, strict=True):
             shown.add_row("", b["name"], "", percent(b["score"]), "", of_baseline, "")
     return shown

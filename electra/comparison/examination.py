@@ -20,7 +20,6 @@ from electra.config import PretrainConfig, require
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
-from electra.evaluation.planted import Planted, plant_errors
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector, token_scores
@@ -30,6 +29,7 @@ from electra.models.heads import Discriminator, MaskedLM
 from electra.objectives.base import mean
 from electra.objectives.corruption import Cloze, mask_tokens
 from electra.pretraining.start import load_frozen_generator
+from electra.text.errors.probes import Planted, plant_errors
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.text.windows import ROWS
 from electra.training.seed import seed_all

@@ -18,9 +18,9 @@ class FinetuneConfig(TrainConfig):
     model: str = arg("", "a run, or a Hugging Face ELECTRA or BERT directory", True)
     task: str = arg(
         "auto",
-        "classification, multi_label, regression, tagging, qa, a GLUE task, or module:Class; auto: by the data",
+        "classification, multi_label, regression, tagging, qa, errors, a GLUE task, or module:Class; auto: by the data",
     )
-    train: str = arg("", "training file")
+    train: str = arg("", "training file; errors: several between commas")
     dev: str = arg("", "file to evaluate on")
     out: str = arg("runs/finetuned", "folder to write, a Hugging Face directory; the same command again continues it")
     text_column: str = arg("", "column of the text (the words, the question); default: recognised by its name")
@@ -33,6 +33,14 @@ class FinetuneConfig(TrainConfig):
         "if the architecture has it, else dense",
     )
     max_length: int = arg(0, "maximum length in tokens; 0: the task's default, at most what the model reads")
+    # task errors (docs/errors.md)
+    mix: float | None = arg(None, "errors: share of planted examples beside labelled ones; default: 0.5")
+    language: str | None = arg(
+        None, "errors: lists of errors to plant: english (default), none, or a JSON file in its form"
+    )
+    marks_per_100: float | None = arg(
+        None, "errors: right words in 100 that the stored threshold may mark on the dev file; default: 1.5"
+    )
     # optimization; None, 0 or auto: set by `preset` for a model of this size
     preset: Literal["paper", "released"] = arg("paper", "hyper-parameters of the paper, or of the released code")
     learning_rate: float = arg(0.0, "peak learning rate; 0: the preset's")
@@ -70,6 +78,10 @@ class FinetuneConfig(TrainConfig):
         require_not_negative(self, "epochs", "max_length")
         require(0 <= self.warmup_proportion < 1, f"warmup_proportion must be in [0, 1), got {self.warmup_proportion}")
         require(0 <= self.layerwise_lr_decay <= 1, "layerwise_lr_decay must be in (0, 1], 1 for none")
+        require(
+            self.mix is None or 0 < self.mix < 1, f"mix must be in (0, 1), got {self.mix}; for 0 or 1 name one file"
+        )
+        require(self.marks_per_100 is None or 0 < self.marks_per_100 <= 100, "marks_per_100 must be in (0, 100]")
         require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
 
     def resolved(self, hidden_size: int, num_examples: int, task_epochs: float) -> FinetuneConfig:

@@ -26,8 +26,18 @@ class Encoded(Protocol):
     def token_type_ids(self) -> Sequence[int]: ...
 
 
-E = TypeVar("E", bound=Encoded)
+E = TypeVar("E", bound=Encoded, covariant=True)
 B = TypeVar("B")
+
+
+class Drawn(Protocol[E]):
+    """Examples that may differ from epoch to epoch."""
+
+    def __len__(self) -> int: ...
+
+    def draw(self, number: int, epoch: int, seed: int) -> E:
+        """Return an example of an epoch, a pure function of its arguments."""
+        ...
 
 
 def first_fit(lengths: Sequence[int], width: int) -> list[tuple[int, int]]:
@@ -67,7 +77,7 @@ def lay_out(examples: Sequence[Encoded], pad_id: int) -> Packed:
 class ExampleLoader(Generic[E, B]):
     """Build batches with `collate`; those of a step are a pure function of (seed, step)."""
 
-    def __init__(self, examples: Sequence[E], batch_size: int, seed: int, collate: Callable[[list[E]], B]) -> None:
+    def __init__(self, examples: Drawn[E], batch_size: int, seed: int, collate: Callable[[list[E]], B]) -> None:
         self.examples, self.batch_size, self.seed, self.collate = examples, batch_size, seed, collate
         self.orders: dict[int, np.ndarray] = {}
 
@@ -83,4 +93,4 @@ class ExampleLoader(Generic[E, B]):
         if epoch not in self.orders:
             self.orders = {n: order for n, order in self.orders.items() if n == epoch - 1}
             self.orders[epoch] = np.random.default_rng([self.seed, epoch]).permutation(len(self.examples))
-        return self.examples[self.orders[epoch][place]]
+        return self.examples.draw(int(self.orders[epoch][place]), epoch, self.seed)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from electra.evaluation.planted import Planted
 from electra.inference.detector import Detector, token_scores
-from electra.inference.words import logit, word_score, word_spans
+from electra.text.errors.probes import Planted
+from electra.text.pieces import logit, word_score, word_spans
 from electra.text.tokenizer import Tokenizer
 
 Scores = NDArray[np.float64]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from electra.config.base import require
-from electra.evaluation.planted import Planted, plant_errors
 from electra.inference.detector import Detector, Query, detect_texts
 from electra.inference.embedder import Embedder
 from electra.inference.model import Model
 from electra.inference.sessions import Session
 from electra.inference.task_model import Input, TaskModel
 from electra.tasks import Task
+from electra.text.errors.probes import Planted, plant_errors
 
 CALIBRATION = 128  # lines that set the ranges of int8
 LOSSY = ("openvino-int8", "openvino-bf16", "onnx-int8")

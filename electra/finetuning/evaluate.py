@@ -10,17 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from electra.checkpoints.locate import is_finetuned, model_folder
+from electra.checkpoints.locate import is_finetuned, model_folder, network_kind
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
 from electra.core.storage import read_object, write_atomically, write_json
-from electra.finetuning.material import named_columns
+from electra.finetuning.material import configured_task, named_columns
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
+from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.task_model import TaskModel
-from electra.tasks import GLUE, Example, Task
+from electra.models.kinds import Kind
+from electra.tasks import GLUE, Example, Task, find_task
 from electra.tasks.examples import Predictions, known
 from electra.tasks.glue import Glue
 from electra.training.device import choose_device
@@ -109,9 +111,12 @@ def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
 
 
 def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
-    """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one."""
+    """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one.
+
+    A discriminator may be measured as it is by a task that asks what it was trained for.
+    """
     folder = model_folder(Path(config.model))
-    if not is_finetuned(folder):
+    if not is_finetuned(folder) and not is_detector_to_measure(config, folder):
         return finetuned_models(config, out)
     model = load_task_model(folder, config)
     if config.task not in ("auto", model.name):
@@ -160,10 +165,27 @@ def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
 
 
 def load_task_model(folder: Path, config: EvaluateConfig) -> TaskModel:
-    """Load a fine-tuned model on the configured device."""
+    """Load a fine-tuned model, or a detector as the model of its task, on the configured device."""
     model = load(folder, str(choose_device(config.device)), config.threads)
+    if isinstance(model, Detector):
+        name = stated_task(config, folder)
+        task = configured_task(name, config, threshold=model.threshold)
+        return TaskModel(model.session, task, name, model.tokenizer, model.longest, model.format)
     assert isinstance(model, TaskModel)
     return model
+
+
+def stated_task(config: EvaluateConfig, folder: Path) -> str:
+    """Return the task that the user names, or the one in the model's config.json; '' if there is none."""
+    return config.task if config.task != "auto" else str(read_object(folder / "config.json").get("task", ""))
+
+
+def is_detector_to_measure(config: EvaluateConfig, folder: Path) -> bool:
+    """Return whether a discriminator is measured as it is: fine-tuned for the task, or without training data."""
+    name, content = stated_task(config, folder), read_object(folder / "config.json")
+    kind = network_kind(content)
+    performs = bool(name) and kind is Kind.DISCRIMINATOR and kind in find_task(name).heads.values()
+    return performs and (content.get("task") == name or not config.train)
 
 
 def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
@@ -175,17 +197,17 @@ def finetune_config(config: EvaluateConfig, out: Path) -> FinetuneConfig:
 def row_of(name: str, task: Task, predictions: Predictions, examples: Sequence[Example]) -> dict[str, Any]:
     """Return all scores of one set of predictions, and the bootstrap interval of the main one."""
     scores = task.score(predictions, examples)
-    interval = bootstrap(task, predictions, examples)
-    return {"name": name, "score": scores[task.main_metric], "interval": interval, "scores": scores}
+    intervals = bootstrap(task, predictions, examples)
+    main = task.main_metric
+    return {"name": name, "score": scores[main], "interval": intervals[main], "scores": scores, "intervals": intervals}
 
 
-def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> tuple[float, float]:
-    """Return the 95 % interval of the main metric over examples drawn with replacement."""
+def bootstrap(task: Task, predictions: Predictions, examples: Sequence[Example]) -> dict[str, tuple[float, float]]:
+    """Return the 95 % interval of metrics over examples drawn with replacement."""
     pairs = known(predictions, examples)
     draws = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)), dtype=np.int32)
-    found = task.resampled([p for p, _ in pairs], [e for _, e in pairs], draws)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+    found = task.resampled_scores([p for p, _ in pairs], [e for _, e in pairs], draws)
+    return {name: tuple(np.quantile(values, [0.025, 0.975]).tolist()) for name, values in found.items()}
 
 
 def write_predictions(path: Path, predictions: Predictions, examples: Sequence[Example]) -> None:

@@ -14,12 +14,14 @@ from electra.core.log import logger
 from electra.core.storage import read_json
 from electra.models.architecture import Architecture
 from electra.models.registry import architecture_of
-from electra.tasks import Example, Features, Task, find_task
+from electra.tasks import TASKS, Example, Features, Task, find_task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
+from electra.tasks.training_set import TrainingSet
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
 SHOWN = 20  # labels in a message
+FEW = 12  # probabilities of wrong words if they depend on nothing but the number of pieces
 
 
 class Material(NamedTuple):
@@ -31,7 +33,7 @@ class Material(NamedTuple):
     folder: Path  # of the pre-trained model
     tokenizer: Tokenizer
     max_length: int
-    train: list[Features]
+    train: TrainingSet
     dev: list[Features]
     dev_examples: list[Example]
 
@@ -42,8 +44,7 @@ def read_material(config: FinetuneConfig) -> Material:
     warn_if_generator(folder)
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
-    task = find_task(name)(columns=named_columns(config))
-    shape = load_encoder(folder).config
+    task, shape = configured_task(name, config), load_encoder(folder).config
     head = choose_head(config.head, name, task, architecture_of(shape))
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []
@@ -55,8 +56,8 @@ def read_material(config: FinetuneConfig) -> Material:
     max_length = min(config.max_length or task.length, longest)
     if config.check:
         logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
-    features = [task.encode(tokenizer, examples, max_length) for examples in (train, dev)]
-    return Material(name, task, head, folder, tokenizer, max_length, features[0], features[1], dev)
+    learned, measured = task.training_set(tokenizer, train, max_length), task.encode(tokenizer, dev, max_length)
+    return Material(name, task, head, folder, tokenizer, max_length, learned, measured, dev)
 
 
 def choose_head(head: str, name: str, task: Task, architecture: Architecture) -> str:
@@ -68,6 +69,15 @@ def choose_head(head: str, name: str, task: Task, architecture: Architecture) ->
         f"the task {name} has the heads {', '.join(offered)} on {architecture.name}, not {head!r}; leave --head out",
     )
     return offered[0] if head == "auto" else head
+
+
+def configured_task(name: str, config: FinetuneConfig, **more: Any) -> Task:
+    """Return a task with the columns that the user has named and the settings it takes from the configuration."""
+    kind = find_task(name)
+    for option in {option for task in TASKS.values() for option in task.options}.difference(kind.options):
+        flag = "--" + option.replace("_", "-")
+        require(getattr(config, option) is None, f"the task {name} has no setting {flag}; leave it out")
+    return kind(columns=named_columns(config), **{option: getattr(config, option) for option in kind.options}, **more)
 
 
 def named_columns(config: FinetuneConfig) -> dict[str, str]:
@@ -106,6 +116,9 @@ def warn_if_generator(folder: Path) -> None:
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:
     """Warn if a model gives every example the same answer although the labels differ."""
+    odds = {round(p, 4) for prediction in predictions for p in prediction.get("wrong", ())}
+    if 0 < len(odds) <= FEW and sum(len(prediction["wrong"]) for prediction in predictions) > FEW**2:
+        logger.warning("this run has collapsed: it only tells short words from long ones. Try a lower --learning-rate")
     key = next((key for key in ("label", "labels", "tags", "answer", "score") if key in predictions[0]), "")
     given = {str(answer) for p in predictions if key for answer in (p[key] if key == "tags" else [p[key]])}
     if len(given) == 1 and len({str(example.label) for example in examples}) > 1:

@@ -33,6 +33,9 @@ def pictures(lines: list[dict[str, Any]]) -> list[str]:
     if "tags" in first:
         words = [(gold, tag) for line in lines for gold, tag in zip(line["gold"], line["tags"], strict=True)]
         return [confusion([{"gold": gold, "label": tag} for gold, tag in words])]
+    if "wrong" in first:
+        pairs = [(tag != "c", p) for line in lines for (*_, tag), p in zip(line["gold"], line["wrong"], strict=True)]
+        return [curve([yes for yes, _ in pairs], [p for _, p in pairs], "wrong words")]
     if "labels" in first:
         given = [(name in line["gold"], p) for line in lines for name, p in line["probabilities"].items()]
         return [curve([yes for yes, _ in given], [p for _, p in given], "all labels")]

@@ -6,19 +6,20 @@ import hashlib
 import shutil
 import statistics
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from electra.checkpoints.huggingface import load_encoder
+from electra.checkpoints.huggingface import load_encoder, load_network
+from electra.checkpoints.locate import network_kind
 from electra.config import FinetuneConfig, require, to_dict
 from electra.core.log import logger
 from electra.core.runs import read_metrics
-from electra.core.storage import only_writer, read_json, write_json, write_tensors
+from electra.core.storage import only_writer, read_json, read_object, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import Material, read_material, warn_if_collapsed
@@ -28,9 +29,10 @@ from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
 from electra.models.encoder import Encoder, compute_in
+from electra.models.heads import Network
 from electra.models.registry import backbone_of
-from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks import Task
+from electra.tasks.training_set import FixedSet
 from electra.training.device import choose_device, choose_dtype
 from electra.training.identity import require_same
 from electra.training.memory import keep_freed_memory
@@ -38,7 +40,6 @@ from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
 from electra.training.trainer import Trainer
 
-TaskNetwork = Classifier | Tagger | Answerer
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
@@ -62,7 +63,7 @@ class TaskCounts(NamedTuple):
 class Learner(Trainable):
     """A network and the loss of its task, for the training loop."""
 
-    def __init__(self, network: TaskNetwork, task: Task, reduction: str) -> None:
+    def __init__(self, network: Network, task: Task, reduction: str) -> None:
         super().__init__()
         self.network, self.task, self.reduction = network, task, reduction
 
@@ -150,8 +151,8 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
 def fingerprint(material: Material, encoder: Encoder) -> str:
     """Return a hash of the initial weights and the examples."""
     found = hashlib.sha256(repr([example.label for example in material.dev_examples]).encode())
-    for feature in (*material.train, *material.dev):
-        found.update(np.array(feature.ids).tobytes() + repr(feature.target).encode())
+    for content in chain(material.train.content(), FixedSet(material.dev).content()):
+        found.update(content)
     for name, tensor in encoder.state_dict().items():
         found.update(name.encode() + tensor.numpy().tobytes())
     return found.hexdigest()[:16]
@@ -178,7 +179,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
         scores = max(lines, key=lambda line: line[material.task.main_metric])
         learner.network.load_state_dict(load_file(folder / "best.safetensors"))
     compute_in(learner, torch.float32)
-    save_finetuned(folder / "model", learner.network, material)
+    save_finetuned(folder / "model", learner.network, material, scores)
     result = {"seed": seed, **{k: v for k, v in scores.items() if k not in ("kind", "tokens")}}
     write_json(folder / "scores.json", result)
     for left in (folder / "checkpoints", folder / "best.safetensors"):
@@ -187,7 +188,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
 
 
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:
-    """Build the pre-trained encoder with a new head, initialised from the seed."""
+    """Build the pre-trained encoder with a new head, initialised from the seed, or the pre-trained one."""
     pretrained = load_encoder(material.folder)
     shape = pretrained.config.with_dropout(config.dropout)
     seed_all(config.seed)
@@ -198,6 +199,8 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     for name, p in network.head.named_parameters():
         if name.endswith("out_proj.weight"):
             nn.init.xavier_uniform_(p)  # as released
+    if material.task.keeps_head and network_kind(read_object(material.folder / "config.json")) is network.kind:
+        network.load_state_dict(load_network(material.folder).state_dict())
     return Learner(network, material.task, config.reduction)
 
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from electra.checkpoints.huggingface import save_network
 from electra.core.log import logger
 from electra.finetuning.material import Material
 
 if TYPE_CHECKING:
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 
-def save_finetuned(folder: Path, network: Network, material: Material) -> None:
-    """Write weights, tokeniser and config.json, whose `task` and `task_settings` rebuild the task."""
+def save_finetuned(folder: Path, network: Network, material: Material, scores: Mapping[str, float]) -> None:
+    """Write weights, tokeniser and config.json, whose `task` and `task_settings` rebuild the task.
+
+    A task that keeps the discriminator's head keeps its generator too, which proposes other words.
+    """
     task, network = material.task.in_own_units(network)
-    extra: dict[str, Any] = {"task": material.name, "task_settings": task.settings()}
-    if task.labels:
-        extra["id2label"] = {str(number): label for number, label in enumerate(task.labels)}
-        extra["label2id"] = {label: number for number, label in enumerate(task.labels)}
-    elif task.problem_type:  # one unnamed output, by which regression is recognised
-        extra["id2label"] = {"0": "LABEL_0"}
-    if task.problem_type:
-        extra["problem_type"] = task.problem_type
+    extra = {"task": material.name, "task_settings": task.settings(), **task.config_entries(scores)}
     if task.symmetric:
         logger.info(f"{folder}: both orders of a pair are averaged here; a transformers pipeline uses only one")
+    if task.keeps_head and (material.folder / "generator").is_dir():
+        shutil.copytree(material.folder / "generator", folder / "generator", dirs_exist_ok=True)
     save_network(folder, network, material.tokenizer, material.max_length, **extra)

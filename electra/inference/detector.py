@@ -16,10 +16,11 @@ from tokenizers import Encoding
 from electra.inference.embedder import Embedder
 from electra.inference.model import by_length
 from electra.inference.sessions import Array, Session
-from electra.inference.words import Span, Word, is_mark, spans_in_text, word_probability
+from electra.inference.words import Word
 from electra.text.labels import sigmoid
+from electra.text.pieces import Span, exempt_words, is_mark, spans_in_text, word_probability
 from electra.text.tokenizer import Tokenizer
-from electra.text.words import exempt, fit_case, likeliest_meant
+from electra.text.words import fit_case, likeliest_meant
 
 SPACE = re.compile(r"\s")
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
@@ -121,9 +122,7 @@ def encode(model: Detector, text: str) -> Encoding:
 
 def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
     """Return the words of a text with their probabilities, without suggestions."""
-    ids, unknown = encoding.ids, model.tokenizer.unk_id
-    known = [s.first == s.last and ids[s.first] != unknown for s in spans]
-    free = exempt(query.text, [(s.start, s.end, k) for s, k in zip(spans, known, strict=True)])
+    free = exempt_words(query.text, encoding, spans, model.tokenizer.unk_id)
     return [
         Word(query.text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), (), f)
         for s, f in zip(spans, free, strict=True)

@@ -1,15 +1,8 @@
-"""Map words to tokens and aggregate the scores of a word's pieces."""
+"""The result of detection: a word with its probability and suggestions."""
 
 from __future__ import annotations
 
-import math
-import unicodedata
-from collections.abc import Sequence
 from typing import NamedTuple
-
-from tokenizers import Encoding
-
-PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
 
 class Word(NamedTuple):
@@ -25,70 +18,3 @@ class Word(NamedTuple):
     def is_marked(self, threshold: float) -> bool:
         """Return whether the word is marked at this threshold."""
         return self.replaced >= threshold and not self.exempt
-
-
-class Span(NamedTuple):
-    """A word's offsets in its text, and its first and last token."""
-
-    start: int
-    end: int
-    first: int  # token
-    last: int
-
-
-def word_probability(pieces: Sequence[float]) -> float:
-    """Return the probability that a word was replaced, from those of its pieces."""
-    return 1 / (1 + math.exp(-word_score([logit(p) for p in pieces])))
-
-
-def word_score(pieces: Sequence[float]) -> float:
-    """Return the mean of the pieces' scores, plus a little for each further piece.
-
-    The mean finds wrong words best, the maximum misspelt ones, which fall into more pieces; this finds both
-    (docs/tiny.md).
-    """
-    return sum(pieces) / len(pieces) + PIECE_EVIDENCE * math.log(len(pieces))
-
-
-def logit(probability: float) -> float:
-    """Return the log odds of a probability, kept finite."""
-    p = min(max(probability, 1e-6), 1 - 1e-6)
-    return math.log(p / (1 - p))
-
-
-def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
-    """Return the first and last token of each word."""
-    spans: list[tuple[int, int]] = []
-    before: int | None = None
-    for position, word in enumerate(word_ids):
-        if word is not None and word == before:
-            spans[-1] = (spans[-1][0], position)
-        elif word is not None:
-            spans.append((position, position))
-        before = word
-    return spans
-
-
-def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
-    """Return the words' spans, without the leading space that some tokenisers include.
-
-    Accents that a tokeniser strips belong to the word they are written on.
-    """
-    spans: list[Span] = []
-    offsets = encoding.offsets  # rebuilt on every access, so read it once
-    for first, last in word_spans(encoding.word_ids):
-        start, end = offsets[first][0], offsets[last][1]
-        while start < end and text[start].isspace():
-            start += 1
-        while start < end < len(text) and is_mark(text[end]):
-            end += 1
-        if spans and start < spans[-1].end:  # only combining marks; they belong to the previous word
-            spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
-        elif start < end:
-            spans.append(Span(start, end, first, last))
-    return spans
-
-
-def is_mark(character: str) -> bool:
-    """Return whether a character is a combining mark, such as an accent or a vowel sign."""
-    return unicodedata.category(character).startswith("M")

@@ -9,8 +9,8 @@ import numpy as np
 
 from electra.config import require
 from electra.inference.detector import Detector, require_valid
-from electra.inference.words import logit
 from electra.text.labels import ranked, softmax
+from electra.text.pieces import logit
 
 
 def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequence[str]) -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ class Network(nn.Module):
     """
 
     kind: Kind
+    head: nn.Module  # but for an encoder alone
     input_names: tuple[str, ...] = ROWS
     output_names: tuple[str, ...] = ("logits",)
 

@@ -10,6 +10,7 @@ from electra.core.plugins import find_class
 from electra.models.kinds import Kind
 from electra.tasks.base import Task
 from electra.tasks.classification import Classification
+from electra.tasks.errors import Errors
 from electra.tasks.examples import Example, Features
 from electra.tasks.glue import GLUE
 from electra.tasks.multi_label import MultiLabel
@@ -25,6 +26,7 @@ TASKS: dict[str, type[Task]] = {
     "regression": Regression,
     "tagging": Tagging,
     "qa": QuestionAnswering,
+    "errors": Errors,
     **GLUE,
 }
 

@@ -31,6 +31,7 @@ from electra.tasks.examples import (
     sorted_labels,
     text_of,
 )
+from electra.tasks.training_set import FixedSet, TrainingSet
 from electra.text.records import Record
 from electra.text.splits import read_records
 from electra.text.tokenizer import Tokenizer
@@ -41,9 +42,7 @@ if TYPE_CHECKING:
 
     from electra.interface import Packed
     from electra.models.encoder import Encoder
-    from electra.models.task_heads import Answerer, Classifier, Tagger
-
-    Network = Classifier | Tagger | Answerer
+    from electra.models.heads import Network
 
 Array = NDArray[Any]
 
@@ -62,6 +61,8 @@ class Task:
     problem_type: ClassVar[str | None] = None  # Hugging Face's name in config.json, if it has one
     length: ClassVar[int] = 128  # default maximum tokens of a text
     epochs: ClassVar[float] = 3.0  # passes over the training data (paper, Table 7)
+    keeps_head: ClassVar[bool] = False  # whether learning goes on with the pre-trained head, if there is one
+    options: ClassVar[tuple[str, ...]] = ()  # settings of FinetuneConfig that the task takes as arguments
     splits_words: ClassVar[bool] = False  # whether an example's texts are words, so that a plain string is split
     wanted: ClassVar[Wanted | None] = TEXT_OR_PAIR  # None: any number of texts
     dev_splits: ClassVar[tuple[str, ...]] = ("dev",)
@@ -191,6 +192,10 @@ class Task:
             ]
         return features
 
+    def training_set(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> TrainingSet:
+        """Return the features to learn from."""
+        return FixedSet(self.encode(tokenizer, examples, max_length))
+
     def example_targets(self, examples: Sequence[Example]) -> list[Any]:
         """Return the `target` that each example's features carry."""
         numbers = self.index(examples)
@@ -225,6 +230,13 @@ class Task:
         """Return the task and the network to save, so that the network's output is the prediction itself."""
         return self, network
 
+    def config_entries(self, scores: Mapping[str, float]) -> dict[str, Any]:
+        """Return what config.json says of the task for other readers, given the scores on the dev file."""
+        entries: dict[str, Any] = {"problem_type": self.problem_type} if self.problem_type else {}
+        names = self.labels or ("LABEL_0",) * bool(self.problem_type)  # an unnamed output stands for regression
+        named = {"id2label": {str(n): name for n, name in enumerate(names)}} if names else {}
+        return entries | named | ({"label2id": {v: n for n, v in enumerate(names)}} if self.labels else {})
+
     # -- answering --
 
     def collect(self, outputs: Mapping[str, Array], feature: Features) -> Any:
@@ -257,6 +269,12 @@ class Task:
             self.score([predictions[n] for n in drawn], [examples[n] for n in drawn])[self.main_metric]
             for drawn in draws
         ]
+
+    def resampled_scores(
+        self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws
+    ) -> dict[str, list[float]]:
+        """Return each metric that has an interval, the main one first, for each draw: [R, n] -> R values."""
+        return {self.main_metric: self.resampled(predictions, examples, draws)}
 
     @classmethod
     def shown(cls, score: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electra.tasks.columns import Columns
-from electra.text.records import Record
+from electra.text.records import Record, json_list
 
 IGNORED = -100  # the target of slots and examples without one
 Draws = NDArray[np.int32]
@@ -87,6 +87,14 @@ def text_of(record: Record, name: str) -> str:
     if not isinstance(value, str | int | float):
         raise ValueError(f"{record.where}: column {name!r} holds {type(value).__name__}, not a text")
     return str(value)
+
+
+def as_list(value: Any) -> list[str]:
+    """Return a list of strings from a list, from one written as JSON, or from a text with blanks."""
+    if isinstance(value, str):
+        written = json_list(value)
+        return value.split() if written is None else written
+    return [str(item) for item in value or ()]
 
 
 def grouped(collected: Sequence[T], features: Sequence[Features], count: int) -> Iterator[list[T]]:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from electra.interface import Packed
     from electra.models.encoder import Encoder
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 ANSWERABLE_WEIGHT = 0.5
 NOWHERE = -1e4  # the logit of a slot without a token

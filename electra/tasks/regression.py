@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from electra.models.encoder import Encoder
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 NUMBERS = ("score", "rating", "value")  # columns of scores, even if all are whole numbers
 

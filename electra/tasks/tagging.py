@@ -12,9 +12,20 @@ from electra.core.log import logger
 from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
 from electra.tasks.columns import Columns
-from electra.tasks.examples import IGNORED, Draws, Example, Features, Prediction, Predictions, Sample, grouped, known
+from electra.tasks.examples import (
+    IGNORED,
+    Draws,
+    Example,
+    Features,
+    Prediction,
+    Predictions,
+    Sample,
+    as_list,
+    grouped,
+    known,
+)
 from electra.text.labels import Tag, word_tags
-from electra.text.records import Record, json_list
+from electra.text.records import Record
 from electra.text.tags import begun, entities, spans_are_tagged
 from electra.text.tokenizer import Tokenizer
 from electra.text.windows import Wanted, word_windows
@@ -23,7 +34,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from electra.models.encoder import Encoder
-    from electra.tasks.base import Network
+    from electra.models.heads import Network
 
 
 class Tagging(Task):
@@ -47,11 +58,11 @@ class Tagging(Task):
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
         """Turn a row of words and tags into an example; a plain text is split at its blanks."""
-        words = split(record.fields.get(columns.text))
+        words = as_list(record.fields.get(columns.text))
         if not words:
             raise ValueError(f"{record.where} has no words in column {columns.text!r}; remove the row")
         raw = record.fields.get(columns.label) if columns.label else None
-        tags = None if raw is None else tuple(str(tag) for tag in split(raw))
+        tags = None if raw is None else tuple(str(tag) for tag in as_list(raw))
         if tags is not None and len(tags) != len(words):
             raise ValueError(
                 f"{record.where} has {len(words)} words and {len(tags)} tags; every word needs exactly one tag"
@@ -180,11 +191,3 @@ def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tup
         {(e["type"], e["start"], e["end"]) for e in entities(tags, [""] * len(tags))} for tags in (guessed, gold)
     )
     return len(given & there), len(given), len(there)
-
-
-def split(value: Any) -> list[str]:
-    """Return a list of strings from a list, from one written as JSON, or from a text with blanks."""
-    if isinstance(value, str):
-        written = json_list(value)
-        return value.split() if written is None else written
-    return [str(item) for item in value or ()]

@@ -1,4 +1,4 @@
-"""Read records, with one reader per format: JSON lines and lists, CSV, TSV, Parquet, CoNLL, the `datasets` library."""
+"""Read records, one reader per format: JSON lines and lists, CSV, TSV, Parquet, CoNLL, M2, the `datasets` library."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from electra.text.errors.m2 import tags_of
 from electra.text.sources import decoded, file_format, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
@@ -160,7 +161,7 @@ def require_column(column: str, found: Iterable[str], where: str) -> None:
         raise ValueError(f"{where} has no column {column!r}, only {', '.join(map(repr, names))}{hint} (--text-column)")
 
 
-# -- Parquet, CoNLL ----------------------------------------------------------------------------------------------------
+# -- Parquet, CoNLL, M2 ------------------------------------------------------------------------------------------------
 
 
 def parquet_rows(file: Opened) -> Iterator[Record]:
@@ -202,12 +203,35 @@ def conll_sentences(file: Opened) -> Iterator[Record]:
             tags.append(columns[3] if universal else columns[-1])
 
 
+def m2_sentences(file: Opened) -> Iterator[Record]:
+    """Yield the sentences of an M2 file as words and tags."""
+    words: list[str] = []
+    edits: list[str] = []
+    start = 1
+    for number, line in enumerate(chain(file.text(), ["S"]), 1):
+        kind, _, rest = line.strip().partition(" ")
+        if kind == "S":
+            if words:
+                where = f"{file.path}, row {start}"
+                try:
+                    tags = tags_of(words, edits)
+                except (ValueError, IndexError) as error:
+                    raise ValueError(f"{where}: an edit cannot be read ({error}); write it as ERRANT does") from None
+                yield Record(where, {"tokens": words, "tags": tags})
+            words, edits, start = rest.split(), [], number
+        elif kind == "A":
+            edits.append(rest)
+        elif kind:
+            raise ValueError(f"{file.path}, row {number} is no line of M2: a sentence is a line S and its lines A")
+
+
 READERS: dict[str, Callable[[Opened], Iterator[Record]]] = {
     ".jsonl": json_lines,
     ".csv": table_rows,
     ".tsv": table_rows,
     ".parquet": parquet_rows,
     ".json": json_objects,
+    ".m2": m2_sentences,
     **dict.fromkeys(CONLL, conll_sentences),
 }
 

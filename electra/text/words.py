@@ -16,6 +16,8 @@ LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
 def code_spans(text: str) -> list[tuple[int, int]]:
     """Return the spans of numbers, addresses, paths and identifiers, which no dictionary contains."""
+    if not CODE.search(text):
+        return []
     return [
         chunk.span() for chunk in CHUNK.finditer(text) if CODE.search(chunk.group().strip(string.punctuation))
     ]  # fmt: skip
@@ -28,9 +30,13 @@ def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
         while n < len(spans) and spans[n][1] <= start:
             n += 1
         word, in_code = text[start:end], n < len(spans) and spans[n][0] <= start
-        has_letters = any(c.isalpha() for c in word) and not any(c.isdigit() for c in word)
-        result.append(in_code or not has_letters or (not known and is_name(text, start)))
+        result.append(in_code or not has_letters(word) or (not known and is_name(text, start)))
     return result
+
+
+def has_letters(word: str) -> bool:
+    """Return whether a word has letters and no digits."""
+    return word.isalpha() or (any(c.isalpha() for c in word) and not any(c.isdigit() for c in word))
 
 
 def is_name(text: str, start: int) -> bool:

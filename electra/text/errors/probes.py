@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from electra.text.errors.language import find_language
+
 PLAIN_WORD = re.compile(r"[a-z]+")
 SEGMENT = 30  # words of a text
 PLANTED = 2  # wrong words in each
@@ -16,19 +18,6 @@ MIN_COUNT = 5  # a rarer word never replaces another
 # Return the words that replace a word: none, another word, or the word twice; None to keep it. The last replacement is
 # marked as wrong or, if there is none, the next word.
 Change = Callable[[str], "list[str] | None"]
-
-CONFUSABLE = tuple(
-    tuple(words.split())
-    for words in (
-        "their there", "form from", "then than", "to too", "of off", "where were", "quite quiet", "loose lose",
-        "affect effect", "accept except", "advice advise", "principal principle", "weather whether", "peace piece",
-        "through threw", "here hear", "know now", "which witch", "whose who", "by buy", "one won",
-        "no know", "see sea", "right write", "for four", "past passed", "later latter", "led lead", "lives leaves",
-        "angle angel", "trail trial", "being begin", "an and", "on one", "or our", "as has", "was saw", "be bee",
-        "made maid", "with width", "course coarse", "site sight", "sun son", "week weak", "role roll", "main mane",
-        "desert dessert", "device devise", "diary dairy", "casual causal", "board bored", "plain plane", "sale sail",
-    )
-)  # fmt: skip
 
 
 class Planted(NamedTuple):
@@ -118,5 +107,5 @@ def misspelling(rng: random.Random) -> Change:
 
 def confusable(rng: random.Random) -> Change:
     """Return a change to a word that is often confused with the original."""
-    others = {word: [w for w in group if w != word] for group in CONFUSABLE for word in group}
+    others = find_language("english").confusable
     return lambda word: [rng.choice(others[word])] if word in others else None

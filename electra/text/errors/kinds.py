@@ -1,0 +1,164 @@
+"""The kinds of errors, each a function from a word at its place to what is written instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import NamedTuple
+
+from electra.text.errors.lexicon import Lexicon
+from electra.text.errors.spelling import SHORTEST, misspell
+from electra.text.words import fit_case
+
+LEFT_OUT = 0.45  # share of the errors in articles and prepositions in which the word is missing
+
+
+class Place(NamedTuple):
+    """A word in its text."""
+
+    words: Sequence[str]
+    at: int
+    word: str  # in lower case
+
+    @property
+    def written(self) -> str:
+        """The word as it is written."""
+        return self.words[self.at]
+
+    @property
+    def following(self) -> str:
+        """The next word, "" at the end or before a punctuation mark."""
+        following = self.words[self.at + 1] if self.at + 1 < len(self.words) else ""
+        return following if following.isalpha() else ""
+
+
+class Edit(NamedTuple):
+    """What is written instead of `taken` words, each with whether it is wrong; if nothing is, the next word counts."""
+
+    taken: int
+    written: tuple[tuple[str, bool], ...]
+
+
+MISSING = Edit(1, ())
+Change = Callable[[Place, Lexicon, Random], Edit | None]  # None: the kind does not fit the word
+
+
+class Kind(NamedTuple):
+    """A kind of error."""
+
+    share: float  # of all errors, a little less where few words fit
+    change: Change
+    needs: str = ""  # the list of the language without which there are no such errors
+
+
+def instead(place: Place, other: str) -> Edit | None:
+    """Write another word in the capitals of the one at the place."""
+    return Edit(1, ((fit_case(other, place.written), True),)) if other != place.word else None
+
+
+def spelling(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Misspell a word."""
+    fits = len(place.word) >= SHORTEST and place.word in lexicon.known  # nobody knows how a rare name is spelt
+    return instead(place, misspell(place.word, lexicon, rng)) if fits else None
+
+
+def nearly_equal(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write another word that is spelt nearly the same."""
+    others = lexicon.neighbours(place.word) if len(place.word) >= SHORTEST and place.word in lexicon.known else ()
+    return instead(place, rng.choice(others)) if others else None
+
+
+def confused(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write a word that is often taken for this one."""
+    others = lexicon.language.confused.get(place.word)
+    return instead(place, rng.choice(others)) if others else None
+
+
+def inflection(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write another form of the word."""
+    others = lexicon.forms(place.word)
+    return instead(place, rng.choice(others)) if others else None
+
+
+def article(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Leave out an article, or write another."""
+    return function_word(place, lexicon.language.articles, rng)
+
+
+def preposition(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Leave out a preposition, or write another."""
+    return function_word(place, lexicon.language.prepositions, rng)
+
+
+def function_word(place: Place, alike: Sequence[str], rng: Random) -> Edit | None:
+    """Leave out a word of a list, or write another one of it."""
+    if place.word not in alike:
+        return None
+    return missing(place) if rng.random() < LEFT_OUT else instead(place, rng.choice(alike))
+
+
+def needless(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write an article or a preposition before a word."""
+    if not place.word.isalpha():
+        return None
+    language = lexicon.language
+    extra = rng.choice(rng.choice((language.articles, language.prepositions)) or language.prepositions)
+    return Edit(1, ((fit_case(extra, place.written), True), (lexicon.uncapitalised(place.written), False)))
+
+
+def missing(place: Place, *_: object) -> Edit | None:
+    """Leave out a word that another follows."""
+    return MISSING if place.word.isalpha() and place.following else None
+
+
+def comma(place: Place, *_: object) -> Edit | None:
+    """Leave out a comma."""
+    return MISSING if place.word == "," and place.following else None
+
+
+def doubled(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write a word twice."""
+    if not place.word.isalpha():
+        return None
+    return Edit(1, ((place.written, False), (lexicon.uncapitalised(place.written), True)))
+
+
+def swapped(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Swap a word and the next."""
+    following = place.following
+    if not place.word.isalpha() or not following or following.lower() == place.word:
+        return None
+    return Edit(2, ((fit_case(following, place.written), True), (lexicon.uncapitalised(place.written), True)))
+
+
+def random_word(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write any word of the text."""
+    return instead(place, lexicon.draw(rng)) if lexicon.words and place.word.isalpha() else None
+
+
+def capital(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write a name in lower case, or a word within a sentence with a capital."""
+    word = place.written
+    if (
+        not word.isalpha() or place.at == 0 or lexicon.uncapitalised(word) != word
+    ):  # at the start of a sentence, or perhaps so
+        return None
+    other = word.lower() if word != word.lower() else word.capitalize()
+    return Edit(1, ((other, True),)) if other != word else None
+
+
+KINDS: dict[str, Kind] = {
+    "spelling": Kind(0.22, spelling),
+    "inflection": Kind(0.17, inflection, "endings"),
+    "confused": Kind(0.13, confused, "confused"),
+    "preposition": Kind(0.1, preposition, "prepositions"),
+    "article": Kind(0.09, article, "articles"),
+    "needless": Kind(0.06, needless, "prepositions"),
+    "missing": Kind(0.05, missing),
+    "nearly_equal": Kind(0.05, nearly_equal),
+    "doubled": Kind(0.03, doubled),
+    "swapped": Kind(0.03, swapped),
+    "random": Kind(0.03, random_word),
+    "comma": Kind(0.03, comma),
+    "capital": Kind(0.02, capital),
+}

@@ -1,0 +1,85 @@
+"""What is known of a language's errors, read from a file of data; another language has none, and does without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from electra.core.storage import read_object
+
+FOLDER = Path(__file__).parent
+NOTHING = "-"  # in the data: no letters, as in "- s", by which house becomes houses
+Others = dict[str, tuple[str, ...]]  # what may stand wrongly for a word
+Pairs = tuple[tuple[str, str], ...]
+
+
+class Language(NamedTuple):
+    """Lists of a language, all in lower case; an empty list plants no errors of its kind."""
+
+    confusable: Others = {}  # noqa: RUF012  words that differ in a letter or two, with which errors are measured
+    confused: Others = {}  # noqa: RUF012  these and all other words that are taken for one another
+    forms: Others = {}  # noqa: RUF012  irregular forms of a word
+    endings: Pairs = ()  # regular forms: one ending and what stands wrongly for it
+    articles: tuple[str, ...] = ()
+    prepositions: tuple[str, ...] = ()
+    sounds: Pairs = ()  # letters and others that sound alike
+    vowels: str = ""
+    keys: dict[str, str] = {}  # noqa: RUF012  a letter and its neighbours on the keyboard
+
+
+def find_language(name: str) -> Language:
+    """Return the lists of a language: `english`, `none`, or a file in the form of english.json.
+
+    Raises:
+        ValueError: there is no such file, or it holds something else.
+    """
+    if name == "none":
+        return Language()
+    path = FOLDER / "english.json" if name == "english" else Path(name).expanduser()
+    if not path.is_file():
+        raise ValueError(
+            f"{name}: no such language; name english, none, or a JSON file like {FOLDER.name}/english.json"
+        )
+    content = read_object(path)
+    if unknown := sorted(content.keys() - set(Language._fields)):
+        raise ValueError(f"{path}: unknown list {unknown[0]!r}; there are {', '.join(Language._fields)}")
+    try:
+        return language_of(content)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"{path} is not a file of lists; write it like {FOLDER.name}/english.json") from None
+
+
+def language_of(content: dict[str, Any]) -> Language:
+    """Return the lists in the content of a file."""
+    confusable = content.get("confusable", [])
+    return Language(
+        others(confusable),
+        others([*confusable, *content.get("confused", [])]),
+        others(content.get("forms", [])),
+        pairs(content.get("endings", [])),
+        tuple(content.get("articles", "").split()),
+        tuple(content.get("prepositions", "").split()),
+        pairs(content.get("sounds", [])),
+        str(content.get("vowels", "")),
+        {letter: str(near) for letter, near in content.get("keys", {}).items()},
+    )
+
+
+def others(groups: Iterable[str]) -> Others:
+    """Return for each word the other words of its groups."""
+    found: dict[str, dict[str, None]] = {}
+    for group in groups:
+        words = group.split()
+        for word in words:
+            found.setdefault(word, {}).update(dict.fromkeys(w for w in words if w != word))
+    return {word: tuple(there) for word, there in found.items()}
+
+
+def pairs(written: Iterable[str]) -> Pairs:
+    """Return pairs of letters."""
+    found = []
+    for pair in written:
+        a, b = ("" if part == NOTHING else part for part in pair.split())
+        found.append((a, b))
+    return tuple(found)

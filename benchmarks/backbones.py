@@ -31,17 +31,20 @@ from electra.inference.load import load
 from electra.pretraining.run import pretrain
 from electra.text.tokenizer import load_tokenizer
 
-MEMORY = {"memory": 1 << 16}
-CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {  # architecture, and changes to the model or the run
-    "electra": ("electra", {}),
-    "modernbert": ("modernbert", {}),
-    "modernbert-no-neighbours": ("modernbert", {"attention_bias": False}),
-    "modernbert-local": ("modernbert", {"global_attn_every_n_layers": 2, "local_attention": 16}),
-    "electra-memory": ("electra", MEMORY),
-    "modernbert-memory": ("modernbert", MEMORY),
-    "modernbert-memory-18": ("modernbert", {"memory": 1 << 18}),
-    "modernbert-memory-16-numbers": ("modernbert", MEMORY | {"memory_size": 16}),
-    "modernbert-memory-8192": ("modernbert", MEMORY | {"vocab_size": 8192}),
+PLAIN = {"memory": 0}
+CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {  # architecture, and changes to the preset's model or run
+    "electra": ("electra", PLAIN),
+    "modernbert": ("modernbert", PLAIN),
+    "modernbert without neighbours": ("modernbert", PLAIN | {"attention_bias": False}),
+    "modernbert with windows": ("modernbert", PLAIN | {"global_attn_every_n_layers": 2, "local_attention": 16}),
+    "electra, memory": ("electra", {}),
+    "modernbert, memory": ("modernbert", {}),  # the tiny preset
+    "modernbert without neighbours, memory": ("modernbert", {"attention_bias": False}),
+    "memory of 2^16 x 16": ("modernbert", {"memory": 1 << 16}),
+    "memory of 2^16 x 32": ("modernbert", {"memory": 1 << 16, "memory_size": 32}),
+    "memory of 2^18 x 32": ("modernbert", {"memory_size": 32}),
+    "memory of 2^20 x 16": ("modernbert", {"memory": 1 << 20}),
+    "modernbert, memory, 8192": ("modernbert", {"vocab_size": 8192}),
 }
 
 
@@ -80,7 +83,7 @@ def configured(name: str, seed: int, options: argparse.Namespace) -> PretrainCon
     budget = f"{options.tokens / 1e6:g}M" if options.tokens else f"{options.minutes:g}min"
     return replace(
         preset, model=model, data=str(options.runs / f"data-{model.vocab_size}"), max_tokens=int(options.tokens),
-        max_minutes=options.minutes, out=str(options.runs / f"{name}-{budget}-{seed}"), threads=options.threads,
+        max_minutes=options.minutes, out=str(options.runs / f"{name.replace(' ', '-')}-{budget}-{seed}"), threads=options.threads,
         seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1, log_steps=100,
         **{key: value for key, value in changes.items() if key not in shape},
     )  # fmt: skip

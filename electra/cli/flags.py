@@ -12,9 +12,9 @@ from electra.config.base import ordered_fields
 
 STARTING_POINT = """
 
---preset {tiny,small,small++,base,large} (default small) sets all defaults below, and --recipe {paper,fast} those of
-training (default paper; tiny: fast). --architecture modernbert is another network, in the sizes tiny, small and base,
-with flags of its own. --config FILE takes them all from the config.json of an earlier run. Flags override them."""
+--preset {tiny,mini,small,small++,base,large} (default small) sets all defaults below, --recipe {paper,fast} those of
+training (default paper; tiny and mini: fast), and --architecture {electra,modernbert} the network and its flags (default
+electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --config FILE takes them all from the config.json of an earlier run. Flags override them."""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
@@ -40,8 +40,7 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
         if wanted not in ("", config.model.model_type):
             raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
         return config, rest
-    preset, architecture = named["--preset"] or "small", named["--architecture"] or "electra"
-    return find_preset(preset, architecture, named["--recipe"]), rest
+    return find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"]), rest
 
 
 def config_of_file(path: str) -> PretrainConfig:

@@ -32,15 +32,15 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
     Raises:
         ValueError: an unknown preset, objective or field, an invalid value, or the same contestant twice.
     """
-    common(config, "electra")  # find errors in settings, whoever competes
+    common(config)  # find errors in settings, whoever competes
     names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
     for name in names:
         require(names.count(name) == 1, f"{name} is given twice; give each contestant once")
     return [read_contestant(name, config) for name in names]
 
 
-def common(config: CompareConfig, architecture: str) -> PretrainConfig:
-    """Return what contestants of an architecture start from: the preset with the common settings."""
+def common(config: CompareConfig, architecture: str = "") -> PretrainConfig:
+    """Return what contestants of an architecture, or the preset's own, start from: the preset with the common settings."""
     preset = replace(find_preset(config.preset, architecture), data=config.data)
     found, times = changed(preset, config.settings, "--settings")
     require(times == 1, "times applies to one contestant; set it there")
@@ -57,7 +57,7 @@ def read_contestant(name: str, comparison: CompareConfig) -> Contestant:
         require(field not in FOR_ALL, f"{name}: {field} applies to all contestants; set it with --settings")
     architectures = [setting.partition("=")[2] for setting in settings if setting.startswith("architecture=")]
     settings = [setting for setting in settings if not setting.startswith("architecture=")]
-    start = common(comparison, *(architectures or ["electra"]))
+    start = common(comparison, *architectures)
     config, times = changed(start, settings, name, objective=objective)
     if ":" in objective:
         logger.warning(

@@ -36,12 +36,12 @@ class CompareConfig:
     data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
     out: str = arg("runs/compare", "folder of the race; the same command again continues it")
     runs: str = arg("", "folder of the runs, which several races may share; default: in --out")
-    preset: str = arg("tiny", "defaults of all contestants: tiny, small, small++, base or large")
+    preset: str = arg("tiny", "defaults of all contestants: tiny, mini, small, small++, base or large")
     settings: tuple[str, ...] = arg((), "FIELD=VALUE for every contestant, instead of the preset's")
     contestants: tuple[str, ...] = arg(
         (),
         "OBJECTIVE[:FIELD=VALUE,...] each; the others are tested against the first. Fields are those of "
-        "`electra pretrain`, architecture=modernbert, width=0.5 (a network of half the width), times=4 (four times the "
+        "`electra pretrain`, architecture=electra or modernbert, width=0.5 (a network of half the width), times=4 (four times the "
         "budget)",
     )
     objectives: str = arg("", "shorthand for contestants without fields: electra,mlm")

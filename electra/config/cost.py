@@ -14,8 +14,8 @@ from electra.config.pretrain import PretrainConfig
 class BenchConfig:
     """Measure this machine, and a preset's training and inference on it."""
 
-    preset: str = arg("small", "tiny, small, small++, base or large")
-    architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
+    preset: str = arg("small", "tiny, mini, small, small++, base or large")
+    architecture: str = arg("", "electra or modernbert; default: the preset's own")
     seq_length: int = arg(0, "tokens per row; 0: the preset's")
     max_position_embeddings: int = arg(0, "maximum length of a text, in tokens; 0: the preset's")
     micro_batch_size: int = arg(0, "rows of a training step; 0: 32 on a CPU, 128 on a GPU")
@@ -38,8 +38,8 @@ class BenchConfig:
 class FlopsConfig:
     """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
 
-    preset: str = arg("small", "tiny, small, small++, base or large")
-    architecture: str = arg("electra", "electra, or modernbert: tiny, small or base")
+    preset: str = arg("small", "tiny, mini, small, small++, base or large")
+    architecture: str = arg("", "electra or modernbert; default: the preset's own")
     seq_length: int = arg(0, "tokens per example; 0: the preset's")
     max_position_embeddings: int = arg(0, "maximum length of a text, in tokens; 0: the preset's")
     measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")

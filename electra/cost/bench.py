@@ -61,7 +61,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     tokens = scheduled_tokens(preset, length)  # with its batch, not the one measured here
     figures: dict[str, Any] = {
         "preset": config.preset,
-        "architecture": config.architecture,
+        "architecture": run.model.model_type,
         "precision": str(dtype).removeprefix("torch."),
         "compiled": should_compile(run),
         "rows": rows,

@@ -25,10 +25,10 @@ from electra.core.runs import read_metrics
 from electra.core.storage import read_json
 from electra.data.prepare import prepare
 from electra.demo import heldout_documents
-from electra.evaluation.planted import plant_errors
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.load import load
 from electra.pretraining.run import pretrain
+from electra.text.errors.probes import plant_errors
 from electra.text.tokenizer import load_tokenizer
 
 PLAIN = {"memory": 0}
@@ -83,8 +83,8 @@ def configured(name: str, seed: int, options: argparse.Namespace) -> PretrainCon
     budget = f"{options.tokens / 1e6:g}M" if options.tokens else f"{options.minutes:g}min"
     return replace(
         preset, model=model, data=str(options.runs / f"data-{model.vocab_size}"), max_tokens=int(options.tokens),
-        max_minutes=options.minutes, out=str(options.runs / f"{name.replace(' ', '-')}-{budget}-{seed}"), threads=options.threads,
-        seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1, log_steps=100,
+        max_minutes=options.minutes, out=str(options.runs / f"{name.replace(' ', '-')}-{budget}-{seed}"),
+        threads=options.threads, seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1, log_steps=100,
         **{key: value for key, value in changes.items() if key not in shape},
     )  # fmt: skip
 

@@ -13,8 +13,9 @@ from electra.config.base import ordered_fields
 STARTING_POINT = """
 
 --preset {tiny,mini,small,small++,base,large} (default small) sets all defaults below, --recipe {paper,fast} those of
-training (default paper; tiny and mini: fast), and --architecture {electra,modernbert} the network and its flags (default
-electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --config FILE takes them all from the config.json of an earlier run. Flags override them."""
+training (default paper; tiny and mini: fast), and --architecture {electra,modernbert} the network and its flags
+(default electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --config FILE takes them all
+from the config.json of an earlier run. Flags override them."""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:

@@ -40,7 +40,7 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
 
 
 def common(config: CompareConfig, architecture: str = "") -> PretrainConfig:
-    """Return what contestants of an architecture, or the preset's own, start from: the preset with the common settings."""
+    """Return the preset of an architecture, or its own, with the common settings."""
     preset = replace(find_preset(config.preset, architecture), data=config.data)
     found, times = changed(preset, config.settings, "--settings")
     require(times == 1, "times applies to one contestant; set it there")

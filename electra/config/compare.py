@@ -41,8 +41,8 @@ class CompareConfig:
     contestants: tuple[str, ...] = arg(
         (),
         "OBJECTIVE[:FIELD=VALUE,...] each; the others are tested against the first. Fields are those of "
-        "`electra pretrain`, architecture=electra or modernbert, width=0.5 (a network of half the width), times=4 (four times the "
-        "budget)",
+        "`electra pretrain`, architecture=electra or modernbert, width=0.5 (a network of half the width), times=4 "
+        "(four times the budget)",
     )
     objectives: str = arg("", "shorthand for contestants without fields: electra,mlm")
     budget: str = arg("20m", "budget of each: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")

@@ -22,8 +22,8 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
 
     Muon at twice AdamW's learning rate, which falls in the second half only. A lower rate for the generator, so that it
     does not outrun the discriminator. First weights from the corpus. No dropout, as little text is read twice. Some
-    random samples, so that obvious errors are not forgotten. Short rows for most of the training. A memory of word pairs,
-    as look-ups cost no multiplication (docs/memory.md).
+    random samples, so that obvious errors are not forgotten. Short rows for most of the training. A memory of word
+    pairs, as look-ups cost no multiplication (docs/memory.md).
     """
     model = replace(paper.model.with_dropout(0.0).for_corpus_start(), memory=1 << 18, memory_size=16)
     return replace(

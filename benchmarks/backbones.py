@@ -84,8 +84,8 @@ def configured(name: str, seed: int, options: argparse.Namespace) -> PretrainCon
     return replace(
         preset, model=model, data=str(options.runs / f"data-{model.vocab_size}"), max_tokens=int(options.tokens),
         max_minutes=options.minutes, out=str(options.runs / f"{name.replace(' ', '-')}-{budget}-{seed}"),
-        threads=options.threads, seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1, log_steps=100,
-        **{key: value for key, value in changes.items() if key not in shape},
+        threads=options.threads, seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1,
+        log_steps=100, **{key: value for key, value in changes.items() if key not in shape},
     )  # fmt: skip
 
 

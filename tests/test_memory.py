@@ -17,7 +17,7 @@ from electra.checkpoints.huggingface import load_network, save_network
 from electra.config import FinetuneConfig, PretrainConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
-from electra.cost.operations import parameter_counts
+from electra.cost.operations import memory_bytes, parameter_counts
 from electra.exporting.write import quantise_onnx, write_onnx
 from electra.finetuning.run import finetune
 from electra.models.graph import Graph
@@ -199,6 +199,9 @@ def test_every_parameter_is_counted(shape, share):
     config = PretrainConfig(**settings(replace(shape, vocab_size=100), share=share))
     objective = find_objective("electra")(config, 4)
     assert parameter_counts(config)["total"] == sum(p.numel() for p in objective.parameters())
+    optimizer = build_optimizer(objective, config)
+    moments = sum(4 * t.numel() for state in optimizer.state.values() for name, t in state.items() if name != "step")
+    assert memory_bytes(config, 16, 4)["adam_moments"] == moments
 
 
 # -- files and verbs ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from electra.checkpoints.locate import masked_lm_folder, stated_backbone
 from electra.config import EncoderConfig, PretrainConfig
+from electra.config.model import PAIRS
 from electra.config.objectives import traits_of
 from electra.core.storage import read_object
 from electra.models.matrices import Attention, Sizes
@@ -137,13 +138,20 @@ def generator_parameters(config: PretrainConfig, generator: Trained) -> int:
     return body + tables + baseline
 
 
+def pair_numbers(config: PretrainConfig) -> int:
+    """Return the parameters in the tables of memories of word pairs."""
+    of_model = PAIRS * config.model.memory * config.model.memory_size
+    apart = traits_of(config.objective).generator != "none" and config.share in ("none", "gdes")
+    return of_model * (1 + (apart and generator_shape(config) is not None))
+
+
 def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str, int]:
     """Return the exact bytes of training state in fp32, and an estimate of the activations kept for the backward pass.
 
     `rows` is the size of a micro-batch. Logits over the vocabulary are kept in three fp32 copies. Precision "auto" is
-    counted as bf16.
+    counted as bf16. A memory's tables have one moment a row; on a CPU their gradient is sparse and not counted.
     """
-    parameters = parameter_counts(config)["total"]
+    parameters, pairs = parameter_counts(config)["total"], pair_numbers(config)
     predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
     main, *generators = networks(config)
     kept = kept_values(main.sizes, main.requested, seq_length)
@@ -153,8 +161,8 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     logits = predicted * config.model.vocab_size * 3 * 4
     parts = {
         "weights": 4 * parameters,
-        "gradients": 4 * parameters,
-        "adam_moments": 8 * parameters,
+        "gradients": 4 * (parameters - pairs),
+        "adam_moments": 8 * (parameters - pairs) + 4 * pairs // config.model.memory_size,
         "activations_estimate": round(rows * seq_length * (kept * value_bytes + logits)),
     }
     return {**parts, "total": sum(parts.values())}

@@ -5,14 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
+import transformers as hf
 from torch import Tensor
-from transformers import ElectraConfig, ElectraForMaskedLM, ElectraForPreTraining
 
-from electra.config import PretrainConfig
+from electra.config import EncoderConfig, PretrainConfig
+from electra.models.kinds import Kind
+from electra.models.registry import architecture_of
+
+CLASSES = {  # configuration, generator, discriminator
+    "electra": (hf.ElectraConfig, hf.ElectraForMaskedLM, hf.ElectraForPreTraining),
+    "modernbert": (hf.ModernBertConfig, hf.ModernBertForMaskedLM, hf.ModernBertForTokenClassification),
+}
 
 
 class HuggingFaceLoop:
-    """ELECTRA: two models, tied embeddings, labels, autocast if asked for. BERT (`mlm`): its masked language model."""
+    """ELECTRA: two models, tied embeddings, labels, autocast if asked for. BERT (`mlm`): its masked language model.
+
+    Of ModernBERT's architecture the discriminator is a token classifier with one label.
+    """
 
     def __init__(
         self,
@@ -25,15 +36,19 @@ class HuggingFaceLoop:
     ) -> None:
         is_bert = config.objective == "mlm"
         self.config, self.mask_id, self.device, self.autocast = config, mask_id, device, autocast
+        _, of_generator, of_discriminator = CLASSES[config.model.model_type]
         self.discriminator = None
         if start is None:
-            self.generator = ElectraForMaskedLM(shape(config.model if is_bert else config.generator)).to(device)
-            self.discriminator = None if is_bert else ElectraForPreTraining(shape(config.model)).to(device)
+            small = shape(config.model if is_bert else config.generator, Kind.MASKED_LM)
+            self.generator = of_generator(small).to(device)
+            self.discriminator = (
+                None if is_bert else of_discriminator(shape(config.model, Kind.DISCRIMINATOR)).to(device)
+            )
         else:
-            self.generator = ElectraForMaskedLM.from_pretrained(start if is_bert else start / "generator").to(device)
-            self.discriminator = None if is_bert else ElectraForPreTraining.from_pretrained(start).to(device)
+            self.generator = of_generator.from_pretrained(start if is_bert else start / "generator").to(device)
+            self.discriminator = None if is_bert else of_discriminator.from_pretrained(start).to(device)
         if self.discriminator is not None:
-            self.discriminator.electra.embeddings = self.generator.electra.embeddings
+            self.discriminator.base_model.embeddings = self.generator.base_model.embeddings
         networks = [network for network in (self.generator, self.discriminator) if network is not None]
         for network in networks:
             network.train()
@@ -62,14 +77,21 @@ class HuggingFaceLoop:
                     samples = torch.multinomial(probabilities, 1).squeeze(1)
                 corrupted = input_ids.clone()
                 corrupted[is_masked] = samples
-                is_replaced = (corrupted != input_ids).long()
-                judged = self.discriminator(corrupted, labels=is_replaced, **inputs)
-                loss = loss + self.config.disc_weight * judged.loss
+                loss = loss + self.config.disc_weight * self.judged(corrupted, corrupted != input_ids, **inputs)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
 
+    def judged(self, corrupted: Tensor, is_replaced: Tensor, **inputs: Tensor) -> Tensor:
+        """The discriminator's loss."""
+        if isinstance(self.discriminator, hf.ElectraForPreTraining):
+            return self.discriminator(corrupted, labels=is_replaced.long(), **inputs).loss
+        logits = self.discriminator(corrupted, **inputs).logits.squeeze(-1)
+        there = inputs.get("attention_mask", torch.ones_like(corrupted)) > 0
+        return F.binary_cross_entropy_with_logits(logits[there].float(), is_replaced[there].float())
 
-def shape(model: object) -> ElectraConfig:
-    return ElectraConfig(**{name: getattr(model, name) for name in vars(model)})
+
+def shape(model: EncoderConfig, kind: Kind) -> hf.PretrainedConfig:
+    """The configuration of transformers for a network."""
+    return CLASSES[model.model_type][0](**architecture_of(model).write_config(model, kind))

@@ -27,7 +27,7 @@ from worker import Worker
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from electra.config import PRESETS, PretrainConfig  # noqa: E402
+from electra.config import PretrainConfig, find_preset  # noqa: E402
 from electra.core.hardware import peak_memory, provenance  # noqa: E402
 
 PAD, CLS, SEP, MASK, FIRST_WORD = 0, 101, 102, 103, 1000  # as in BERT's vocabulary
@@ -43,6 +43,7 @@ class Case(NamedTuple):
     seq_length: int
     unit: str  # rows of random words, or what stands in a row of a text: a document (cut) or a paragraph
     dropout: float  # of ours; peers keep the paper's
+    architecture: str = "electra"
 
 
 CASES = {
@@ -53,6 +54,8 @@ CASES = {
     "doc512": Case("small", 8, 512, "document", 0.1),
     "line128": Case("small", 32, 128, "line", 0.1),
     "tiny128": Case("tiny", 32, 128, "random", 0.1),
+    "modernbert128": Case("small", 32, 128, "random", 0.0, "modernbert"),
+    "modernbert-tiny128": Case("tiny", 32, 128, "random", 0.0, "modernbert"),
 }
 
 
@@ -93,9 +96,9 @@ def chosen_case(options: argparse.Namespace) -> Case:
 def configuration(options: argparse.Namespace, dropout: float) -> PretrainConfig:
     """The run of a case, as all implementations train it."""
     case = chosen_case(options)
-    run = PRESETS[case.preset]
-    model = replace(run.model, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
-    if case.preset == "tiny":  # as the reference figures have it: a vocabulary of 8,192, half as wide a generator
+    run = find_preset(case.preset, case.architecture, "paper")
+    model = run.model.with_dropout(dropout)
+    if options.case == "tiny128":  # as the reference figures have it: a vocabulary of 8,192, half as wide a generator
         model = replace(model, vocab_size=8192)
         run = replace(run, generator_width=0.5, generator_depth=1.0)
     return replace(
@@ -277,7 +280,7 @@ def ours(options: argparse.Namespace) -> tuple[Callable[[], None], dict, object]
     about = {
         "how": f"{precision}, {'compiled' if should_compile(config) else 'eager'}, packed",
         "parameters": parameter_counts(config)["total"],
-        "tokens": int((arrays["attention_mask"] > 0).sum()) / BATCHES,
+        "tokens": int((arrays["example_ids"] > 0).sum()) / BATCHES,
     }
     return step, about, choose_device(options.device)
 
@@ -288,7 +291,8 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
 
     from electra.training.device import choose_device
 
-    config, device = configuration(options, 0.1), choose_device(options.device)
+    dropout = 0.1 if chosen_case(options).architecture == "electra" else 0.0  # as its paper has it
+    config, device = configuration(options, dropout), choose_device(options.device)
     autocast, compiled = "bf16" in options.worker, options.worker.endswith("compiled")
     loop = HuggingFaceLoop(config, MASK, device, autocast, compiled)
     arrays = read_batches(options, "padded")
@@ -296,17 +300,17 @@ def hugging_face(options: argparse.Namespace) -> tuple[Callable[[], None], dict,
 
     def step() -> None:
         nonlocal steps
-        input_ids, attention_mask, maskable = (
-            arrays[name][steps % BATCHES].to(device) for name in ("input_ids", "attention_mask", "maskable")
+        input_ids, example_ids, maskable = (
+            arrays[name][steps % BATCHES].to(device) for name in ("input_ids", "example_ids", "maskable")
         )
         steps += 1
-        loop.step(input_ids, maskable, attention_mask=attention_mask)
+        loop.step(input_ids, maskable, attention_mask=(example_ids > 0).long())
 
     how = f"{'bfloat16 autocast' if autocast else 'float32'}, {'compiled' if compiled else 'eager'}"
     about = {
         "how": f"{how}, {loop.discriminator.config._attn_implementation} attention, padded",
         "parameters": sum(p.numel() for p in loop.parameters),
-        "tokens": int(arrays["attention_mask"].sum()) / BATCHES,
+        "tokens": int((arrays["example_ids"] > 0).sum()) / BATCHES,
     }
     return step, about, device
 

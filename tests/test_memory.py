@@ -18,7 +18,7 @@ from electra.config import FinetuneConfig, PretrainConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.cost.operations import memory_bytes, parameter_counts
-from electra.exporting.write import quantise_onnx, write_onnx
+from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
 from electra.finetuning.run import finetune
 from electra.models.graph import Graph
 from electra.models.heads import Discriminator
@@ -262,3 +262,25 @@ def test_the_optimizer_has_one_row_state_a_bucket():
     optimizer = build_optimizer(network, PretrainConfig())
     table = network.encoder.embeddings.memory.table.weight
     assert optimizer.state[table]["sum"].shape == (150,)
+
+
+@pytest.mark.slow
+@BACKBONES
+def test_openvino_hashes_as_torch_does(shape, tmp_path):
+    """It computes whole numbers in 32 bits, where products of the hash would overflow."""
+    openvino = pytest.importorskip("openvino")
+    network = discriminator(replace(shape, memory=20_000))
+    write_openvino(Graph(network), tmp_path / "model.xml")
+    ids = torch.randint(5, 100, (3, 17))
+    rows = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+    batches = [{name: tensor.numpy() for name, tensor in rows.items()}]
+    quantise_openvino(tmp_path / "model.xml", tmp_path / "model.int8.xml", batches)
+    expected = network(ids).detach().numpy()
+    for name, tolerance in (("model", 1e-4), ("model.int8", 0.3)):
+        compiled = openvino.Core().compile_model(
+            tmp_path / f"{name}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+        )
+        logits = compiled(batches[0])["logits"]
+        assert np.abs(logits - expected).max() < tolerance * np.abs(expected).max()
+    sizes = [(tmp_path / f"{name}.bin").stat().st_size for name in ("model", "model.int8")]
+    assert sizes[1] < 0.45 * sizes[0]

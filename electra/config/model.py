@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from electra.config.base import arg, refuse_unknown, require
 
+MOST_BUCKETS = 1 << 22  # of a kind of pair; the numbers of all rows are whole in fp32
 PAIRS = 3  # kinds of word pairs in a memory: (left, this), (this, right), (left, right)
 MEMORY = "buckets for each of the three kinds of word pairs in a memory beside the word vectors; 0: no memory"
 MEMORY_SIZE = "numbers in a bucket of the memory"
@@ -40,7 +41,8 @@ class EncoderConfig:
         for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                      "max_position_embeddings"):  # fmt: skip
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        require(self.memory >= 0 and self.memory_size >= 1, "memory must be at least 0, memory_size at least 1")
+        require(0 <= self.memory <= MOST_BUCKETS, f"memory must be in [0, {MOST_BUCKETS}], got {self.memory}")
+        require(self.memory_size >= 1, f"memory_size must be at least 1, got {self.memory_size}")
         for name in self.dropouts:
             require(0 <= getattr(self, name) <= 0.99, f"{name} must be in [0, 0.99], got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:

@@ -39,8 +39,8 @@ class PairMemory(nn.Module):
             assert isinstance(base.table, SparseTable)
             self.table = DeltaTable(base.table)
         self.mix = Linear(PAIRS * config.memory_size, config.embedding_width, bias=False)
-        self.codes: Tensor
-        self.register_buffer("codes", torch.from_numpy(codes(config.vocab_size + 1)), persistent=False)
+        self.codes: Tensor  # taken modulo the buckets: some runtimes compute whole numbers as fp32, exact up to 2^24
+        self.register_buffer("codes", torch.from_numpy(codes(config.vocab_size + 1) % config.memory), persistent=False)
 
     def forward(self, left: Tensor, this: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
         pairs = torch.stack([self.hash(left, this), self.hash(this, right), self.hash(left, right)], -1)
@@ -74,7 +74,7 @@ def neighbours(ids: Tensor, example_ids: Tensor, none: int, direction: int = 0) 
 def codes(count: int) -> NDArray[np.int64]:
     """Return two random codes below 2^30 for each id, [2, count]; always the same ones, as they are not saved.
 
-    The sum of two codes is a hash of a pair (tabulation hashing), without products that would not fit into 32 bits.
+    The sum of two codes is a hash of a pair (tabulation hashing), without products, which would not fit into 32 bits.
     They are drawn by SplitMix64 (Steele et al., 2014), which no library will change.
     """
     with np.errstate(over="ignore"):

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -59,13 +60,13 @@ def implementations(options: argparse.Namespace, folder: Path) -> dict[str, Call
     """By name: a function of inputs by name, numpy arrays of int64."""
     import torch
 
-    from electra.config import PRESETS
+    from electra.config import find_preset
     from electra.models.electra.encoder import Encoder
     from electra.models.graph import Graph
     from electra.models.heads import Discriminator
 
     torch.manual_seed(0)
-    config = PRESETS[options.preset].model
+    config = replace(find_preset(options.preset, "electra").model, memory=0)
     graph = Graph(Discriminator(Encoder(config))).eval()
     found = {name: hugging_face(config, name == "hf-compiled") for name in options.peers.split(",")}
     found["torch"] = in_torch(graph)
@@ -127,12 +128,12 @@ def inputs(shape: tuple[int, int], vocab_size: int, seed: int = 0) -> dict:
 
 def measure(named: dict[str, Callable], options: argparse.Namespace) -> dict:
     """Alternate blocks of calls, the order turned round each time."""
-    from electra.config import PRESETS
+    from electra.config import find_preset
     from electra.core.hardware import provenance
 
     shapes = {}
     for label, shape in SHAPES.items():
-        rows = inputs(shape, PRESETS[options.preset].model.vocab_size)
+        rows = inputs(shape, find_preset(options.preset, "electra").model.vocab_size)
         calls = {name: block_size(call, rows) for name, call in named.items()}
         seconds: dict[str, list[float]] = {name: [] for name in named}
         for number in range(options.rounds):

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from electra.config import PRESETS
+from electra.config import find_preset
 from electra.core.hardware import provenance
 from electra.core.runs import read_metrics
 from electra.core.storage import read_json, write_json
@@ -88,9 +88,11 @@ def differences(curves: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
 def curve(options: argparse.Namespace, **path: object) -> dict[str, list[float]]:
     """The mean losses over every so many steps."""
     with tempfile.TemporaryDirectory() as folder:
+        tiny = find_preset("tiny", "electra")
         config = replace(
-            PRESETS["tiny"], data=options.data, out=folder, train_steps=options.steps, log_steps=options.every,
-            eval_steps=0, save_steps=0, threads=options.threads, train_batch_size=options.rows, **path,
+            tiny, model=replace(tiny.model, memory=0), data=options.data, out=folder, train_steps=options.steps,
+            log_steps=options.every, eval_steps=0, save_steps=0, threads=options.threads,
+            train_batch_size=options.rows, **path,
         )  # fmt: skip
         pretrain(config)
         lines = [line for line in read_metrics(Path(folder)) if line["kind"] == "train"]

@@ -25,7 +25,7 @@ import torch
 from result_file import add
 from sklearn.metrics import roc_auc_score
 
-from electra.config import PRESETS, SIZES, PrepareConfig, PretrainConfig
+from electra.config import SIZES, PrepareConfig, PretrainConfig, find_preset
 from electra.core.runs import read_metrics
 from electra.core.storage import read_json
 from electra.cost.bench import random_rows, training_step, windows
@@ -73,7 +73,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "muon-2e-3-cooldown-0.5-random-30": COOLED | {"random_sample_prob": 0.3},
     "muon-2e-3-cooldown-0.5-random-40": COOLED | {"random_sample_prob": 0.4},
     "muon-2e-3-cooldown-0.5-random-30-short": SHORT,
-    "muon-2e-3-cooldown-0.5-random-30-short-slow-generator": SHORT | {"generator_lr_scale": 0.6},  # the tiny preset
+    "muon-2e-3-cooldown-0.5-random-30-short-slow-generator": SHORT | {"generator_lr_scale": 0.6},  # the fast recipe
     "muon-2e-3-cooldown-0.5-random-30-batch-16": COOLED | {"random_sample_prob": 0.3, "train_batch_size": 16},
     "muon-3e-3-cooldown-0.5-random-30": COOLED | {"learning_rate": 3e-3, "random_sample_prob": 0.3},
     "temperature-1.5": {"temperature": 1.5},
@@ -126,7 +126,7 @@ class Questions(NamedTuple):
 def questions(options: argparse.Namespace) -> Questions:
     """Prepare the text and train the judge, unless that was done."""
     source = PrepareConfig(
-        (options.source,), str(options.runs / "data"), vocab_size=PRESETS["tiny"].model.vocab_size, heldout=0.05
+        (options.source,), str(options.runs / "data"), vocab_size=SIZES["tiny"].model.vocab_size, heldout=0.05
     )
     prepare(source)
     judge = configured("adamw", 0, JUDGE_TOKENS, options)
@@ -138,10 +138,10 @@ def questions(options: argparse.Namespace) -> Questions:
 
 
 def configured(name: str, seed: int, tokens: float, options: argparse.Namespace) -> PretrainConfig:
-    """The tiny preset under AdamW, with a recipe's changes to the model or the run."""
-    fast, changes = PRESETS["tiny"], RECIPES[name]
+    """ELECTRA's tiny preset under AdamW, without memory, with a recipe's changes to the model or the run."""
+    fast, changes = find_preset("tiny", "electra"), RECIPES[name]
     base = replace(
-        SIZES["tiny"], model=fast.model, init=fast.init, adam_beta2=fast.adam_beta2,
+        SIZES["tiny"], model=replace(fast.model, memory=0), init=fast.init, adam_beta2=fast.adam_beta2,
         mask_token_prob=fast.mask_token_prob,
     )  # fmt: skip
     of_model = {key: value for key, value in changes.items() if hasattr(base.model, key)}

@@ -11,7 +11,7 @@ import pytest
 
 from electra import cli
 from electra.cli import VERBS, main
-from electra.config import PRESETS, PretrainConfig, to_dict
+from electra.config import PRESETS, PretrainConfig, find_preset, to_dict
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,7 +70,7 @@ REFUSED = {
     "pretrain extra": "extra",
     "pretrain --train-steps x": "--train-steps",
     "pretrain --train-steps 0": "train_steps must be above 0, got 0",
-    "pretrain --preset huge": "unknown preset 'huge'; there are tiny, small",
+    "pretrain --preset huge": "unknown preset 'huge'; there are tiny, mini, small",
     "pretrain --preset": "--preset needs a value",
     "pretrain --recipe slow": "unknown recipe 'slow'; there are paper, fast",
     "pretrain --recipe fast --config c.json": "drop --recipe",
@@ -193,11 +193,13 @@ def test_presets_are_what_the_flags_change(monkeypatch):
 def test_a_recipe_changes_a_preset_before_flags_do(monkeypatch):
     small = parsed("pretrain --recipe fast --seed 3", monkeypatch)
     assert (small.optimizer, small.learning_rate, small.init) == ("muon", 1e-3, "corpus")
-    assert small.model == replace(PRESETS["small"].model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    assert small.model == replace(PRESETS["small"].model.with_dropout(0.0), memory=1 << 18, memory_size=16)
     assert parsed("pretrain --preset tiny --recipe fast", monkeypatch) == PRESETS["tiny"]
+    electra = parsed("pretrain --preset tiny --architecture electra", monkeypatch)
+    assert electra == find_preset("tiny", "electra") and electra.model.model_type == "electra"
     tiny = parsed("pretrain --preset tiny --recipe=paper --optimizer muon", monkeypatch)
     assert (tiny.optimizer, tiny.init, tiny.adam_beta2) == ("muon", "random", 0.999)
-    assert tiny.model.num_hidden_layers == 4 and tiny.model.hidden_dropout_prob == 0.1
+    assert (tiny.model.model_type, tiny.model.num_hidden_layers, tiny.model.memory) == ("modernbert", 4, 0)
 
 
 def test_a_file_is_taken_before_flags_and_after_presets(tmp_path, monkeypatch):

@@ -43,7 +43,8 @@ from electra.training.trainer import Trainer
 ROOT = Path(__file__).parents[1]
 SETTINGS = ("hidden_size=32", "num_attention_heads=4", "intermediate_size=64", "num_hidden_layers=2",
             "embedding_size=16", "init=random", "generator_width=0.5", "generator_depth=1", "train_batch_size=8",
-            "device=cpu", "compile=off", "precision=fp32", "threads=1")  # fmt: skip
+            "warmup_steps=50", "optimizer=muon", "learning_rate=0.002", "device=cpu", "compile=off", "precision=fp32",
+            "threads=1")  # fmt: skip
 CONTESTANTS = ("electra", "mlm", "electra:share=none,width=2")
 
 
@@ -60,7 +61,8 @@ def data(tmp_path_factory):
 
 
 def config_for(data, out, **changes):
-    given = dict(data=str(data), out=str(out), settings=SETTINGS, contestants=CONTESTANTS, budget="6ktok", points=2)
+    given = dict(data=str(data), out=str(out), preset="small", settings=SETTINGS, contestants=CONTESTANTS,
+                 budget="6ktok", points=2)  # fmt: skip
     return CompareConfig(**given | changes)
 
 
@@ -469,7 +471,7 @@ REFUSED = {
     "--contestants electra:mask_prob=much": "mask_prob is a number, not 'much'",
     "--contestants electra:seed=3": "unknown key 'seed'",
     "--contestants electra:times=0": "must be above 0",
-    "--contestants electra:generator_width=0.78": "generator_width 0.78",
+    "--preset small --contestants electra:generator_width=0.78": "generator_width 0.78",
     "--objectives ,": "no contestants: name some",
     "--contestants electra:share": "electra:share: share needs a value, as in electra:share=",
     "--contestants electra:mask_prob=0.1,mask_prob=0.3": "mask_prob is given twice",

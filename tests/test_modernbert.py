@@ -291,8 +291,11 @@ def test_a_run_says_its_architecture_and_an_old_one_is_an_electra():
     modern = find_preset("tiny", "modernbert")
     content = json.loads(json.dumps(to_dict(modern)))
     assert content["model"]["model_type"] == "modernbert" and pretrain_config_from_dict(content) == modern
-    old = json.loads(json.dumps(to_dict(PRESETS["tiny"])))
-    assert old["model"].pop("model_type") == "electra" and pretrain_config_from_dict(old) == PRESETS["tiny"]
+    electra = replace(PRESETS["small"], seed=3)
+    old = json.loads(json.dumps(to_dict(electra)))
+    for name in ("memory", "memory_size"):  # newer than the architecture
+        del old["model"][name]
+    assert old["model"].pop("model_type") == "electra" and pretrain_config_from_dict(old) == electra
     with pytest.raises(ValueError, match="model_type 'gpt' is unknown; there are electra, modernbert"):
         pretrain_config_from_dict({"model": {"model_type": "gpt"}})
     with pytest.raises(ValueError, match="unknown key 'local_atention'; did you mean 'local_attention'"):
@@ -313,10 +316,15 @@ def test_sizes_have_about_as_many_parameters_as_electra_s(size):
 
 def test_presets_are_found_or_named():
     assert all(find_preset(name) == preset for name, preset in PRESETS.items())
-    assert find_preset("tiny", "modernbert").model.attention_bias and find_preset("tiny", "modernbert").init == "corpus"
+    for name in ("tiny", "mini"):
+        own = find_preset(name)
+        assert own == find_preset(name, "modernbert", "fast") and own.model.model_type == "modernbert"
+        assert own.model.attention_bias and own.model.memory and own.init == "corpus"
+        assert find_preset(name, "electra").model.model_type == "electra"
+    assert find_preset("small") == find_preset("small", "electra", "paper") and not find_preset("small").model.memory
     assert find_preset("tiny", "modernbert", "paper").init == "random"
     for wrong, said in (
-        (("large", "modernbert"), "'large' of modernbert; there are tiny, small, base"),
+        (("large", "modernbert"), "'large' of modernbert; there are tiny, mini, small, base"),
         (("tiny", "gpt"), "unknown architecture 'gpt'"),
         (("tiny", "electra", "slow"), "unknown recipe 'slow'"),
     ):
@@ -345,10 +353,10 @@ def test_flags_are_those_of_the_architecture(tmp_path):
 def test_contestants_have_an_architecture_each():
     from electra.comparison.contestants import read_contestants
 
-    names = ("electra", "electra:architecture=modernbert,local_attention=16,width=0.5")
+    names = ("electra:architecture=electra", "electra:architecture=modernbert,local_attention=16,width=0.5")
     race = CompareConfig(preset="tiny", contestants=names, settings=("learning_rate=0.003",))
     one, other = (c.config for c in read_contestants(race))
-    assert one.model == PRESETS["tiny"].model and one.learning_rate == other.learning_rate == 0.003
+    assert one.model == find_preset("tiny", "electra").model and one.learning_rate == other.learning_rate == 0.003
     assert isinstance(other.model, ModernBertConfig) and other.generator_width == 1
     assert (other.model.local_attention, other.model.hidden_size) == (16, 64)
 

@@ -19,16 +19,12 @@ fi
 BERT=mlm:mask_token_prob=0.8,random_token_prob=0.1
 
 race() { # NAME CONTESTANT...
-  local name="$1" each contestants=()
+  local name="$1"
   shift
-  for each in "$@"; do # the tiny preset is another network unless it is named, and has a memory that the paper's has not
-    case "$each" in *:*) each="$each,architecture=electra" ;; *) each="$each:architecture=electra" ;; esac
-    contestants+=("$each")
-  done
   # The runs of all recipes lie in one folder: one that two of them need is made once.
   # shellcheck disable=SC2086
   $ELECTRA compare --data "$DATA" --out "runs/paper/$name" --runs runs/paper/runs --preset "$PRESET" \
     --budget "$BUDGET" --seeds "$SEEDS" ${TASK:+--task $TASK} ${MORE:-} \
-    --settings memory=0 random_sample_prob=0 short_stage=0 generator_lr_scale=1 ${SETTINGS:-} \
-    --contestants "${contestants[@]}"
+    --settings architecture=electra memory=0 random_sample_prob=0 short_stage=0 generator_lr_scale=1 ${SETTINGS:-} \
+    --contestants "$@"
 }

@@ -11,11 +11,11 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 from test_finetune import config, folder, write_lines  # noqa: F401
-from tiny import tiny_tokenizer
+from tiny import sentences, tiny_config, tiny_tokenizer, write_data
 
 import electra
 from electra.cli import main
-from electra.config import EvaluateConfig, ExportConfig
+from electra.config import EvaluateConfig, ExportConfig, FinetuneConfig, ModernBertConfig
 from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.exporting.export import export
@@ -23,6 +23,7 @@ from electra.finetuning.evaluate import evaluate
 from electra.finetuning.material import warn_if_collapsed
 from electra.finetuning.run import finetune
 from electra.inference.detector import Detector
+from electra.pretraining.run import pretrain
 from electra.tasks.error_metric import at_threshold, best_threshold, scored
 from electra.tasks.errors import Errors
 from electra.tasks.examples import Example
@@ -462,3 +463,18 @@ def test_a_long_text_is_cut_between_words_and_each_is_asked_for_once():
 def test_settings_of_errors_are_refused_elsewhere(folder, tmp_path):  # noqa: F811
     with pytest.raises(ValueError, match="classification has no setting --mix"):
         finetune(config(folder, tmp_path / "out", mix=0.5))
+
+
+def test_modernbert_with_a_memory_learns_errors_too(tmp_path):
+    shape = ModernBertConfig(
+        hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64,
+        memory=64, memory_size=4,
+    )  # fmt: skip
+    data = write_data(tmp_path / "data")
+    pretrain(tiny_config(data, tmp_path / "run", model=shape, generator_width=1.0, train_steps=2, eval_steps=0))
+    (tmp_path / "clean.txt").write_text("\n".join(sentences(60)))
+    finetune(FinetuneConfig(
+        model=str(tmp_path / "run"), task="errors", train=str(tmp_path / "clean.txt"), dev=str(tmp_path / "clean.txt"),
+        out=str(tmp_path / "errors"), epochs=1, language="none", device="cpu",
+    ))  # fmt: skip
+    assert isinstance(electra.load(tmp_path / "errors"), Detector)

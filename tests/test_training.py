@@ -36,6 +36,7 @@ from electra.core.runs import read_metrics
 from electra.core.storage import only_writer
 from electra.data.loader import Loader
 from electra.data.shards import open_examples
+from electra.pretraining import run
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.run import build_trainer, pretrain
 from electra.text.tokenizer import load_tokenizer
@@ -651,6 +652,23 @@ def test_a_run_may_be_given_another_budget(data, tmp_path):
     assert model.read_bytes() != before
     rates = {line["step"]: line["lr"] for line in read_metrics(tmp_path / "short") if line["kind"] == "train"}
     assert rates[12] == pytest.approx(1e-3) and rates[16] < rates[12]
-    after = model.read_bytes()
+    after, changed = model.read_bytes(), model.stat().st_mtime_ns
     pretrain(tiny_config(data, tmp_path / "short", train_steps=16, **settings))
-    assert model.read_bytes() == after
+    assert model.read_bytes() == after and model.stat().st_mtime_ns == changed
+    with pytest.raises(ValueError, match="has taken 16 steps .* its cooldown follows at once with --train-steps 22"):
+        pretrain(tiny_config(data, tmp_path / "short", train_steps=12, **settings))
+
+
+def test_a_model_of_a_smaller_budget_is_replaced_after_a_kill(data, tmp_path, monkeypatch):
+    """The last checkpoint was written, the model was not: the next call does it, though nothing is left to train."""
+    config = tiny_config(data, tmp_path / "run", train_steps=8, cooldown=0.25, eval_steps=0)
+    pretrain(config)
+    model = tmp_path / "run" / "model" / "model.safetensors"
+    before = model.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "save_model", lambda *_: sys.exit(9))
+        with pytest.raises(SystemExit):
+            pretrain(replace(config, train_steps=16))
+    assert model.read_bytes() == before  # until then the old one is there
+    pretrain(replace(config, train_steps=16))
+    assert model.read_bytes() != before

@@ -66,7 +66,7 @@ def cost(found: Cost) -> Group:
     paper = Table("models of the paper", Column("training FLOPs, by the paper's count", justify="right"))
     for name, value in found.paper:
         paper.add_row(name, value)
-    header = f"ELECTRA preset [bold]{found.preset}[/bold], rows of {found.seq_length} tokens"
+    header = f"preset [bold]{found.preset}[/bold], rows of {found.seq_length} tokens"
     return Group(
         header, mine, "The paper counts differently (electra/cost/paper.py): compare within a table only.", paper
     )

@@ -40,9 +40,10 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
 
 
 def common(config: CompareConfig, architecture: str = "") -> PretrainConfig:
-    """Return the preset of an architecture, or its own, with the common settings."""
-    preset = replace(find_preset(config.preset, architecture), data=config.data)
-    found, times = changed(preset, config.settings, "--settings")
+    """Return the preset of an architecture, or of that of the common settings, with these settings."""
+    settings, of_all = apart(config.settings)
+    preset = replace(find_preset(config.preset, architecture or of_all), data=config.data)
+    found, times = changed(preset, settings, "--settings")
     require(times == 1, "times applies to one contestant; set it there")
     return found
 
@@ -55,15 +56,20 @@ def read_contestant(name: str, comparison: CompareConfig) -> Contestant:
     for field in given:
         require(given.count(field) == 1, f"{name}: {field} is given twice; give it once")
         require(field not in FOR_ALL, f"{name}: {field} applies to all contestants; set it with --settings")
-    architectures = [setting.partition("=")[2] for setting in settings if setting.startswith("architecture=")]
-    settings = [setting for setting in settings if not setting.startswith("architecture=")]
-    start = common(comparison, *architectures)
+    settings, architecture = apart(settings)
+    start = common(comparison, architecture)
     config, times = changed(start, settings, name, objective=objective)
     if ":" in objective:
         logger.warning(
             f"{name} is charged the FLOPs of electra with its generator, as those of other objectives are unknown"
         )
     return Contestant(name, config, times)
+
+
+def apart(settings: Collection[str]) -> tuple[list[str], str]:
+    """Return the settings without that of the architecture, and the architecture, '' if none is named."""
+    named = [setting.partition("=")[2] for setting in settings if setting.startswith("architecture=")]
+    return [setting for setting in settings if not setting.startswith("architecture=")], (named or [""])[-1]
 
 
 def split_name(name: str) -> tuple[str, list[str]]:

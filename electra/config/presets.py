@@ -80,9 +80,9 @@ LAPTOP = ("tiny", "mini")  # sizes of our own: ModernBERT's architecture and the
 # Table 6: --seq-length of `electra prepare` for each preset.
 SEQ_LENGTHS = {"tiny": 128, "mini": 128, "small": 128, "small++": 128, "base": 512, "large": 512}
 
-# ModernBERT's architecture, with about as many parameters as the same size of ELECTRA: a gated feed-forward sub-layer
-# has three matrices, so it is two thirds as wide, and word vectors are as wide as the layers. tiny and mini read short
-# rows, all of their layers whole ones.
+# ModernBERT's architecture. A gated feed-forward sub-layer has three matrices, so it is two thirds as wide. As word
+# vectors are as wide as the layers, small is narrower, and mini has 30 % more parameters than ELECTRA's. tiny and mini
+# read short rows, all of their layers whole ones.
 SHORT: dict[str, Any] = dict(max_position_embeddings=128, global_attn_every_n_layers=1, global_rope_theta=1000.0)
 MODERN_SHAPES: dict[str, dict[str, Any]] = {
     "tiny": dict(vocab_size=4096, hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=344,

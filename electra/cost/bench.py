@@ -191,7 +191,7 @@ def matrices(config: PretrainConfig, tokens: int, length: int) -> Counter[Matrix
     counts: Counter[Matrix] = Counter()
     for network in networks(config):
         sizes, requested = network.sizes, rows_requested(network, config, tokens, length)
-        for m in (*sizes.projection.matrices, *sizes.layers.matrices):
+        for m in (*sizes.embeddings.matrices, *sizes.projection.matrices, *sizes.layers.matrices):
             counts[tokens, m.d_in, m.d_out] += network.towers * (m.times - m.last)
             counts[requested, m.d_in, m.d_out] += network.towers * m.last
         for m in sizes.rtd_head.matrices if network.has_rtd_head else ():

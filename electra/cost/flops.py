@@ -31,12 +31,10 @@ class Cost(NamedTuple):
 
 def flops(config: FlopsConfig) -> Cost:
     """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
-    name = config.preset
     run, length = preset_and_length(config)
     speed, source = measured_speed(run, length) if config.measure else (0.0, "")
     paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
-    shown = name if config.architecture == "electra" else f"{name} of {config.architecture}"
-    return Cost(shown, length, describe(run, length, speed, source), paper)
+    return Cost(f"{config.preset} ({run.model.model_type})", length, describe(run, length, speed, source), paper)
 
 
 def describe(

@@ -131,6 +131,8 @@ def rows_of(model: Model, lines: list[str]) -> list[list[list[int]]]:
 def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: ExportConfig) -> dict[str, Any]:
     """Compare one format with torch; remove a file that is not good enough."""
     file = out / FORMATS[name].file
+    if not file.exists():  # refused in full precision
+        return {"format": name, "file": FORMATS[name].file, "good": False, "kept": False}
     session, reference = open_session(out, name), judge.reference
     worst = difference(reference, session, outputs)
     result = {"format": name, "file": FORMATS[name].file, "megabytes": megabytes(file), "max_difference": worst}

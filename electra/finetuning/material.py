@@ -62,7 +62,7 @@ def read_material(config: FinetuneConfig) -> Material:
 
 def choose_head(head: str, name: str, task: Task, architecture: Architecture) -> str:
     """Return the name of the head; auto: the first of the task that the architecture has."""
-    offered = [each for each, kind in task.heads.items() if kind in architecture.classes.values()]
+    offered = [each for each, kind in task.heads.items() if architecture.offers(kind)]
     require(bool(offered), f"{architecture.name} has no head for the task {name}")
     require(
         head in ("auto", *offered),

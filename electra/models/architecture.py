@@ -36,9 +36,8 @@ class Architecture:
     sizes: Callable[[Any, int], Sizes]  # with the number of encoders that the MLM head reads
     backbone: Callable[[], Backbone]  # the networks, in torch
     fused: Mapping[str, int]  # modules of a layer that stack several matrices, and how many
-    whole_masked_lm: bool = (
-        False  # its masked language models are whole encoders, not generators made to be thrown away
-    )
+    # Its masked language models are whole encoders, not generators made to be thrown away.
+    whole_masked_lm: bool = False
     reading: str = ""  # how `transformers` reads a discriminator, if it has no class for one
 
     def kind(self, name: str, labels: Collection[str]) -> Kind | None:
@@ -48,6 +47,10 @@ class Architecture:
     def class_of(self, kind: Kind) -> str:
         """Return the class that config.json names for a kind of network."""
         return next(name for name, each in self.classes.items() if each is kind)
+
+    def offers(self, kind: Kind) -> bool:
+        """Return whether a kind of network has a class in config.json."""
+        return kind in self.classes.values()
 
     def depth(self, name: str, num_layers: int) -> int:
         """Return a parameter's depth: 0 in the embeddings, n in the nth layer, num_layers + 1 in a head."""

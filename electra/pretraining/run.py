@@ -24,6 +24,7 @@ from electra.models.heads import Discriminator
 from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
+from electra.pretraining.budget import BUDGET, accept_budget
 from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.identity import begun_with, flat
@@ -41,9 +42,7 @@ from electra.training.trainer import Trainer
 # where compiled layers draw other dropout). To continue on another device, set --micro-batch-size: the masks of a step
 # depend on it, and its default on the device.
 FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
-# A run may be given more, or less, than it was begun with: its schedule is a function of the share that is spent. With
-# a short cooldown, before which the rate is constant, a run can be cut anywhere, or a finished one trained on.
-BUDGET = {"train_steps", "max_tokens", "max_minutes"}
+SAVED_STEP = "pretraining_steps"  # in the config.json of the model
 FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]
 
@@ -63,31 +62,39 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
     device, dtype = choose_device(config.device), choose_dtype(config)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     folder = Path(config.out)
-    resumed = newest_checkpoint(folder / "checkpoints") is not None  # then the checkpoint has the weights
+    checkpoint = newest_checkpoint(folder / "checkpoints")
+    resumed = checkpoint is not None  # then the checkpoint has the weights
     start = None if resumed or config.init in ("random", "corpus") else load_start(config.init)
     config = fit(config, train, tokenizer, start, folder if resumed else None)
     require_readable(config, train, tokenizer)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-    file, written_last = folder / "config.json", folder / "model" / "config.json"
-    require_same(folder, begun_with(file) if file.exists() else None, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
+    require_same_run(folder, config, prepared, checkpoint)
     with only_writer(folder):
         keep_freed_memory()
         if config.threads:
             torch.set_num_threads(config.threads)
         objective = build_objective(config, train, tokenizer, start, resumed).to(device)
-        write_json(file, to_dict(config) | {"prepared": prepared, "versions": versions_of_run()})
+        write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions_of_run()})
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective, device)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step)
         trainer.resume()
-        if trainer.done() < 1:
-            written_last.unlink(missing_ok=True)  # a larger budget: the model in the folder is that of a smaller one
+        begun_at = trainer.step
         trainer.fit()
-        if not written_last.exists():  # the user may have calibrated it since
+        if saved_step(folder, begun_at) != trainer.step:  # if it is there, the user may have calibrated it since
             save_model(folder, trainer, tokenizer)
         report(folder, config)
     return last_evaluation(folder)
+
+
+def require_same_run(folder: Path, config: PretrainConfig, prepared: dict[str, Any], checkpoint: Path | None) -> None:
+    """Raise ValueError if the run in the folder was begun with other settings, or has spent its new budget."""
+    file = folder / "config.json"
+    before = begun_with(file) if file.exists() else None
+    require_same(folder, before, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
+    if before and checkpoint:
+        accept_budget(config, before, checkpoint)
 
 
 def fit(
@@ -171,7 +178,7 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     assert isinstance(objective, Objective) and isinstance(source, Loader) and isinstance(evaluation, Evaluation)
     networks = objective.networks()
     kept, *others = networks
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = {SAVED_STEP: trainer.step}
     network = networks[kept]
     if isinstance(network, Discriminator) and evaluation.heldout:
         extra["detection_threshold"] = measure_threshold(network, evaluation.heldout, trainer.device)
@@ -179,6 +186,12 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)
     logger.info(f"saved {folder / 'model'}")
+
+
+def saved_step(folder: Path, unstated: int) -> int | None:
+    """Return the step of the model in a run's folder, or `unstated` if an older version saved it; None without one."""
+    written_last = folder / "model" / "config.json"
+    return int(read_json(written_last).get(SAVED_STEP, unstated)) if written_last.exists() else None
 
 
 def report(folder: Path, config: PretrainConfig) -> None:

@@ -40,6 +40,9 @@ class ModernBertArchitecture(Architecture):
     def class_of(self, kind: Kind) -> str:
         return super().class_of(Kind.TAGGER if kind is Kind.DISCRIMINATOR else kind)
 
+    def offers(self, kind: Kind) -> bool:
+        return kind is Kind.DISCRIMINATOR or super().offers(kind)
+
     def depth(self, name: str, num_layers: int) -> int:
         return num_layers if "encoder.final_norm" in name else super().depth(name, num_layers)
 

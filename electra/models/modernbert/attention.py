@@ -202,7 +202,8 @@ class Recomputed(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v = ctx.saved_tensors
-        of_q, of_k, of_v = (torch.zeros_like(x) for x in (q, k, v))
+        of_q = torch.empty_like(q)
+        of_k, of_v = (torch.zeros_like(x, dtype=torch.float) for x in (k, v))  # sums of many, in bf16 too coarse
         for part in ctx.parts:
             with torch.enable_grad():
                 given = [x.detach().requires_grad_() for x in (q[:, :, part], k, v)]
@@ -211,7 +212,7 @@ class Recomputed(torch.autograd.Function):
             of_q[:, :, part] = of_part
             of_k += more_of_k
             of_v += more_of_v
-        return of_q, of_k, of_v, None, None
+        return of_q, of_k.to(k.dtype), of_v.to(v.dtype), None, None
 
 
 def bias(

@@ -51,7 +51,10 @@ def find_language(name: str) -> Language:
 
 
 def language_of(content: dict[str, Any]) -> Language:
-    """Return the lists in the content of a file."""
+    """Return the lists in the content of a file; TypeError where a text stands for a list."""
+    for name in ("confusable", "confused", "forms", "endings", "sounds"):
+        if not isinstance(content.get(name, []), list):
+            raise TypeError(name)
     confusable = content.get("confusable", [])
     return Language(
         others(confusable),

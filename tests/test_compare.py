@@ -26,7 +26,7 @@ from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.plots import against_flops
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing
-from electra.config import CompareConfig, PrepareConfig
+from electra.config import CompareConfig, ElectraConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.config.objectives import OBJECTIVES
 from electra.core.html import svg_of
@@ -515,9 +515,12 @@ def test_refusals(line, data, bare, tmp_path, monkeypatch, capsys):
 def test_the_papers_recipes_name_contestants_that_every_preset_can_have(recipe):
     said = subprocess.run(["bash", f"recipes/{recipe}"], cwd=ROOT, env={**os.environ, "ELECTRA": "echo"}, text=True,
                           capture_output=True, check=True).stdout  # fmt: skip
-    contestants = tuple(said.split("--contestants ")[1].split())
-    for preset in ("tiny", "small", "base", "large"):
-        assert len(read_contestants(CompareConfig(preset=preset, contestants=contestants))) == len(contestants) > 3
+    settings, contestants = (tuple(part.split()) for part in said.split("--settings ")[1].split("--contestants "))
+    for preset in ("tiny", "mini", "small", "base", "large"):
+        race = CompareConfig(preset=preset, settings=settings, contestants=contestants)
+        found = read_contestants(race)
+        assert len(found) == len(contestants) > 3
+        assert all(isinstance(each.config.model, ElectraConfig) and not each.config.model.memory for each in found)
 
 
 def test_points_lie_evenly_and_end_at_the_end():

@@ -404,7 +404,7 @@ def test_operations_are_torch_s_count(length, objective, layers):
 
 def test_the_cost_of_a_preset_is_shown():
     found = flops(FlopsConfig("tiny", architecture="modernbert", measure=False))
-    assert found.preset == "tiny of modernbert"
+    assert found.preset == "tiny (modernbert)"
     assert f"{parameter_counts(find_preset('tiny', 'modernbert'))['total']:,}" in dict(found.rows).values()
 
 

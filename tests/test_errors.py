@@ -478,3 +478,12 @@ def test_modernbert_with_a_memory_learns_errors_too(tmp_path):
         out=str(tmp_path / "errors"), epochs=1, language="none", device="cpu",
     ))  # fmt: skip
     assert isinstance(electra.load(tmp_path / "errors"), Detector)
+
+
+def test_lists_of_a_language_may_have_capitals_but_must_be_lists(tmp_path):
+    file = tmp_path / "german.json"
+    file.write_text(json.dumps({"confused": ["Seite Saite"], "articles": "Der Die"}))
+    assert find_language(str(file)).confused["seite"] == ("saite",) and find_language(str(file)).articles[0] == "der"
+    file.write_text(json.dumps({"confused": "Seite Saite"}))
+    with pytest.raises(ValueError, match="not a file of lists"):
+        find_language(str(file))

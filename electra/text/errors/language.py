@@ -15,7 +15,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Language(NamedTuple):
-    """Lists of a language, all in lower case; an empty list plants no errors of its kind."""
+    """Lists of a language, read in lower case; an empty list plants no errors of its kind."""
 
     confusable: Others = {}  # noqa: RUF012  words that differ in a letter or two, with which errors are measured
     confused: Others = {}  # noqa: RUF012  these and all other words that are taken for one another
@@ -61,8 +61,8 @@ def language_of(content: dict[str, Any]) -> Language:
         others([*confusable, *content.get("confused", [])]),
         others(content.get("forms", [])),
         pairs(content.get("endings", [])),
-        tuple(content.get("articles", "").split()),
-        tuple(content.get("prepositions", "").split()),
+        tuple(content.get("articles", "").lower().split()),
+        tuple(content.get("prepositions", "").lower().split()),
         pairs(content.get("sounds", [])),
         str(content.get("vowels", "")),
         {letter: str(near) for letter, near in content.get("keys", {}).items()},
@@ -73,7 +73,7 @@ def others(groups: Iterable[str]) -> Others:
     """Return for each word the other words of its groups."""
     found: dict[str, dict[str, None]] = {}
     for group in groups:
-        words = group.split()
+        words = group.lower().split()
         for word in words:
             found.setdefault(word, {}).update(dict.fromkeys(w for w in words if w != word))
     return {word: tuple(there) for word, there in found.items()}

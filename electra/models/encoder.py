@@ -64,7 +64,7 @@ class Encoder(nn.Module):
         memory = self.embeddings.memory
         if memory is None:
             return x
-        left, right = neighbours(input_ids, example_ids, self.config.vocab_size, self.direction)
+        left, right = neighbours(input_ids, example_ids, self.direction)
         return x + memory(left, input_ids, right, x.dtype)
 
     def attention_bias(self, example_ids: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from electra.config import EncoderConfig
 from electra.config.model import PAIRS
 from electra.models.layers import DeltaTable, Linear, SparseTable
 
+NONE = -1  # the id of no neighbour; its code comes first, so that those of the others outlast a larger vocabulary
 MEMORY_STD = 0.02  # of first values where word vectors come from counts
 
 
@@ -50,7 +51,7 @@ class PairMemory(nn.Module):
 
     def hash(self, first: Tensor, second: Tensor) -> Tensor:
         """Return a bucket for each pair of ids."""
-        return (self.codes[0][first] + self.codes[1][second]) % self.buckets
+        return (self.codes[0][first + 1] + self.codes[1][second + 1]) % self.buckets
 
     @torch.no_grad()
     def initialise(self, std: float) -> None:
@@ -59,15 +60,15 @@ class PairMemory(nn.Module):
             nn.init.normal_(self.table.weight, std=std)
 
 
-def neighbours(ids: Tensor, example_ids: Tensor, none: int, direction: int = 0) -> tuple[Tensor, Tensor]:
+def neighbours(ids: Tensor, example_ids: Tensor, direction: int = 0) -> tuple[Tensor, Tensor]:
     """Return the ids to the left and to the right, [B, L] each.
 
-    It is `none` where an example begins or ends, and on the side that an encoder of a direction does not see.
+    It is -1 where an example begins or ends, and on the side that an encoder of a direction does not see.
     """
     apart = example_ids[:, 1:] != example_ids[:, :-1]
-    left = F.pad(ids[:, :-1].masked_fill(apart, none), (1, 0), value=none)
-    right = F.pad(ids[:, 1:].masked_fill(apart, none), (0, 1), value=none)
-    unseen = torch.full_like(ids, none)
+    left = F.pad(ids[:, :-1].masked_fill(apart, NONE), (1, 0), value=NONE)
+    right = F.pad(ids[:, 1:].masked_fill(apart, NONE), (0, 1), value=NONE)
+    unseen = torch.full_like(ids, NONE)
     return (unseen if direction < 0 else left), (unseen if direction > 0 else right)
 
 

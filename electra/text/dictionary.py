@@ -9,11 +9,12 @@ from __future__ import annotations
 import lzma
 import string
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from electra.core.storage import write_atomically
 from electra.text.pieces import is_mark
@@ -47,7 +48,7 @@ class Dictionary:
         self.lower = [word.lower() for word in self.words]
         self.levels = dict(zip(self.lower, levels.values(), strict=True))
         self.lengths = np.array([len(word) for word in self.lower])
-        self.letters = np.array([letter_set(word) for word in self.lower], np.uint64)
+        self.letters = letter_sets(self.lower, self.lengths)
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and word.lower() in self.levels
@@ -65,7 +66,8 @@ class Dictionary:
         if not limit:
             return []
         # An edit changes at most two members of a word's set of letters: most words need no comparison.
-        alike = np.bitwise_count(self.letters ^ np.uint64(letter_set(word))) <= 2 * limit
+        own = letter_sets([word], np.array([len(word)]))
+        alike = np.bitwise_count(self.letters ^ own) <= 2 * limit
         places = np.flatnonzero(alike & (abs(self.lengths - len(word)) <= limit))
         there = {int(n): self.lower[n] for n in places}
         found = extract(word, there, scorer=OSA.distance, score_cutoff=limit, limit=None)
@@ -73,12 +75,10 @@ class Dictionary:
         return [Near(self.words[place], int(edits)) for _, edits, place in found][:most]
 
 
-def letter_set(word: str) -> int:
-    """Return the set of a word's letters as 64 bits; letters may share one."""
-    bits = 0
-    for letter in word:
-        bits |= 1 << (ord(letter) & 63)
-    return bits
+def letter_sets(words: Sequence[str], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the set of each word's letters as 64 bits, [words]; letters may share one."""
+    codes = np.frombuffer("".join(words).encode("utf-32-le"), np.uint32).astype(np.uint64)
+    return np.bitwise_or.reduceat(np.uint64(1) << (codes & np.uint64(63)), np.cumsum(lengths) - lengths)
 
 
 def edits(a: str, b: str) -> int:

@@ -123,7 +123,7 @@ def test_no_list_of_english_for_another_language():
 def test_a_doubled_or_needless_word_may_be_removed():
     assert found("river", after="river") == found("River", before="river") == {"": TWICE}
     assert found("the")[""] == RELATED
-    assert "" not in found("river")
+    assert "" not in found("river") and "" not in found("the", after="")
 
 
 def test_the_generators_words_are_limited_unless_spelt_alike():
@@ -131,6 +131,11 @@ def test_the_generators_words_are_limited_unless_spelt_alike():
     there = found("enviroment", [*words, "enviromentx"])
     assert there["enviromentx"] == 1
     assert sum(word.startswith("xx") for word in there) == 8 and there[words[0]] == FAR
+
+
+def test_vowel_signs_are_part_of_a_word():
+    hindi = Candidates(Dictionary({"दुनिया": 5}))
+    assert hindi.find(place("दुनयिा।"), ["नमस्ते"]) == [("नमस्ते", FAR), ("दुनिया", 2)]
 
 
 def test_a_clitic_is_left_to_the_generator():

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from electra.text.dictionary import Dictionary, edits
+from electra.text.dictionary import AROUND, Dictionary, edits
 from electra.text.errors.language import Language, find_language
 from electra.text.words import fit_case
 
@@ -17,7 +17,8 @@ RELATED, TWICE = 0, -1  # edits that another form or a confusable word counts as
 COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
-PARTS = re.compile(r"(\W*)(.*?)((?:['’]\w{1,2})?\W*)", re.DOTALL)
+SIGNS = f"[{re.escape(AROUND)}]*"
+PARTS = re.compile(rf"({SIGNS})(.*?)((?:['’]\w{{1,2}})?{SIGNS})", re.DOTALL)
 
 
 class Candidate(NamedTuple):
@@ -76,7 +77,7 @@ class Candidates:
         if word in (place.before.lower(), place.after.lower()):
             return [Candidate("", TWICE)]
         few = *self.language.articles, *self.language.prepositions
-        return [Candidate("", RELATED)] if word in few else []
+        return [Candidate("", RELATED)] if word in few and place.after else []
 
 
 def language_of(dictionary: Dictionary) -> Language:

@@ -22,6 +22,7 @@ from electra.text.pieces import SPACE_MARKS, Span, word_score
 from electra.text.tokenizer import Tokenizer
 
 CONTEXT = 32  # tokens on either side with which a candidate is judged
+TOGETHER = 32  # places whose candidates share batches; each takes some 50 KB
 JUDGED = 5  # candidates of a word that the discriminator reads
 # Fitted by benchmarks/suggestions.py --fit
 FITS, RIGHT, EDITS = 0.74, 1.11, 3.73
@@ -92,6 +93,11 @@ class Ranking:
 
         expected: whole words that the generator proposes for each place.
         """
+        groups = [slice(start, start + TOGETHER) for start in range(0, len(places), TOGETHER)]
+        return [words for group in groups for words in self.rank_together(places[group], expected[group])]
+
+    def rank_together(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[list[str]]:
+        """Rank the candidates for a few places in shared batches."""
         found = [self.trials(place, words) for place, words in zip(places, expected, strict=True)]
         found = [best_first(there) for there in scored(found, self.by_generator)]
         judged = scored([there[:JUDGED] for there in found], self.by_discriminator)

@@ -27,7 +27,7 @@ LEAST = 3  # occurrences; a rarer word may be a typing error itself
 LONGEST = 40  # letters
 EDIT = 5  # powers of two of the frequency that outweigh an edit
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))
-AROUND = string.punctuation + "“”„‘«»…"
+AROUND = string.punctuation + "“”„‘’«»…"  # signs that are no part of a word
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese put no spaces between words.
 WITHOUT_SPACES = (("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("\u3040", "\u30ff"),
                   ("\u3400", "\u9fff"))  # fmt: skip

@@ -13,7 +13,7 @@ from electra.text.words import fit_case
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise
 FAR = 6  # edits; more make no difference
-RELATED, TWICE = 0, -1  # edits that another form or a confusable word counts as, and the removal of a doubled word
+RELATED, TWICE = 0, -4  # edits that another form or a confusable word counts as, and the removal of a doubled word
 COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.

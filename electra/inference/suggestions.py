@@ -21,9 +21,9 @@ from electra.inference.sessions import Array
 from electra.text.pieces import SPACE_MARKS, Span, word_score
 from electra.text.tokenizer import Tokenizer
 
-CONTEXT = 32  # tokens on either side with which a candidate is judged
+CONTEXT = 24  # tokens on either side with which a candidate is judged
 TOGETHER = 32  # places whose candidates share batches; each takes some 50 KB
-JUDGED = 5  # candidates of a word that the discriminator reads
+JUDGED = 4  # candidates of a word that the discriminator reads
 # Fitted by benchmarks/suggestions.py --fit
 FITS, RIGHT, EDITS = 0.74, 1.11, 3.73
 

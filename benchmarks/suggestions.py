@@ -65,7 +65,7 @@ def main() -> None:
     if options.words:
         normalise = load(options.model).tokenizer.backend.normalizer.normalize_str
         write_dictionary(Path(options.model), count_words(map(normalise, lines(options.words))))
-    model = load(options.model)
+    model = load(options.model, threads=1)
     assert isinstance(model, Detector) and model.candidates, f"{options.model} has no {FILE}: see --words"
     passages = [line for line in lines(options.text) if WORDS[0] <= len(line.split()) <= WORDS[1]]
     random.Random(0).shuffle(passages)

@@ -24,8 +24,6 @@ from electra.text import dictionary
 from electra.text.dictionary import FILE, Dictionary, count_words, edits, read_dictionary, write_dictionary
 from electra.text.pieces import spans_in_text
 
-pytest.importorskip("rapidfuzz")
-
 SMALL = Path(__file__).parents[1] / "results/gpu/small"
 GRAMMAR = "a an the of in to for with on at by from"
 WORDS = "friend friends fiend environment which with rich witch form work works worked their there Paris on one"

@@ -28,6 +28,7 @@ from electra.tasks.error_metric import at_threshold, best_threshold, scored
 from electra.tasks.errors import Errors
 from electra.tasks.examples import Example
 from electra.tasks.word_pieces import WordCutter, words_of
+from electra.text.dictionary import FILE, write_dictionary
 from electra.text.errors.alignment import aligned
 from electra.text.errors.kinds import KINDS, Place
 from electra.text.errors.language import find_language
@@ -325,6 +326,7 @@ def clean(folder, tmp_path_factory):  # noqa: F811
     files = tmp_path_factory.mktemp("clean")
     shutil.copytree(folder / "model", files / "model")
     shutil.copytree(folder / "generator", files / "model/generator")
+    write_dictionary(files / "model", Counter({"the": 9, "fox": 5}))
     rng = random.Random(0)
     for name, count in (("train.txt", 600), ("dev.txt", 80)):
         lines = [
@@ -379,6 +381,7 @@ def test_the_result_is_a_detector_with_its_own_threshold(folder, clean, learned)
     assert model.threshold == read_json(learned / "summary.json")["scores"]["threshold"]["median"]
     assert (learned / "generator/model.safetensors").read_bytes() == (
         folder / "generator/model.safetensors").read_bytes()  # fmt: skip
+    assert model.candidates is not None and (learned / FILE).read_bytes() == (clean / "model" / FILE).read_bytes()
     found = model.detect("the quick fox jumsp over a brown meal", suggestions=2)
     assert max(found, key=lambda word: word.replaced).text == "jumsp"
 

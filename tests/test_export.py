@@ -29,6 +29,7 @@ from electra.models.electra.encoder import Encoder
 from electra.models.heads import Discriminator, Headless, MaskedLM
 from electra.models.task_heads import Answerer, Classifier, Tagger
 from electra.tasks import TASKS
+from electra.text.dictionary import FILE, count_words, write_dictionary
 
 # Looked for, not imported: OpenVINO reports its use when it is, unless sessions.py has seen to it.
 MISSING = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
@@ -103,6 +104,7 @@ def exported(tmp_path_factory, heldout):
     """A pair in every format that can be written here, whatever int8 loses, and what it was made from."""
     folder = tmp_path_factory.mktemp("export")
     save(folder / "model", extra={"detection_threshold": 0.4})
+    write_dictionary(folder / "model", count_words(tiny.sentences(200)))
     report = export(ExportConfig(str(folder / "model"), str(folder / "out"), RUNTIMES, True, heldout, force=True))
     return folder / "model", folder / "out", report
 
@@ -117,7 +119,7 @@ def test_the_report_says_what_was_measured(exported):
     assert by_name["onnx-int8"]["max_difference"] > 1e-4, "int8 that differs in nothing was not int8"
     assert len(report["shapes"]) >= 5 and read_json(out / "export.json")["versions"] == report["versions"]
     files = [sessions.FORMATS[name].file for name in written]
-    for name in ("tokenizer.json", "config.json", "generator/onnx/model.onnx", "generator/config.json", *files):
+    for name in ("tokenizer.json", "config.json", "generator/onnx/model.onnx", "generator/config.json", FILE, *files):
         assert (out / name).exists(), name
 
 

@@ -79,6 +79,18 @@ def test_a_word_shows_its_probability_and_a_suggestion_mends_it(page):
     assert text.input_value() == "😀 b wrox b"
 
 
+def test_a_suggestion_may_remove_the_word(page):
+    text = page.get_by_label("Text to check")
+    text.fill("a b wrox c")
+    page.wait_for_selector("mark")
+    page.keyboard.press("F8")
+    page.locator("#word").get_by_role("button", name="Remove wrox").click()
+    assert text.input_value() == "a b c"
+    page.wait_for_selector("mark", state="detached")
+    page.keyboard.press("Control+z")
+    assert text.input_value() == "a b wrox c"
+
+
 def test_a_click_on_any_word_and_the_list(page):
     page.get_by_label("Text to check").fill("abc max")
     page.wait_for_selector("mark")

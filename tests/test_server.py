@@ -58,7 +58,7 @@ class Words:
     def words(text, threshold, suggestions):
         return [
             {"text": m.group(), "start": m.start(), "end": m.end(), "replaced": 0.9 if "x" in m.group() else 0.1,
-             "marked": "x" in m.group() and threshold <= 0.9, "exempt": False, "suggestions": ["y"][:suggestions]}
+             "marked": "x" in m.group() and threshold <= 0.9, "exempt": False, "suggestions": ["y", ""][:suggestions]}
             for m in re.finditer(r"\S+", text)
         ]  # fmt: skip
 
@@ -254,7 +254,7 @@ def test_languagetool_offsets_are_utf16_units(server, text):
         context = match["context"]["text"].encode("utf-16-le")
         start, end = 2 * match["context"]["offset"], 2 * (match["context"]["offset"] + match["context"]["length"])
         assert "x" in context[start:end].decode("utf-16-le")
-        assert match["replacements"] == [{"value": "y"}] and match["rule"]["id"] == RULE
+        assert match["replacements"] == [{"value": "y"}, {"value": ""}] and match["rule"]["id"] == RULE
 
 
 def test_annotated_text_keeps_the_offsets_of_the_original(server):
@@ -302,7 +302,7 @@ def test_a_real_client_shows_our_marks(server):
     for text in ("a wrox word", "😀 a 👍🏽 wrox word 😀 max"):
         matches = tool.check(text)
         assert [text[m.offset : m.offset + m.error_length] for m in matches] == [w for w in text.split() if "x" in w]
-        assert matches[0].replacements == ["y"]
+        assert matches[0].replacements == ["y", ""]
 
 
 # -- batches -----------------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def marked(text: str, words: Sequence[Word], threshold: float) -> Text:
             continue
         shown.append(text[end : word.start])
         shown.append(word.text, style="bold red underline")
-        shown.append(f" [{'|'.join(word.suggestions) or '?'}]", style="green")  # legible without colour
+        shown.append(f" [{'|'.join(word.shown_suggestions()) or '?'}]", style="green")  # legible without colour
         end = word.end
     return shown.append(text[end:])
 

@@ -23,6 +23,7 @@ from electra.inference.sessions import FORMATS, installed, open_session
 from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
 from electra.models.kinds import EXPORTABLE
+from electra.text.dictionary import copy_dictionary
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
@@ -100,6 +101,7 @@ def write_files(
     """Write all requested files, the tokeniser and the configuration; the generator in full precision."""
     reference.tokenizer.save(out, reference.longest)
     write_json(out / "config.json", read_object(folder / "config.json"))
+    copy_dictionary(folder, out)
     write_plain(out, graph, formats)
     if "onnx-int8" in formats:
         quantise_onnx(out / FORMATS["onnx"].file, out / FORMATS["onnx-int8"].file)

@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
+from electra.inference.candidates import Candidates
 from electra.inference.embedder import Embedder
-from electra.inference.model import by_length
+from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array, Session
+from electra.inference.suggestions import Place, Ranking
 from electra.inference.words import Word
+from electra.text.dictionary import Dictionary
 from electra.text.labels import sigmoid
-from electra.text.pieces import Span, exempt_words, is_mark, spans_in_text, word_probability
+from electra.text.pieces import SPACE_MARKS, Span, exempt_words, is_mark, spans_in_text, word_probability
 from electra.text.tokenizer import Tokenizer
 from electra.text.words import fit_case, likeliest_meant
 
 SPACE = re.compile(r"\s")
-SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
 CANDIDATES = 128  # tokens the generator may propose for a word, including pieces of words
 
 
@@ -38,7 +40,8 @@ class Query(NamedTuple):
 class Detector(Embedder):
     """A discriminator, which marks words that look replaced, and its generator, which proposes others.
 
-    generator: None if there is none. threshold: words at or above this probability are marked.
+    generator: None if there is none. threshold: words at or above this probability are marked. dictionary: words of the
+    training text, for suggestions; without it they are the generator's alone.
     """
 
     def __init__(
@@ -49,9 +52,11 @@ class Detector(Embedder):
         generator: Session | None = None,
         threshold: float = 0.5,
         format: str = "torch",
+        dictionary: Dictionary | None = None,
     ) -> None:
         super().__init__(session, tokenizer, longest, format)
         self.generator, self.threshold = generator, threshold
+        self.candidates = Candidates(dictionary) if dictionary else None
 
     def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
         """Return the words of `text`, each with its replacement probability and suggestions.
@@ -106,10 +111,9 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
         for i, word in enumerate(words[n])
         if query.suggestions and word.is_marked(query.threshold)
     ]
-    found = suggest(model, [(rows[n], spans[n][i]) for n, i in marked])
-    for (n, i), fitting in zip(marked, found, strict=True):
-        others = other_words(model, words[n][i].text, fitting)[: queries[n].suggestions]
-        words[n][i] = words[n][i]._replace(suggestions=others)
+    found = suggest(model, [Place(queries[n].text, rows[n], spans[n], i) for n, i in marked])
+    for (n, i), others in zip(marked, found, strict=True):
+        words[n][i] = words[n][i]._replace(suggestions=tuple(others[: queries[n].suggestions]))
     return words
 
 
@@ -164,20 +168,32 @@ def cut(ids: list[int], size: int) -> list[tuple[int, list[int]]]:
 # -- suggestions -------------------------------------------------------------------------------------------------------
 
 
-def suggest(model: Detector, places: Sequence[tuple[list[int], Span]]) -> list[list[str]]:
-    """Return the whole words that the generator prefers in place of each span of tokens, best first."""
+def suggest(model: Detector, places: Sequence[Place]) -> list[list[str]]:
+    """Return other words for each place, best first; "" removes the word. The model must have a generator."""
+    expected = expected_words(model, places)
+    if model.candidates is None:
+        return [other_words(model, place.word(), words) for place, words in zip(places, expected, strict=True)]
+    assert model.generator is not None
+    generator = Model(model.generator, model.tokenizer, model.longest)
+    return Ranking(model, generator, model.candidates).rank(places, expected)
+
+
+def expected_words(model: Detector, places: Sequence[Place]) -> list[list[str]]:
+    """Return the whole words that the generator prefers in each place, best first."""
     if not places:
         return []
     half = (model.longest - 3) // 2
     rows, positions = [], []
-    for ids, span in places:
-        left = ids[max(0, span.first - half) : span.first]
-        rows.append(model.row([*left, model.tokenizer.mask_id, *ids[span.last + 1 : span.last + 1 + half]]))
+    for place in places:
+        ids, (_, _, first, last) = place.ids, place.spans[place.number]
+        left = ids[max(0, first - half) : first]
+        rows.append(model.row([*left, model.tokenizer.mask_id, *ids[last + 1 : last + 1 + half]]))
         positions.append(len(left) + 1)
     best = model.propose(rows, positions, min(CANDIDATES, model.tokenizer.vocab_size))
+    instead_of = [place.ids[place.spans[place.number].first] for place in places]
     return [
-        [word for word in (whole_word(model, i, ids[span.first]) for i in row) if word]
-        for row, (ids, span) in zip(best.tolist(), places, strict=True)
+        [word for word in (whole_word(model, i, before) for i in row) if word]
+        for row, before in zip(best.tolist(), instead_of, strict=True)
     ]
 
 
@@ -190,10 +206,10 @@ def whole_word(model: Detector, token_id: int, instead_of: int) -> str:
     return word if word[:1].isalpha() and all(c.isalnum() or c in "'-" or is_mark(c) for c in word) else ""
 
 
-def other_words(model: Detector, text: str, words: list[str]) -> tuple[str, ...]:
+def other_words(model: Detector, text: str, words: list[str]) -> list[str]:
     """Return the distinct `words` in the case of `text`, without those that the tokeniser cannot tell from it."""
     normalizer = model.tokenizer.backend.normalizer
     read = {(normalizer.normalize_str(text) if normalizer else text).lower(), text.lower()}
-    return tuple(
+    return list(
         dict.fromkeys(fit_case(word, text) for word in likeliest_meant(words, text) if word.lower() not in read)
     )

@@ -16,6 +16,7 @@ from electra.inference.sessions import FORMATS, Session, fastest_first, installe
 from electra.inference.task_model import TaskModel
 from electra.models.kinds import Kind
 from electra.tasks import Task, find_task, guess_task
+from electra.text.dictionary import read_dictionary
 from electra.text.tokenizer import load_tokenizer, require_room, stated_length
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
     kind = network_kind(content)
     if kind is None or kind is Kind.DISCRIMINATOR:  # without a known class, assume a discriminator
-        return Detector(session, tokenizer, longest, generator, saved_threshold(content, folder), format)
+        threshold = saved_threshold(content, folder)
+        return Detector(session, tokenizer, longest, generator, threshold, format, read_dictionary(folder))
     if kind is Kind.HEADLESS:
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)

@@ -33,7 +33,8 @@ def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset
     for word in words:
         parts.append(escape(text[end : word.start]))
         names = [n for n, yes in (("marked", word.is_marked(threshold)), ("wrong", word.start in wrong)) if yes]
-        title = f"{word.replaced:.2f}" + (f", suggestions: {', '.join(word.suggestions)}" if word.suggestions else "")
+        shown = f", suggestions: {', '.join(word.shown_suggestions())}" if word.suggestions else ""
+        title = f"{word.replaced:.2f}{shown}"
         parts.append(
             f'<span class="{" ".join(names)}" style="--p:{word.replaced:.3f}" title="{escape(title)}">'
             f"{escape(word.text)}</span>"

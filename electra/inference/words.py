@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+REMOVE = "(remove)"  # how readers see the suggestion ""
+
 
 class Word(NamedTuple):
     """A word with its replacement probability and suggestions."""
@@ -12,9 +14,13 @@ class Word(NamedTuple):
     start: int  # offsets in the given text, in characters: text[start:end] is the word
     end: int
     replaced: float  # probability that it was replaced
-    suggestions: tuple[str, ...]  # the generator's, best first; only for marked words
+    suggestions: tuple[str, ...]  # best first, "" to remove the word; only for marked words
     exempt: bool = False  # a number, a symbol, code or a rare name: never marked
 
     def is_marked(self, threshold: float) -> bool:
         """Return whether the word is marked at this threshold."""
         return self.replaced >= threshold and not self.exempt
+
+    def shown_suggestions(self) -> list[str]:
+        """Return the suggestions as people read them."""
+        return [suggestion or REMOVE for suggestion in self.suggestions]

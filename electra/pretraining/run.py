@@ -25,6 +25,7 @@ from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.pretraining.budget import BUDGET, accept_budget
+from electra.pretraining.dictionary import save_dictionary
 from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.identity import begun_with, flat
@@ -182,6 +183,8 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     network = networks[kept]
     if isinstance(network, Discriminator) and evaluation.heldout:
         extra["detection_threshold"] = measure_threshold(network, evaluation.heldout, trainer.device)
+    if "generator" in others and isinstance(network, Discriminator):
+        save_dictionary(folder / "model", source.examples, tokenizer)
     for name in others:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)

@@ -85,7 +85,7 @@ class Word(BaseModel):
     replaced: float = Field(description="probability that it is wrong")
     marked: bool
     exempt: bool = Field(description="a number, a symbol, code or a rare name, which is never marked")
-    suggestions: list[str]
+    suggestions: list[str] = Field(description="best first; an empty one removes the word")
 
 
 class Detected(BaseModel):

@@ -12,6 +12,7 @@ from tokenizers import Encoding
 from electra.text.words import exempt
 
 LEAST = 1e-6  # probability at which log odds stop
+SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
 

@@ -144,8 +144,8 @@ function drawWord() {
   const buttons = (isMarked(chosen) ? chosen.suggestions : []).map((suggestion) => {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = suggestion;
-    button.setAttribute("aria-label", `Replace ${chosen.text} by ${suggestion}`);
+    button.textContent = suggestion || "Remove";
+    button.setAttribute("aria-label", suggestion ? `Replace ${chosen.text} by ${suggestion}` : `Remove ${chosen.text}`);
     button.addEventListener("click", () => replace(suggestion));
     return button;
   });
@@ -202,10 +202,12 @@ function nextMark(step) {
 function replace(suggestion) {
   const box = $("text");
   box.focus();
-  box.setSelectionRange(chosen.start, chosen.end);
+  // A word is removed with the space before it.
+  const start = chosen.start - (!suggestion && /\s/.test(seen[chosen.start - 1] ?? ""));
+  box.setSelectionRange(start, chosen.end);
   // execCommand is deprecated, but only it keeps the change in the undo history; fall back to setRangeText.
-  if (!document.execCommand("insertText", false, suggestion)) {
-    box.setRangeText(suggestion, chosen.start, chosen.end, "end");
+  if (!document.execCommand(suggestion ? "insertText" : "delete", false, suggestion)) {
+    box.setRangeText(suggestion, start, chosen.end, "end");
     typed();
   }
   later(0);

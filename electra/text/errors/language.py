@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +26,13 @@ class Language(NamedTuple):
     sounds: Pairs = ()  # letters and others that sound alike
     vowels: str = ""
     keys: dict[str, str] = {}  # noqa: RUF012  a letter and its neighbours on the keyboard
+
+    def inflections(self, word: str, known: Container[str]) -> tuple[str, ...]:
+        """Return other forms of a word: those of the list, or known words with another ending."""
+        if word in self.forms:
+            return self.forms[word]
+        found = [word[: len(word) - len(a)] + b for a, b in self.endings if word[2:].endswith(a)]
+        return tuple(dict.fromkeys(form for form in found if form in known and form != word))
 
 
 def find_language(name: str) -> Language:

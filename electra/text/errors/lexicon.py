@@ -39,13 +39,8 @@ class Lexicon:
     def forms(self, word: str) -> tuple[str, ...]:
         """Return other forms of a word: those of the language's list, and known words with another ending."""
         if word not in self.inflected:
-            self.inflected[word] = self.language.forms.get(word) or self.regular_forms(word)
+            self.inflected[word] = self.language.inflections(word, self.known)
         return self.inflected[word]
-
-    def regular_forms(self, word: str) -> tuple[str, ...]:
-        """Return the known words that differ from a word in their ending."""
-        found = [word[: len(word) - len(a)] + b for a, b in self.language.endings if word[2:].endswith(a)]
-        return tuple(dict.fromkeys(form for form in found if form in self.known and form != word))
 
     def neighbours(self, word: str) -> tuple[str, ...]:
         """Return the known words that differ from a word in one letter, or in the order of two."""

@@ -1,0 +1,87 @@
+"""Candidates: the words that may have been meant by a marked one, before a network has judged them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from electra.text.dictionary import AROUND, Dictionary, edits
+from electra.text.errors.language import Language, find_language
+from electra.text.words import fit_case
+
+SPELT_ALIKE = 24  # words of the dictionary
+EXPECTED = 8  # words of the generator that are spelt otherwise
+FAR = 6  # edits; more make no difference
+RELATED, TWICE = 0, -4  # edits that another form or a confusable word counts as, and the removal of a doubled word
+COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions
+APOSTROPHES = ("'", "’")
+# Some tokenisers count punctuation and 's to the word.
+SIGNS = f"[{re.escape(AROUND)}]*"
+PARTS = re.compile(rf"({SIGNS})(.*?)((?:['’]\w{{1,2}})?{SIGNS})", re.DOTALL)
+
+
+class Candidate(NamedTuple):
+    """A word that may have been meant; "" if the marked one is to be removed."""
+
+    word: str
+    edits: int  # from the word as written
+
+
+class Neighbourhood(NamedTuple):
+    """A marked word and the words beside it, "" at an end of the text."""
+
+    word: str
+    before: str
+    after: str
+
+
+class Candidates:
+    """The candidates that a dictionary and the lists of its language have for a word."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self.dictionary = dictionary
+        self.language = language_of(dictionary)
+
+    def find(self, place: Neighbourhood, expected: Iterable[str]) -> list[Candidate]:
+        """Return the distinct candidates for a word, in its capitals and with its punctuation.
+
+        expected: whole words that the generator proposes, best first.
+        """
+        parts = PARTS.fullmatch(place.word)
+        assert parts is not None  # it matches any text
+        head, written, tail = parts.groups()
+        word = written.lower()
+        found = self.unexpected(word) if place.before not in APOSTROPHES else {}
+        others = {other: edits(word, other) for other in expected if other not in found}
+        found |= {other: n for other, n in others.items() if n <= 2}
+        found |= dict([(other, min(n, FAR)) for other, n in others.items() if n > 2][:EXPECTED])
+        fitting = {head + fit_case(other, written) + tail: n for other, n in reversed(found.items())}
+        removal = self.removal(word, place)
+        return [*removal, *(Candidate(other, n) for other, n in fitting.items() if other != place.word)]
+
+    def unexpected(self, word: str) -> dict[str, int]:
+        """Return the related words and those spelt alike, with their edits."""
+        related = dict.fromkeys(self.related(word), RELATED)
+        return related | {
+            near.word: near.edits for near in self.dictionary.near(word, SPELT_ALIKE) if near.word not in related
+        }
+
+    def related(self, word: str) -> list[str]:
+        """Return the known words that are taken for a word, and its other forms."""
+        others = (*self.language.confused.get(word, ()), *self.language.inflections(word, self.dictionary))
+        return [other for other in others if other in self.dictionary]
+
+    def removal(self, word: str, place: Neighbourhood) -> list[Candidate]:
+        """Return the removal of a word that stands twice in a row, or is one of those that are often too many."""
+        if word in (place.before.lower(), place.after.lower()):
+            return [Candidate("", TWICE)]
+        few = *self.language.articles, *self.language.prepositions
+        return [Candidate("", RELATED)] if word in few and place.after else []
+
+
+def language_of(dictionary: Dictionary) -> Language:
+    """Return the lists of the dictionary's language, empty ones if there are none for it."""
+    english = find_language("english")
+    commonest = set(dictionary.lower[:COMMON])
+    return english if commonest.issuperset((*english.articles, *english.prepositions[:8])) else Language()

@@ -15,7 +15,7 @@ BATCH = 1000  # examples decoded together
 
 def save_dictionary(folder: Path, examples: Examples, tokenizer: Tokenizer) -> None:
     """Count the words of the training text, and write the dictionary of the model in `folder`."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     write_dictionary(folder, count_words(training_text(examples, tokenizer)))
 
 

@@ -84,6 +84,8 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
         begun_at = trainer.step
         trainer.fit()
         if saved_step(folder, begun_at) != trainer.step:  # if it is there, the user may have calibrated it since
+            if {"discriminator", "generator"} <= objective.networks().keys():  # it finds words, and suggests others
+                save_dictionary(folder / "model", train, tokenizer)
             save_model(folder, trainer, tokenizer)
         report(folder, config)
     return last_evaluation(folder)
@@ -183,8 +185,6 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     network = networks[kept]
     if isinstance(network, Discriminator) and evaluation.heldout:
         extra["detection_threshold"] = measure_threshold(network, evaluation.heldout, trainer.device)
-    if "generator" in others and isinstance(network, Discriminator):
-        save_dictionary(folder / "model", source.examples, tokenizer)
     for name in others:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)

@@ -13,8 +13,6 @@ should run alone on the machine. With --speed only their steps are timed, in tur
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections.abc import Callable
 from dataclasses import fields, replace
 from itertools import product
 from pathlib import Path
@@ -22,12 +20,11 @@ from typing import Any
 
 import torch
 from result_file import add
-from tiny_recipes import counting
+from tiny_recipes import counting, seconds_per_step
 
 from electra.config import PrepareConfig, PretrainConfig, find_preset
 from electra.core.runs import read_metrics
 from electra.core.storage import read_json
-from electra.cost.bench import random_rows, training_step, windows
 from electra.data.prepare import prepare
 from electra.demo import heldout_documents
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
@@ -36,7 +33,6 @@ from electra.pretraining.run import pretrain
 from electra.text.errors.probes import plant_errors
 from electra.text.tokenizer import load_tokenizer
 
-ROUNDS = 10  # of five steps each, when steps are timed
 PLAIN = {"memory": 0}
 CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {  # architecture, and changes to the preset's model or run
     "electra": ("electra", PLAIN),
@@ -68,7 +64,9 @@ def main() -> None:
     options = parser.parse_args()
     options.runs = Path(options.runs) / Path(options.source).stem
     if options.speed:
-        return add(options.out, "seconds_per_step", speed(options))
+        torch.set_num_threads(options.threads or torch.get_num_threads())
+        runs = {name: configured(name, 0, options) for name in options.contestants or CONTESTANTS}
+        return add(options.out, "seconds_per_step", seconds_per_step(runs))
     for seed, name in product(map(int, options.seeds.split(",")), options.contestants or CONTESTANTS):
         config = configured(name, seed, options)
         source = PrepareConfig((options.source,), config.data, vocab_size=config.model.vocab_size, heldout=0.05)
@@ -96,21 +94,6 @@ def configured(name: str, seed: int, options: argparse.Namespace) -> PretrainCon
         threads=options.threads, seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1,
         log_steps=100, **{key: value for key, value in changes.items() if key not in shape},
     )  # fmt: skip
-
-
-def speed(options: argparse.Namespace) -> dict[str, float]:
-    """The median seconds of a compiled step of each contestant, in turn."""
-    torch.set_num_threads(options.threads or torch.get_num_threads())
-    steps: dict[str, Callable[[], None]] = {}
-    times: dict[str, list[float]] = {name: [] for name in options.contestants or CONTESTANTS}
-    for name in times:
-        config = replace(configured(name, 0, options), compile="on", init="random")
-        whole, short = config.model.max_position_embeddings, config.short_length
-        batch = random_rows(config.model.vocab_size, config.train_batch_size * whole // short, short)
-        steps[name], _ = training_step(config, batch)
-    for _, name in product(range(ROUNDS), times):
-        times[name] += windows(steps[name], 1, 5, torch.device("cpu"))
-    return {name: round(statistics.median(each), 4) for name, each in times.items()}
 
 
 def planted(source: PrepareConfig) -> dict[str, list]:

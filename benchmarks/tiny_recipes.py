@@ -104,7 +104,8 @@ def main() -> None:
     options = parser.parse_args()
     options.runs = Path(options.runs) / Path(options.source).stem
     if options.speed:
-        return add(options.out, "seconds_per_step", speed(options))
+        runs = {name: configured(name, 0, options.tokens, options) for name in options.recipes or RECIPES}
+        return add(options.out, "seconds_per_step", seconds_per_step(runs))
     asked = questions(options)
     if not (options.out.exists() and "bigram counts" in read_json(options.out)):
         add(options.out, "bigram counts", counting(str(options.runs / "data"), asked.texts))
@@ -153,12 +154,12 @@ def configured(name: str, seed: int, tokens: float, options: argparse.Namespace)
     )  # fmt: skip
 
 
-def speed(options: argparse.Namespace) -> dict[str, float]:
-    """The median seconds of a compiled step of each recipe, full rows or those of its short stage, in turn."""
+def seconds_per_step(configs: dict[str, PretrainConfig]) -> dict[str, float]:
+    """The median seconds of a compiled step of each run, in full rows or those of its short stage, in turn."""
     steps: dict[str, Callable[[], None]] = {}
-    times: dict[str, list[float]] = {name: [] for name in options.recipes or RECIPES}
-    for name in times:
-        config = replace(configured(name, 0, options.tokens, options), compile="on")
+    times: dict[str, list[float]] = {name: [] for name in configs}
+    for name, run in configs.items():
+        config = replace(run, compile="on")
         whole = config.model.max_position_embeddings
         length = config.short_length if config.short_stage else whole
         batches = random_rows(config.model.vocab_size, config.train_batch_size * whole // length, length)

@@ -16,9 +16,9 @@ from electra.cost.operations import flops_per_token
 from electra.data.packing import Packer
 from electra.models.dropout import draw_noise
 from electra.models.heads import Discriminator
-from electra.models.layers import rows_at
+from electra.models.layers import Reach, attention_bias, rows_at
 from electra.models.modernbert import attention
-from electra.models.modernbert.attention import Blocks, Chunks, Masked, Reach, SelfAttention
+from electra.models.modernbert.attention import Blocks, Chunks, Masked, SelfAttention
 from electra.models.modernbert.encoder import Encoder
 from electra.models.modernbert.rotary import waves
 from electra.pretraining.run import pretrain
@@ -46,7 +46,7 @@ def sights(length, reach, block):
     given = numbers(length), waves(torch.arange(length).expand(B, -1), 100.0, D // H), reach
     whole = attention.sight(*given, block, torch.float32)
     slots = torch.arange(length)
-    bias = attention.bias(given[0], given[0], slots, slots, reach, torch.float32)
+    bias = attention_bias(given[0], given[0], slots, slots, reach, torch.float32)
     return Masked(given[1], bias), whole
 
 

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from electra.config import EncoderConfig
 from electra.models.kinds import Kind
-from electra.models.layers import DeltaTable, attention_bias
+from electra.models.layers import DeltaTable, Reach, attention_bias
 from electra.models.memory import PairMemory, neighbours
 
 # Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one
 # graph for short rows and one for full rows.
 SHAPES_COMPILED_FOR = 64
+UNLIMITED = 1 << 30  # slots
 
 
 class Embeddings(nn.Module):
@@ -69,11 +70,15 @@ class Encoder(nn.Module):
 
     def attention_bias(self, example_ids: Tensor) -> Tensor:
         """Return the additive attention mask, 0 between tokens of one example: [B, L] -> [B, 1, L, L]."""
-        bias = attention_bias(example_ids, self.compute_dtype)
-        if not self.direction:
-            return bias
-        unseen = torch.ones(bias.shape[-2:], dtype=torch.bool, device=bias.device).triu(1)
-        return bias.masked_fill(unseen if self.direction > 0 else unseen.T, -10000.0)
+        slots = torch.arange(example_ids.shape[1], device=example_ids.device)
+        return attention_bias(example_ids, example_ids, slots, slots, self.reach(None), self.compute_dtype)
+
+    def reach(self, limit: int | None) -> Reach | None:
+        """Return how far a token sees in a layer with a limit to each side; None sees the whole text."""
+        if limit is None and not self.direction:
+            return None
+        far = UNLIMITED if limit is None else limit
+        return Reach(before=0 if self.direction < 0 else far, after=0 if self.direction > 0 else far)
 
     def head(self, kind: Kind, count: int = 1) -> nn.Module:
         """Return a new head for this encoder, shaped as in `transformers`.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+UNSEEN = -10000.0  # added to a score; its exponential is zero
 
 
 class Linear(nn.Linear):
@@ -74,7 +76,22 @@ def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
     return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
 
 
-def attention_bias(example_ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 for two tokens of one example, a large negative number otherwise: [B, L] -> [B, 1, L, L]."""
-    together = example_ids[:, None, :, None] == example_ids[:, None, None, :]
-    return torch.zeros(together.shape, dtype=dtype, device=together.device).masked_fill_(~together, -10000.0)
+class Reach(NamedTuple):
+    """How many slots before and after its own a token sees."""
+
+    before: int
+    after: int
+
+
+def attention_bias(
+    queries: Tensor, keys: Tensor, query_slots: Tensor, key_slots: Tensor, reach: Reach | None, dtype: torch.dtype
+) -> Tensor:
+    """Return what is added to scores, 0 where a query sees a key: example numbers [B, Q], [B, L] -> [B, 1, Q, L].
+
+    Slots are those of the row, [Q] or [B, Q], and [L]. Without a reach a query sees its whole example.
+    """
+    unseen = queries[:, :, None] != keys[:, None]
+    if reach is not None:
+        ahead = key_slots - query_slots[..., None]
+        unseen = unseen | (ahead < -reach.before) | (ahead > reach.after)
+    return torch.zeros(unseen.shape, dtype=dtype, device=unseen.device).masked_fill_(unseen, UNSEEN)[:, None]

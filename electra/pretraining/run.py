@@ -80,10 +80,10 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
         if should_compile(config):
             compile_parts(objective, device)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step)
-        trainer.resume()
-        begun_at = trainer.step
         trainer.fit()
-        if saved_step(folder, begun_at) != trainer.step:  # if it is there, the user may have calibrated it since
+        if (
+            saved_step(folder, trainer.resumed_at) != trainer.step
+        ):  # if it is there, the user may have calibrated it since
             if {"discriminator", "generator"} <= objective.networks().keys():  # it finds words, and suggests others
                 save_dictionary(folder / "model", train, tokenizer)
             save_model(folder, trainer, tokenizer)

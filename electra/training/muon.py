@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from electra.config import TrainConfig
 from electra.training.device import choose_dtype
-from electra.training.schedule import Scale, initial_rate
+from electra.training.schedule import Scale, groups_by_scale
 
 MOMENTUM = 0.95
 SIZE = 0.3  # root mean square of an update at a learning rate of 1
@@ -32,12 +32,7 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         self.fused = {p: matrices_in(name) for name, p in named.items()}
         self.dtype, self.weight_decay = choose_dtype(config), config.weight_decay or 0.0
-        groups: dict[float, list[nn.Parameter]] = {}
-        for name, p in named.items():
-            groups.setdefault(lr_scale(name), []).append(p)
-        super().__init__(
-            [{"params": ps, "lr_scale": scale, "lr": initial_rate(config, ps)} for scale, ps in groups.items()], {}
-        )
+        super().__init__(groups_by_scale(named, config, lr_scale), {})
         for p in named.values():
             self.state[p] = {"momentum": torch.zeros_like(p)}
 

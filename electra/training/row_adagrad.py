@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import TrainConfig
-from electra.training.schedule import Scale, initial_rate
+from electra.training.schedule import Scale, groups_by_scale
 
 FASTER = 100.0  # learning rate over that of the other weights: a row is rarely touched, and less and less moved
 EPSILON = 1e-10
@@ -22,12 +22,7 @@ class RowAdagrad(torch.optim.Optimizer):
     """Divide each row's gradient by the root of its summed mean squares. No weight decay."""
 
     def __init__(self, named: dict[str, nn.Parameter], config: TrainConfig, lr_scale: Scale) -> None:
-        groups: dict[float, list[nn.Parameter]] = {}
-        for name, p in named.items():
-            groups.setdefault(FASTER * lr_scale(name), []).append(p)
-        super().__init__(
-            [{"params": ps, "lr_scale": scale, "lr": initial_rate(config, ps)} for scale, ps in groups.items()], {}
-        )
+        super().__init__(groups_by_scale(named, config, lambda name: FASTER * lr_scale(name)), {})
         for p in named.values():
             self.state[p] = {"sum": torch.zeros(len(p), device=p.device)}
 

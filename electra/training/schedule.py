@@ -7,6 +7,7 @@ layer to layer, pre-training may scale that of the generator.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -41,6 +42,14 @@ def initial_rate(config: TrainConfig, parameters: list[nn.Parameter]) -> float |
     """Return a group's first learning rate: on a GPU a tensor, so that a captured step reads the current value."""
     rate = config.learning_rate
     return torch.tensor(rate, device=parameters[0].device) if parameters[0].is_cuda else rate
+
+
+def groups_by_scale(named: dict[str, nn.Parameter], config: TrainConfig, lr_scale: Scale) -> list[dict[str, Any]]:
+    """Return a parameter group for each scale of the learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, p in named.items():
+        groups.setdefault(lr_scale(name), []).append(p)
+    return [{"params": ps, "lr_scale": scale, "lr": initial_rate(config, ps)} for scale, ps in groups.items()]
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

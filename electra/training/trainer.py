@@ -58,6 +58,7 @@ class Trainer:
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.saved_step = -1
+        self.resumed_at = 0  # the step that `fit` continued from
         self.means = RunningMeans()
         self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
         self.divergence = DivergenceCheck(folder / "checkpoints")
@@ -68,8 +69,7 @@ class Trainer:
 
     def fit(self) -> None:
         """Train to the end of the budget; raise Interrupted if a signal came first."""
-        if not self.step:
-            self.resume()
+        self.resume()
         if self.done() == 1:
             return
         with handled_by(self.note_signal):
@@ -207,6 +207,7 @@ class Trainer:
             self.saved_step = state["step"]
             logger.info(f"continuing from step {state['step']:,}")
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
+        self.resumed_at = self.step
         self.means = RunningMeans(**state["window"])
         truncate_metrics(self.log.path, self.step)
 

@@ -18,22 +18,14 @@ from torch.autograd.function import once_differentiable
 
 from electra.config import ModernBertConfig
 from electra.models.dropout import Noise, drop
-from electra.models.layers import Linear
+from electra.models.layers import Linear, Reach, attention_bias
 from electra.models.modernbert.blocks import blocked_noise, blocks, neighbourhoods
 from electra.models.modernbert.rotary import rotate
 
-UNSEEN = -10000.0  # added to a score; its exponential is zero
 OUTSIDE = -1  # the example of slots before and after a row, unlike any in it
 CHUNKED_FROM = 1025  # slots of rows on a CPU whose global layers score a few queries at a time
 SCORES_AT_ONCE = 1 << 21  # of all rows and heads; 8 MB, which a cache holds
 FEWEST_QUERIES = 64  # of a chunk; with fewer, products are slow
-
-
-class Reach(NamedTuple):
-    """How many slots before and after its own a token sees."""
-
-    before: int
-    after: int
 
 
 class Masked(NamedTuple):
@@ -142,14 +134,14 @@ def sight(example_ids: Tensor, waves: Tensor, reach: Reach | None, block: int, d
         if length >= CHUNKED_FROM and not example_ids.is_cuda:
             return Chunks(waves, example_ids, reach)
     slots = torch.arange(length, device=example_ids.device)
-    return Masked(waves, bias(example_ids, example_ids, slots, slots, reach, dtype))
+    return Masked(waves, attention_bias(example_ids, example_ids, slots, slots, reach, dtype))
 
 
 def in_blocks(example_ids: Tensor, waves: Tensor, reach: Reach, size: int, dtype: torch.dtype) -> Blocks:
     """Return attention in blocks of a number of slots, which no reach exceeds."""
     numbers, slots = example_ids[:, None, :, None], torch.arange(3 * size, device=example_ids.device)
     queries, keys = (cut(numbers, size, OUTSIDE).flatten(1) for cut in (blocks, neighbourhoods))
-    return Blocks(waves, bias(queries, keys, slots[size : 2 * size], slots, reach, dtype))
+    return Blocks(waves, attention_bias(queries, keys, slots[size : 2 * size], slots, reach, dtype))
 
 
 # -- products ----------------------------------------------------------------------------------------------------------
@@ -173,7 +165,7 @@ def attend_in_chunks(sight: Chunks, q: Tensor, k: Tensor, v: Tensor, noise: Nois
 
     def chunk(part: slice, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         here = places[:, part]
-        between = bias(numbers.gather(1, here), numbers, here, slots, sight.reach, q.dtype)
+        between = attention_bias(numbers.gather(1, here), numbers, here, slots, sight.reach, q.dtype)
         return attend(q, k, v, between, noise and Noise(noise.rows[:, :, part], noise.columns), p)
 
     size = max(FEWEST_QUERIES, SCORES_AT_ONCE // (length * q.shape[0] * q.shape[1]))
@@ -213,20 +205,6 @@ class Recomputed(torch.autograd.Function):
             of_k += more_of_k
             of_v += more_of_v
         return of_q, of_k.to(k.dtype), of_v.to(v.dtype), None, None
-
-
-def bias(
-    queries: Tensor, keys: Tensor, query_slots: Tensor, key_slots: Tensor, reach: Reach | None, dtype: torch.dtype
-) -> Tensor:
-    """Return what is added to scores, 0 where a query sees a key: example numbers [B, Q], [B, L] -> [B, 1, Q, L].
-
-    Slots are those of the row, [Q] or [B, Q], and [L].
-    """
-    unseen = queries[:, :, None] != keys[:, None]
-    if reach is not None:
-        ahead = key_slots - query_slots[..., None]
-        unseen = unseen | (ahead < -reach.before) | (ahead > reach.after)
-    return torch.zeros(unseen.shape, dtype=dtype, device=unseen.device).masked_fill_(unseen, UNSEEN)[:, None]
 
 
 def slots_at(x: Tensor, positions: Tensor | None) -> Tensor:

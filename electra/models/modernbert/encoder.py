@@ -18,7 +18,7 @@ from electra.models.dropout import Noise, draw_noise, drop
 from electra.models.encoder import Encoder as AnyEncoder
 from electra.models.kinds import Kind
 from electra.models.layers import LayerNorm, Linear, rows_at
-from electra.models.modernbert.attention import Reach, SelfAttention, Sight
+from electra.models.modernbert.attention import SelfAttention, Sight
 from electra.models.modernbert.attention import sight as sight_of
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.heads import LabelHead, MLMHead, RTDHead, SpanHead
@@ -35,7 +35,6 @@ class LayerNoise(NamedTuple):
 
 
 NO_NOISE = LayerNoise(None, None, None)
-UNLIMITED = 1 << 30  # slots
 
 
 class Layer(nn.Module):
@@ -113,13 +112,6 @@ class Encoder(AnyEncoder):
             sight_of(example_ids, local, self.reach(c.local_attention // 2), block, self.compute_dtype),
             sight_of(example_ids, whole, self.reach(None), 0, self.compute_dtype),
         )
-
-    def reach(self, limit: int | None) -> Reach | None:
-        """Return how far a token sees in a layer with a limit to each side; None sees the whole text."""
-        if limit is None and not self.direction:
-            return None
-        far = UNLIMITED if limit is None else limit
-        return Reach(before=0 if self.direction < 0 else far, after=0 if self.direction > 0 else far)
 
     def noise(self, sight: Sight) -> LayerNoise:
         """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""

@@ -366,7 +366,7 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
     assert after["scores"]["f0.5"] > 0.5 and after["scores"]["false_marks"] <= 0.015
     assert after["intervals"].keys() == {"f0.5", "precision", "recall", "ap", "false_marks"}
     low, high = after["intervals"]["recall"]
-    assert low < after["scores"]["recall"] < high and after["scores"]["recall_random"] > 0.5
+    assert low < after["scores"]["recall"] < high and after["scores"]["recall_random"] > 0.3
     summary = read_json(learned / "summary.json")
     assert summary["scores"]["f0.5"]["median"] == pytest.approx(after["scores"]["f0.5"])
     assert "Precision and recall" in (clean / "report-after/report.html").read_text()

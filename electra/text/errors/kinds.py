@@ -56,6 +56,17 @@ def instead(place: Place, other: str) -> Edit | None:
     return Edit(1, ((fit_case(other, place.written), True),)) if other != place.word else None
 
 
+def mistaken(place: Place, others: Sequence[str], lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write one of other words, as often as this one is written for it.
+
+    Otherwise a rare word would be wrong nearly everywhere ("too" for "to"), and a detector would learn to mark it.
+    """
+    if not others:
+        return None
+    other = rng.choice(others)
+    return instead(place, other) if rng.random() * lexicon.count(place.word) < lexicon.count(other) else None
+
+
 def spelling(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Misspell a word."""
     fits = len(place.word) >= SHORTEST and place.word in lexicon.known  # nobody knows how a rare name is spelt
@@ -65,36 +76,45 @@ def spelling(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
 def nearly_equal(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Write another word that is spelt nearly the same."""
     others = lexicon.neighbours(place.word) if len(place.word) >= SHORTEST and place.word in lexicon.known else ()
-    return instead(place, rng.choice(others)) if others else None
+    return mistaken(place, others, lexicon, rng)
 
 
 def confused(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Write a word that is often taken for this one."""
-    others = lexicon.language.confused.get(place.word)
-    return instead(place, rng.choice(others)) if others else None
+    return mistaken(place, lexicon.language.confused.get(place.word, ()), lexicon, rng)
 
 
 def inflection(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Write another form of the word."""
-    others = lexicon.forms(place.word)
-    return instead(place, rng.choice(others)) if others else None
+    return mistaken(place, lexicon.forms(place.word), lexicon, rng)
+
+
+def regular(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write a form that the word does not have: borned, childs, informations."""
+    word = place.word
+    fitting = [pair for pair in lexicon.language.endings if pair[1] and word[2:].endswith(pair[0])]
+    if not fitting or word not in lexicon.known or word in lexicon.language.confused:
+        return None
+    old, new = rng.choice(fitting)
+    form = word[: len(word) - len(old)] + new
+    return None if form in lexicon.known else instead(place, form)
 
 
 def article(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Leave out an article, or write another."""
-    return function_word(place, lexicon.language.articles, rng)
+    return function_word(place, lexicon.language.articles, lexicon, rng)
 
 
 def preposition(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Leave out a preposition, or write another."""
-    return function_word(place, lexicon.language.prepositions, rng)
+    return function_word(place, lexicon.language.prepositions, lexicon, rng)
 
 
-def function_word(place: Place, alike: Sequence[str], rng: Random) -> Edit | None:
+def function_word(place: Place, alike: Sequence[str], lexicon: Lexicon, rng: Random) -> Edit | None:
     """Leave out a word of a list, or write another one of it."""
     if place.word not in alike:
         return None
-    return missing(place) if rng.random() < LEFT_OUT else instead(place, rng.choice(alike))
+    return missing(place) if rng.random() < LEFT_OUT else mistaken(place, alike, lexicon, rng)
 
 
 def needless(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
@@ -102,7 +122,8 @@ def needless(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     if not place.word.isalpha():
         return None
     language = lexicon.language
-    extra = rng.choice(rng.choice((language.articles, language.prepositions)) or language.prepositions)
+    words = rng.choice((language.articles, language.prepositions)) or language.prepositions
+    (extra,) = rng.choices(words, [lexicon.count(word) for word in words])
     return Edit(1, ((fit_case(extra, place.written), True), (lexicon.uncapitalised(place.written), False)))
 
 
@@ -148,8 +169,9 @@ def capital(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
 
 
 KINDS: dict[str, Kind] = {
-    "spelling": Kind(0.22, spelling),
-    "inflection": Kind(0.17, inflection, "endings"),
+    "spelling": Kind(0.21, spelling),
+    "inflection": Kind(0.15, inflection, "endings"),
+    "regular": Kind(0.03, regular, "endings"),
     "confused": Kind(0.13, confused, "confused"),
     "preposition": Kind(0.1, preposition, "prepositions"),
     "article": Kind(0.09, article, "articles"),

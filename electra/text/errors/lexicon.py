@@ -24,6 +24,7 @@ class Lexicon:
         counts = count_words(texts)
         least = max(2, counts.total() * RARE // 1_000_000)
         common = {word: count for word, count in counts.most_common() if count >= least}
+        self.counts, self.least = common, least
         self.known = frozenset(common)
         self.words = tuple(common)
         self.weights = list(accumulate(count**FLATTER for count in common.values()))
@@ -35,6 +36,10 @@ class Lexicon:
     def draw(self, rng: random.Random) -> str:
         """Return a word, drawn by a power of its frequency."""
         return rng.choices(self.words, cum_weights=self.weights)[0]
+
+    def count(self, word: str) -> int:
+        """Return how often a word was counted; a rare one as the least frequent that is known."""
+        return self.counts.get(word, self.least)
 
     def forms(self, word: str) -> tuple[str, ...]:
         """Return other forms of a word: those of the language's list, and known words with another ending."""

@@ -14,7 +14,7 @@ from electra.text.errors.tagged import RIGHT, Tagged, Token, is_han, split_words
 from electra.text.words import SENTENCE_END, fit_case
 
 RATES = (0.0, 0.05, 0.1, 0.15, 0.25)  # shares of a text's words chosen to become wrong; each text draws one
-TRIES = 12  # places looked at for an error of a kind
+TRIES = 30  # places looked at for an error of a kind
 
 
 class Planter:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tiny import MODEL, tiny_tokenizer
 
 import electra
@@ -248,6 +249,34 @@ def test_presets():
     assert (paper.resolved(256, 100, 3).faithful, released.resolved(256, 100, 3).faithful) == ("off", "on")
     resolved = paper.resolved(1024, 100, 3)
     assert (resolved.layerwise_lr_decay, resolved.train_steps, resolved.warmup_steps) == (0.9, 10, 1)
+    assert (resolved.optimizer, resolved.dropout) == ("adamw", 0.1)
+    fast = FinetuneConfig(model="x", preset="fast")
+    assert [fast.resolved(h, 100, 3).learning_rate for h in (128, 256, 512)] == [2e-3, 2e-3, 1e-3]
+    assert (fast.resolved(256, 100, 3).optimizer, fast.resolved(256, 100, 3).dropout) == ("muon", 0.0)
+    own = replace(fast, optimizer="adamw", dropout=0.2).resolved(256, 100, 3)
+    assert (own.optimizer, own.dropout) == ("adamw", 0.2)
+
+
+def test_the_fast_preset_trains_matrices_by_muon_and_continues_exactly(folder, tmp_path, monkeypatch):
+    from electra.training.trainer import Trainer
+
+    straight = config(folder, tmp_path / "straight", preset="fast", learning_rate=0.0, dropout=None, train_steps=6)
+    finetune(straight)
+    assert read_json(tmp_path / "straight/finetune.json")["optimizer"] == "muon"
+    after_step = Trainer.after_step
+
+    def stop(self):
+        after_step(self)
+        self.stop_requested = self.step == 3
+
+    monkeypatch.setattr(Trainer, "after_step", stop)
+    with pytest.raises(Interrupted):
+        finetune(replace(straight, out=str(tmp_path / "cut")))
+    (checkpoint,) = (tmp_path / "cut/runs/seed-0/checkpoints").iterdir()
+    assert any(name.endswith("momentum") for name in load_file(checkpoint / "optimizer.safetensors"))
+    finetune(replace(straight, out=str(tmp_path / "cut")))
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("straight", "cut")]
+    assert weights[0] == weights[1]
 
 
 def test_a_generator_in_the_discriminators_place_is_warned_of(folder, tmp_path, capsys):

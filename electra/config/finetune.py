@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from electra.config.base import arg, require, require_not_negative, require_positive, with_default
 from electra.config.training import TrainConfig
 
-LARGE, BASE = 1024, 768  # hidden sizes at which the hyper-parameters change (paper, Table 7)
+LARGE, BASE, MINI = 1024, 768, 256  # hidden sizes at which the hyper-parameters change (paper, Table 7)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,14 @@ class FinetuneConfig(TrainConfig):
         None, "errors: right words in 100 that the stored threshold may mark on the dev file; default: 1.5"
     )
     # optimization; None, 0 or auto: set by `preset` for a model of this size
-    preset: Literal["paper", "released"] = arg("paper", "hyper-parameters of the paper, or of the released code")
+    preset: Literal["paper", "released", "fast"] = arg(
+        "paper",
+        "hyper-parameters of the paper, of the released code, or fast: Muon without dropout, for small models and "
+        "hundreds of thousands of examples",
+    )
+    optimizer: Literal["auto", "adamw", "muon"] = arg(
+        "auto", "adamw, or muon for the layers' matrices; auto: the preset's"
+    )
     learning_rate: float = arg(0.0, "peak learning rate; 0: the preset's")
     layerwise_lr_decay: float = arg(
         0.0, "factor on the learning rate from each layer to the one below; 0: the preset's"
@@ -60,7 +67,7 @@ class FinetuneConfig(TrainConfig):
     reduction: Literal["sum", "mean"] = arg(
         "sum", "loss of a batch: the sum, as released (most steps are then clipped to max_grad_norm), or the mean"
     )
-    dropout: float = arg(0.1, "dropout in the encoder and before the head")
+    dropout: float | None = arg(None, "dropout in the encoder and before the head; default: the preset's")
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, the order of examples and dropout")
     seeds: int = arg(1, "train with this many seeds, and keep the model of the median one")
@@ -82,25 +89,47 @@ class FinetuneConfig(TrainConfig):
             self.mix is None or 0 < self.mix < 1, f"mix must be in (0, 1), got {self.mix}; for 0 or 1 name one file"
         )
         require(self.marks_per_100 is None or 0 < self.marks_per_100 <= 100, "marks_per_100 must be in (0, 100]")
-        require(0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
+        require(self.dropout is None or 0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
 
     def resolved(self, hidden_size: int, num_examples: int, task_epochs: float) -> FinetuneConfig:
         """Replace None, 0 and auto by the values for this preset, model size and data set."""
-        is_paper, is_large = self.preset == "paper", hidden_size >= LARGE
-        rate = 5e-5 if is_large else 3e-4 if is_paper and hidden_size < BASE else 1e-4
+        recipe = recipe_of(self.preset, hidden_size)
         epochs = self.epochs or task_epochs
         steps = self.train_steps or max(1, int(-(-num_examples * epochs // self.train_batch_size)))
         return replace(
             self,
-            learning_rate=self.learning_rate or rate,
-            layerwise_lr_decay=self.layerwise_lr_decay or (0.9 if is_large else 0.8),
-            faithful=self.faithful if self.faithful != "auto" else "off" if is_paper else "on",
-            weight_decay=self.weight_decay if self.weight_decay is not None else 0.0 if is_paper else 0.01,
+            learning_rate=self.learning_rate or recipe.learning_rate,
+            layerwise_lr_decay=self.layerwise_lr_decay or recipe.layerwise_lr_decay,
+            faithful=self.faithful if self.faithful != "auto" else "on" if self.preset == "released" else "off",
+            weight_decay=recipe.weight_decay if self.weight_decay is None else self.weight_decay,
+            optimizer=recipe.optimizer if self.optimizer == "auto" else self.optimizer,
+            dropout=recipe.dropout if self.dropout is None else self.dropout,
             epochs=epochs,
             train_steps=steps,
             warmup_steps=self.warmup_steps or int(steps * self.warmup_proportion),
             micro_batch_size=self.micro_batch_size or min(32, self.train_batch_size),
         )
+
+
+class Recipe(NamedTuple):
+    """Hyper-parameters that depend on the preset and the size of the model."""
+
+    learning_rate: float
+    layerwise_lr_decay: float
+    weight_decay: float = 0.0
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    dropout: float = 0.1
+
+
+def recipe_of(preset: str, hidden_size: int) -> Recipe:
+    """Return the hyper-parameters of a preset for a model of this size."""
+    is_large = hidden_size >= LARGE
+    if preset == "fast":
+        return Recipe(2e-3 if hidden_size <= MINI else 1e-3, 1.0, 0.0, "muon", 0.0)
+    decay = 0.9 if is_large else 0.8
+    if preset == "released":
+        return Recipe(5e-5 if is_large else 1e-4, decay, 0.01)
+    return Recipe(5e-5 if is_large else 3e-4 if hidden_size < BASE else 1e-4, decay)
 
 
 @dataclass(frozen=True)

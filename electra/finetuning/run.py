@@ -30,7 +30,7 @@ from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
 from electra.models.encoder import Encoder, compute_in
 from electra.models.heads import Network
-from electra.models.registry import backbone_of
+from electra.models.registry import architecture_of, backbone_of
 from electra.tasks import Task
 from electra.tasks.training_set import FixedSet
 from electra.training.device import choose_device, choose_dtype
@@ -43,6 +43,7 @@ from electra.training.trainer import Trainer
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
+BEFORE_MUON = {"optimizer": "adamw"}  # of runs that began when there was no other
 FEWEST = 8  # examples of the smallest batch that can show a collapse
 
 
@@ -138,7 +139,8 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
     content = to_dict(config) | {"head": material.head, "material": fingerprint(material, encoder)}
     file = out / "finetune.json"
-    require_same(out, read_json(file) if file.exists() else None, content, FREE_TO_CHANGE)
+    before = BEFORE_MUON | read_json(file) if file.exists() else None
+    require_same(out, before, content, FREE_TO_CHANGE)
     with only_writer(out):
         write_json(file, content)
         seeds = range(config.seed, config.seed + config.seeds)
@@ -190,7 +192,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:
     """Build the pre-trained encoder with a new head, initialised from the seed, or the pre-trained one."""
     pretrained = load_encoder(material.folder)
-    shape = pretrained.config.with_dropout(config.dropout)
+    shape = pretrained.config.with_dropout(config.dropout or 0.0)
     seed_all(config.seed)
     backbone = backbone_of(shape)
     network = material.task.build(backbone.encoder(shape), material.head)
@@ -217,7 +219,8 @@ def build_trainer(
     )
     shape = learner.network.encoder.config
     rates = layerwise(config.layerwise_lr_decay, shape, config.faithful == "on")
-    optimizer = build_optimizer(learner, config, rates)
+    matrices_in = architecture_of(shape).matrices_in if config.optimizer == "muon" else None
+    optimizer = build_optimizer(learner, config, rates, matrices_in)
     evaluation = Evaluation(material, folder / "best.safetensors" if config.select == "best" else None)
     return Trainer(learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation)
 

@@ -387,7 +387,8 @@ def test_the_result_is_a_detector_with_its_own_threshold(folder, clean, learned)
 
 
 def test_detect_gives_the_scores_that_were_measured(clean, learned):
-    model, task = electra.load(learned), Errors()
+    model = electra.load(learned)
+    task = Errors(evidence=model.evidence)
     examples = task.read(str(clean / "dev.txt"), "dev")[:20]
     from electra.inference.task_model import TaskModel
 

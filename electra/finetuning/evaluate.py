@@ -169,7 +169,7 @@ def load_task_model(folder: Path, config: EvaluateConfig) -> TaskModel:
     model = load(folder, str(choose_device(config.device)), config.threads)
     if isinstance(model, Detector):
         name = stated_task(config, folder)
-        task = configured_task(name, config, threshold=model.threshold)
+        task = configured_task(name, config, threshold=model.threshold, evidence=model.evidence)
         return TaskModel(model.session, task, name, model.tokenizer, model.longest, model.format)
     assert isinstance(model, TaskModel)
     return model

@@ -45,6 +45,7 @@ def read_material(config: FinetuneConfig) -> Material:
     tokenizer = load_tokenizer(folder)
     name = config.task if config.task != "auto" else recognise(config.train, named_columns(config))
     task, shape = configured_task(name, config), load_encoder(folder).config
+    task.read_beside(folder)
     head = choose_head(config.head, name, task, architecture_of(shape))
     train = task.read(config.train, "train")
     dev = task.read(config.dev, "dev") if config.dev else []

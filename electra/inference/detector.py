@@ -20,6 +20,7 @@ from electra.inference.sessions import Array, Session
 from electra.inference.suggestions import Place, Ranking
 from electra.inference.words import Word
 from electra.text.dictionary import Dictionary
+from electra.text.evidence import Evidence
 from electra.text.labels import sigmoid
 from electra.text.pieces import SPACE_MARKS, Span, exempt_words, is_mark, spans_in_text, word_probability
 from electra.text.tokenizer import Tokenizer
@@ -41,7 +42,8 @@ class Detector(Embedder):
     """A discriminator, which marks words that look replaced, and its generator, which proposes others.
 
     generator: None if there is none. threshold: words at or above this probability are marked. dictionary: words of the
-    training text, for suggestions; without it they are the generator's alone.
+    training text, for suggestions; without it they are the generator's alone. evidence: what the dictionary adds to the
+    network's odds.
     """
 
     def __init__(
@@ -53,9 +55,10 @@ class Detector(Embedder):
         threshold: float = 0.5,
         format: str = "torch",
         dictionary: Dictionary | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         super().__init__(session, tokenizer, longest, format)
-        self.generator, self.threshold = generator, threshold
+        self.generator, self.threshold, self.evidence = generator, threshold, evidence
         self.candidates = Candidates(dictionary) if dictionary else None
 
     def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
@@ -127,10 +130,11 @@ def encode(model: Detector, text: str) -> Encoding:
 def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
     """Return the words of a text with their probabilities, without suggestions."""
     free = exempt_words(query.text, encoding, spans, model.tokenizer.unk_id)
-    return [
-        Word(query.text[s.start : s.end], s.start, s.end, word_probability(scores[s.first : s.last + 1]), (), f)
-        for s, f in zip(spans, free, strict=True)
-    ]
+    words = [query.text[s.start : s.end] for s in spans]
+    found: Sequence[float] = [word_probability(scores[s.first : s.last + 1]) for s in spans]
+    if model.evidence:
+        found = model.evidence.probabilities(words, found).tolist()
+    return [Word(w, s.start, s.end, p, (), f) for w, s, p, f in zip(words, spans, found, free, strict=True)]
 
 
 def require_valid(text: str) -> None:

@@ -16,7 +16,8 @@ from electra.inference.sessions import FORMATS, Session, fastest_first, installe
 from electra.inference.task_model import TaskModel
 from electra.models.kinds import Kind
 from electra.tasks import Task, find_task, guess_task
-from electra.text.dictionary import read_dictionary
+from electra.text.dictionary import FILE, Dictionary, read_dictionary
+from electra.text.evidence import Evidence, read_weights
 from electra.text.tokenizer import load_tokenizer, require_room, stated_length
 
 if TYPE_CHECKING:
@@ -101,8 +102,9 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
     kind = network_kind(content)
     if kind is None or kind is Kind.DISCRIMINATOR:  # without a known class, assume a discriminator
-        threshold = saved_threshold(content, folder)
-        return Detector(session, tokenizer, longest, generator, threshold, format, read_dictionary(folder))
+        threshold, dictionary = saved_threshold(content, folder), read_dictionary(folder)
+        evidence = saved_evidence(content, dictionary, folder)
+        return Detector(session, tokenizer, longest, generator, threshold, format, dictionary, evidence)
     if kind is Kind.HEADLESS:
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)
@@ -119,6 +121,18 @@ def saved_threshold(content: Mapping[str, Any], folder: Path) -> float:
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
         raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1")
     return threshold
+
+
+def saved_evidence(content: Mapping[str, Any], dictionary: Dictionary | None, folder: Path) -> Evidence | None:
+    """Return the dictionary with its weights in config.json, None if there are none."""
+    if "dictionary_weights" not in content:
+        return None
+    require(dictionary is not None, f"{folder} has no {FILE}, whose words its detector weighs; copy it from the model")
+    assert dictionary is not None
+    try:
+        return Evidence(dictionary, read_weights(content["dictionary_weights"]))
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error} in config.json") from None
 
 
 def saved_task(name: str, content: Mapping[str, Any]) -> Task:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -87,6 +88,9 @@ class Task:
         return {"labels": list(self.labels), "columns": self.columns, "symmetric": self.symmetric}
 
     # -- reading --
+
+    def read_beside(self, folder: Path) -> None:
+        """Read what the task uses of the files beside the pre-trained model."""
 
     @classmethod
     def recognises(cls, sample: Sample) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -11,16 +12,19 @@ from electra.config.base import require
 from electra.core.log import logger
 from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
+from electra.tasks.error_evidence import fitted, weighed
 from electra.tasks.error_features import Asked, FirstRow, right_words, rows_of, tells_case, unknown_words
 from electra.tasks.error_metric import Scored, at_threshold, best_threshold, recall_by_kind, resampled, scored
 from electra.tasks.error_sources import read_sources
 from electra.tasks.examples import Draws, Example, Features, Prediction, Predictions, grouped
 from electra.tasks.training_set import FixedSet, PlantedSet, TrainingSet
 from electra.tasks.word_pieces import overlapping, words_of
+from electra.text.dictionary import Dictionary, read_dictionary
 from electra.text.errors.language import find_language
 from electra.text.errors.passages import passages
 from electra.text.errors.planting import Planter
 from electra.text.errors.tagged import RIGHT, WRONG, Tagged, split_words
+from electra.text.evidence import Evidence, Weights
 from electra.text.labels import sigmoid
 from electra.text.pieces import LEAST, PIECE_EVIDENCE, logit
 from electra.text.tokenizer import Tokenizer
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 LONGEST = 60  # words of a passage of clean text on which a model is measured
 MARKS_PER_100 = 1.5  # right words in 100 that the stored threshold may mark
 MIX = 0.5
+WEIGHT = "dictionary_"  # of the scores that are a dictionary's weights
 
 
 class Errors(Task):
@@ -43,7 +48,7 @@ class Errors(Task):
 
     mix: share of planted examples beside labelled ones. language: lists of errors to plant. marks_per_100: right words
     in 100 that the threshold may mark. threshold: words from this probability on count as marked; None: the best on
-    the data that is scored.
+    the data that is scored. evidence: what a dictionary adds to the network's odds.
     """
 
     main_metric: ClassVar[str] = "f0.5"
@@ -60,15 +65,21 @@ class Errors(Task):
         language: str | None = None,
         marks_per_100: float | None = None,
         threshold: float | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         super().__init__(labels, columns)
-        self.mix, self.language, self.threshold = mix, language, threshold
+        self.mix, self.language, self.threshold, self.evidence = mix, language, threshold, evidence
+        self.dictionary: Dictionary | None = None
         self.marks_per_100 = MARKS_PER_100 if marks_per_100 is None else marks_per_100
 
     def settings(self) -> dict[str, Any]:
         return {"columns": self.columns, **{name: getattr(self, name) for name in self.options}}
 
     # -- reading --
+
+    def read_beside(self, folder: Path) -> None:
+        """Read the dictionary of the pre-trained model; its weights are fitted to the data that is scored."""
+        self.dictionary = read_dictionary(folder)
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read labelled texts and clean ones; to measure on, plant errors in the clean ones, always the same.
@@ -170,7 +181,8 @@ class Errors(Task):
         if "threshold" not in scores:
             logger.warning("without --dev the threshold stays at 0.5; electra detect --calibrate sets it by clean text")
             return {}
-        return {"detection_threshold": scores["threshold"]}
+        weights = {name: scores[WEIGHT + name] for name in Weights._fields if WEIGHT + name in scores}
+        return {"detection_threshold": scores["threshold"]} | ({"dictionary_weights": weights} if weights else {})
 
     # -- answering --
 
@@ -191,18 +203,28 @@ class Errors(Task):
         for example, group in zip(examples, grouped(collected, features, len(examples)), strict=True):
             (text,), words = example.texts, [word for part in group for word in part]
             tokens = split_words(text) if example.label is None else [token[:2] for token in example.label]
-            there = overlapping(tokens, [asked for asked, _ in words])
-            found = [max((words[n][1] for n in numbers), default=0.0) for numbers in there]
+            there, odds = overlapping(tokens, [asked for asked, _ in words]), [p for _, p in words]
+            if self.evidence:
+                odds = self.evidence.probabilities([text[a:b] for (a, b, _), _ in words], odds).tolist()
+            found = [max((odds[n] for n in numbers), default=0.0) for numbers in there]
             predictions.append({"id": example.id, "words": [text[a:b] for a, b in tokens], "wrong": found})
         return predictions
 
     # -- scoring --
 
     def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
-        """Return the scores at the threshold, the threshold, and the recall of each kind of error."""
+        """Return the scores at the threshold, the threshold, and the recall of each kind of error.
+
+        While a threshold is sought, so are the weights of a dictionary.
+        """
+        weights = dict[str, float]()
+        if self.dictionary and self.threshold is None:
+            found = fitted(self.dictionary, predictions, examples)
+            weights = {WEIGHT + name: weight for name, weight in found._asdict().items()}
+            predictions = weighed(Evidence(self.dictionary, found), predictions)
         words = scored(predictions, examples)
         threshold = self.threshold_for(words)
-        scores = at_threshold(words, threshold) | {"threshold": threshold}
+        scores = at_threshold(words, threshold) | {"threshold": threshold} | weights
         return scores | recall_by_kind(words, threshold)
 
     def threshold_for(self, words: Scored) -> float:

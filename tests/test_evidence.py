@@ -1,0 +1,107 @@
+"""A dictionary beside the network: its weights, in training, in detection, in the folder."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from test_errors import clean, learned, learning  # noqa: F401
+from test_finetune import folder  # noqa: F401
+
+import electra
+from electra.core.storage import read_json
+from electra.tasks.errors import Errors
+from electra.tasks.examples import Example
+from electra.text.dictionary import FILE, Dictionary
+from electra.text.errors.tagged import Token
+from electra.text.evidence import Evidence, Weights, features, fit
+
+DICTIONARY = Dictionary({"the": 12, "London": 7, "house": 4})
+
+
+def test_features():
+    words = ["house", "London", "hause", "Hause", "1984", ","]
+    found = features(DICTIONARY, words, [0.5] * 6)
+    assert found[:, 1:4].tolist() == [[0, 0, 4], [0, 0, 7], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    assert (found[:, 0] == 0).all() and (found[:, 4] == 1).all()
+    assert features(DICTIONARY, [], []).shape == (0, 5)
+
+
+def test_the_weights_are_those_of_a_logistic_regression():
+    rng = np.random.default_rng(0)
+    words = rng.choice(["the", "house", "hause", "Hause", "houze"], 3000).tolist()
+    network = rng.uniform(0.01, 0.99, 3000)
+    odds = 1.5 * np.log(network / (1 - network)) + np.array([3 * (w in ("hause", "houze")) - 1 for w in words])
+    is_wrong = (rng.random(3000) < 1 / (1 + np.exp(-odds))).astype(float)
+    weights = fit(DICTIONARY, words, network.tolist(), is_wrong)
+    x = features(DICTIONARY, words, network.tolist())
+    peer = LogisticRegression(C=1e4, fit_intercept=False, tol=1e-8, max_iter=1000).fit(x, is_wrong)
+    assert np.array(weights) == pytest.approx(peer.coef_[0], abs=0.01)
+    assert weights.network == pytest.approx(1.5, abs=0.2) and weights.unknown > 2
+
+
+def test_without_a_word_that_is_wrong_the_weights_stay_finite():
+    assert np.isfinite(fit(DICTIONARY, ["the"] * 9, [0.1] * 9, np.zeros(9))).all()
+    assert np.isfinite(fit(DICTIONARY, [], [], np.zeros(0))).all()
+
+
+def test_the_weights_that_say_nothing_change_nothing():
+    evidence = Evidence(DICTIONARY, Weights())
+    assert evidence.probability("hause", 0.25) == pytest.approx(0.25)
+
+
+def test_scores_with_a_dictionary_find_what_the_network_does_not():
+    """The network finds nothing; the dictionary knows all words but the wrong ones."""
+    texts = ["the hause the house", "the house the hause"]
+    tags = [("c", "i", "c", "c"), ("c", "c", "c", "i")]
+    examples, predictions = [], []
+    for n, (text, there) in enumerate(zip(texts * 20, tags * 20, strict=True)):
+        starts = [0, 4, 10, 14]
+        tokens = tuple(Token(a, a + len(w), t) for a, w, t in zip(starts, text.split(), there, strict=True))
+        examples.append(Example(str(n), (text,), tokens))
+        predictions.append({"words": text.split(), "wrong": [0.3] * 4})
+    alone, task = Errors(), Errors()
+    task.dictionary = DICTIONARY
+    assert alone.score(predictions, examples)["recall"] < 1
+    scores = task.score(predictions, examples)
+    assert scores["recall"] == scores["precision"] == 1
+    entries = task.config_entries(scores)
+    assert entries["dictionary_weights"].keys() == set(Weights._fields) and entries["detection_threshold"] < 1
+
+
+def test_a_word_that_is_never_marked_stays_so():
+    task = Errors()
+    task.dictionary = DICTIONARY
+    examples = [Example("0", ("hause Berlin",), (Token(0, 5, "i"), Token(6, 12, "c")))] * 9
+    predictions = [{"words": ["hause", "Berlin"], "wrong": [0.4, 0.0]}] * 9
+    assert task.score(predictions, examples)["false_marks"] == 0
+
+
+def test_a_detector_weighs_the_dictionary_of_its_folder(learned):  # noqa: F811
+    model, content = electra.load(learned), read_json(learned / "config.json")
+    assert model.evidence is not None and content["dictionary_weights"] == model.evidence.weights._asdict()
+    text = "the quick fox jumsp over a brown meal"
+    with_dictionary = model.detect(text, suggestions=0)
+    weights, model.evidence = model.evidence, None
+    without = model.detect(text, suggestions=0)
+    for one, other in zip(with_dictionary, without, strict=True):
+        assert one.replaced == pytest.approx(weights.probability(one.text, other.replaced))
+    assert max(with_dictionary, key=lambda word: word.replaced).text == "jumsp"
+
+
+@pytest.mark.parametrize("weights", [[], {"network": 1}, dict.fromkeys(Weights._fields, "1"),
+                                     dict.fromkeys(Weights._fields, 1e300)])  # fmt: skip
+def test_damaged_weights_are_refused(learned, tmp_path, weights):  # noqa: F811
+    shutil.copytree(learned, tmp_path / "model", ignore=shutil.ignore_patterns("runs"))
+    file = tmp_path / "model/config.json"
+    file.write_text(json.dumps(read_json(file) | {"dictionary_weights": weights}))
+    with pytest.raises(ValueError, match=r"dictionary_weights .* in config\.json"):
+        electra.load(tmp_path / "model")
+
+
+def test_a_dictionary_that_is_missing_is_named(learned, tmp_path):  # noqa: F811
+    shutil.copytree(learned, tmp_path / "model", ignore=shutil.ignore_patterns("runs"))
+    (tmp_path / "model" / FILE).unlink()
+    with pytest.raises(ValueError, match=r"has no dictionary\.txt\.xz.*copy it"):
+        electra.load(tmp_path / "model")

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import tiny
 import torch
@@ -121,6 +122,29 @@ def test_the_report_says_what_was_measured(exported):
     files = [sessions.FORMATS[name].file for name in written]
     for name in ("tokenizer.json", "config.json", "generator/onnx/model.onnx", "generator/config.json", FILE, *files):
         assert (out / name).exists(), name
+
+
+def test_compact_keeps_int8_alone_and_the_generator_proposes_the_same(exported, heldout, tmp_path):
+    folder, out, _ = exported
+    report = export(ExportConfig(str(folder), str(tmp_path / "out"), int8=True, text=heldout, force=True, compact=True))
+    assert [each["format"] for each in report["formats"]] == ["onnx-int8"]
+    files = {str(file.relative_to(tmp_path / "out")) for file in (tmp_path / "out").rglob("*.onnx*")}
+    assert files == {"onnx/model_quantized.onnx", "generator/onnx/model_quantized.onnx"}
+    for network in (".", "generator"):
+        weights = onnx.load(tmp_path / "out" / network / "onnx/model_quantized.onnx").graph.initializer
+        large = [each for each in weights if len(each.dims) == 2 and each.dims[0] * each.dims[1] > 500]
+        int8 = onnx.TensorProto.INT8, onnx.TensorProto.UINT8
+        assert large and all(each.data_type in int8 for each in large if "codes" not in each.name)
+    small, plain = electra.load(tmp_path / "out"), electra.load(out, format="onnx")
+    assert small.format == "onnx-int8"
+    row = plain.row(plain.tokenizer.encode(TEXT).ids)
+    ours, theirs = (set(model.propose([row], [2], 5)[0].tolist()) for model in (small, plain))
+    assert len(ours & theirs) >= 4
+
+
+def test_compact_needs_int8():
+    with pytest.raises(ValueError, match="--compact needs --int8"):
+        ExportConfig("model", "out", compact=True)
 
 
 def test_no_file_names_a_folder_of_this_machine(exported):

@@ -20,7 +20,12 @@ class ExportConfig:
     task: str = arg("", "labelled held-out examples to evaluate a fine-tuned model on")
     tolerance: float = arg(0.005, "maximum loss of an int8 file against torch, in AUC or the task's score")
     force: bool = arg(False, "keep files that lose more")
+    compact: bool = arg(
+        False,
+        "int8 throughout, generator and embeddings too, and no file in full precision",
+    )
 
     def __post_init__(self) -> None:
         require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
+        require(not self.compact or (self.int8 and self.to == ("onnx",)), "--compact needs --int8 and --to onnx")
         require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

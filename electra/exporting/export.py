@@ -15,6 +15,7 @@ from electra.config import ExportConfig, require
 from electra.core.log import logger
 from electra.core.storage import read_json, read_object, write_json
 from electra.data.shards import open_examples
+from electra.exporting.compact import compact
 from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
 from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
 from electra.inference.load import assemble
@@ -47,13 +48,16 @@ def export(config: ExportConfig) -> dict[str, Any]:
     graph, reference = session.graph, assemble(folder, session, None, "torch")
     lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
     judge = Judge(reference, lines, config.task)
-    write_files(out, folder, graph, reference, formats, lines[:CALIBRATION])
+    write_files(out, folder, graph, reference, formats, lines[:CALIBRATION], config.compact)
     results = [check(out, name, graph.outputs, judge, config) for name in formats]
+    if config.compact and all(each["kept"] for each in results):
+        compact(out)
+        results = [each for each in results if each["format"] == "onnx-int8"]
     report = describe(config, folder, results, len(lines))
     write_json(out / "export.json", report)
     refused = [r["format"] for r in results if not r["kept"]]
     require(not refused, f"refused {', '.join(refused)}: see {out / 'export.json'}; the other files are good")
-    logger.info(f"wrote {out}: {', '.join(formats)}")
+    logger.info(f"wrote {out}: {', '.join(each['format'] for each in results)}")
     return report
 
 
@@ -96,15 +100,16 @@ def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[
 
 
 def write_files(
-    out: Path, folder: Path, graph: Graph, reference: Model, formats: list[str], calibration: list[str]
-) -> None:
+    out: Path, folder: Path, graph: Graph, reference: Model, formats: list[str], calibration: list[str],
+    compact: bool = False,
+) -> None:  # fmt: skip
     """Write all requested files, the tokeniser and the configuration; the generator in full precision."""
     reference.tokenizer.save(out, reference.longest)
     write_json(out / "config.json", read_object(folder / "config.json"))
     copy_dictionary(folder, out)
     write_plain(out, graph, formats)
     if "onnx-int8" in formats:
-        quantise_onnx(out / FORMATS["onnx"].file, out / FORMATS["onnx-int8"].file)
+        quantise_onnx(out / FORMATS["onnx"].file, out / FORMATS["onnx-int8"].file, embeddings=compact)
     if "openvino-int8" in formats:
         batches = [reference.pad(rows) for rows in rows_of(reference, calibration)]
         quantise_openvino(out / FORMATS["openvino"].file, out / FORMATS["openvino-int8"].file, batches)

@@ -61,17 +61,19 @@ def write_openvino(graph: Graph, file: Path) -> None:
         openvino.save_model(model, file, compress_to_fp16=False)
 
 
-def quantise_onnx(file: Path, quantised: Path) -> None:
+def quantise_onnx(file: Path, quantised: Path, embeddings: bool = False) -> None:
     """Quantise to int8 the weights of matrix products, whose activations follow at run time, and a memory's tables.
 
-    Word embeddings stay as they are.
+    embeddings: word embeddings too, which otherwise stay as they are.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     nodes = onnx.load(file).graph.node
-    tables = [node for node in nodes if node.op_type == "Gather" and ".memory.table." in node.input[0]]
+    wanted = "embedding" if embeddings else ".memory.table."
+    tables = [node for node in nodes if node.op_type == "Gather" and wanted in node.input[0]]
     chosen = [node.name for node in (*tables, *(node for node in nodes if node.op_type in PRODUCTS))]
+    chosen += [f"{node.name}_MatMul" for node in nodes if node.op_type == "Gemm"]  # what the library makes of it
     with quiet():
         quantize_dynamic(
             file, quantised, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=[*PRODUCTS, "Gather"],

@@ -87,9 +87,9 @@ def choose_format(folder: Path) -> str:
 
 
 def open_generator(folder: Path, chosen: str, threads: int) -> Session | None:
-    """Open the exported generator, which has full precision only, preferably with the chosen format's library."""
+    """Open the exported generator, in full precision if it is there, preferably with the chosen format's library."""
     plain = "openvino" if FORMATS[chosen].library == "openvino" else "onnx"
-    for format in dict.fromkeys((plain, "openvino", "onnx")):
+    for format in dict.fromkeys((plain, "openvino", "onnx", "onnx-int8")):
         if (folder / FORMATS[format].file).exists() and installed(FORMATS[format].library):
             return open_session(folder, format, threads)
     return None

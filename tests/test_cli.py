@@ -82,8 +82,7 @@ REFUSED = {
     "prepare": "no sources",
     "prepare none.txt": "none.txt",
     "prepare a.txt --packing tight": "tight",
-    "detect": "which model?",
-    "detect none": "no such folder",
+    "detect none": "no such file, and no folder of a model",
     "detect none --threshold 2": "threshold is a probability, got 2",
     "flops --preset huge": "unknown preset 'huge'",
     "demo --minutes 0": "minutes must be above 0",
@@ -216,4 +215,4 @@ def test_positional_words(monkeypatch):
     assert got.sources == ("a.txt", "b/*.gz", "-") and (got.seq_length, got.lowercase) == (64, False)
     got = parsed("detect runs/mine a.txt b.txt --json --threshold 0.5", monkeypatch)
     assert (got.model, got.files, got.json, got.threshold) == ("runs/mine", ("a.txt", "b.txt"), True, 0.5)
-    assert parsed("detect runs/mine", monkeypatch).files == ("-",)
+    assert parsed("detect runs/mine", monkeypatch).files == ()

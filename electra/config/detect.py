@@ -11,8 +11,12 @@ from electra.config.base import arg, require, require_threshold
 class DetectConfig:
     """Mark the words of a text that look wrong."""
 
-    model: str = arg("", "a run, a Hugging Face ELECTRA directory, or an exported folder", True)
-    files: tuple[str, ...] = arg(("-",), "text files; - is standard input", True)
+    model: str = arg(
+        "",
+        "a run, a Hugging Face ELECTRA directory, or an exported folder; left out: the model in the box, English",
+        True,
+    )
+    files: tuple[str, ...] = arg((), "text files; - or none: standard input", True)
     threshold: float | None = arg(None, "mark words at or above this probability; default: the model's own")
     suggestions: int = arg(3, "words suggested for each marked one")
     json: bool = arg(False, "print one JSON object per file instead of coloured text")

@@ -11,7 +11,11 @@ from electra.config.base import arg, require, require_positive, require_threshol
 class ServeConfig:
     """Serve a model over HTTP, with a page that marks words while you type."""
 
-    model: str = arg("", "a run, a Hugging Face ELECTRA directory, or an exported folder", True)
+    model: str = arg(
+        "",
+        "a run, a Hugging Face ELECTRA directory, or an exported folder; default: the model in the box, English",
+        True,
+    )
     host: str = arg("127.0.0.1", "address to listen on; 0.0.0.0 opens the server to the network")
     port: int = arg(8000, "port to listen on; 0 takes a free one")
     name: str = arg("", "the model's name in answers; default: its folder's")

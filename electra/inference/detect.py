@@ -10,6 +10,7 @@ from electra.config import DetectConfig, require
 from electra.core.html import page
 from electra.core.log import logger
 from electra.core.storage import write_atomically
+from electra.inference.box import is_box, model_and_texts
 from electra.inference.calibration import calibrate
 from electra.inference.detector import Detector
 from electra.inference.load import load
@@ -19,16 +20,20 @@ from electra.text.sources import read_text
 
 def detect(config: DetectConfig) -> Iterator[MarkedText]:
     """Yield each file, or standard input, with its words marked; write `config.html` after the last."""
-    require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
-    model = load(config.model)
+    name, files = model_and_texts([config.model, *config.files])
+    require(
+        not (config.calibrate and is_box(name)),
+        "--calibrate stores a threshold with a model of yours; for the one in the box use --threshold",
+    )
+    model = load(name)
     if not isinstance(model, Detector):
-        raise ValueError(f"{config.model} is not a discriminator; name a pre-trained run")
+        raise ValueError(f"{name} is not a discriminator; name a pre-trained run")
     if config.calibrate:
         calibrate(config, model.detect(read_text(config.calibrate), 1.0, 0))
         return
     threshold = model.threshold if config.threshold is None else config.threshold
     pages = []
-    for name in config.files:
+    for name in files:
         text = read_text(name)
         words = model.detect(text, threshold, config.suggestions)
         yield MarkedText(name, text, words, threshold)

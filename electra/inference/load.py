@@ -10,6 +10,7 @@ from electra.checkpoints.locate import is_exported, model_folder, network_kind
 from electra.config.base import require
 from electra.config.model import ElectraConfig
 from electra.core.storage import read_json, read_object
+from electra.inference.box import BOX
 from electra.inference.detector import Detector
 from electra.inference.embedder import Embedder
 from electra.inference.sessions import FORMATS, Session, fastest_first, installed, open_session
@@ -28,9 +29,9 @@ POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig()
 
 
 def load(
-    path: str | Path, device: str = "cpu", threads: int = 0, format: str = "auto"
+    path: str | Path = BOX, device: str = "cpu", threads: int = 0, format: str = "auto"
 ) -> Detector | TaskModel | Embedder:
-    """Load a run, a Hugging Face directory or an exported folder.
+    """Load a run, a Hugging Face directory or an exported folder; by default the model in the box.
 
     A pre-trained discriminator becomes a Detector, with its generator if it has one; a fine-tuned network a TaskModel;
     a bare encoder an Embedder. An exported folder runs on the CPU without torch, by default in the fastest format that

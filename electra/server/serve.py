@@ -22,7 +22,6 @@ CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 def serve(config: ServeConfig) -> None:
     """Load a model and serve it until SIGTERM or Ctrl-C; pending requests are answered before it exits."""
-    require(bool(config.model), "which model? name a run, a Hugging Face ELECTRA directory or an exported folder")
     key = read_key(config)
     if config.host not in ("127.0.0.1", "localhost", "::1") and not key:
         logger.warning(
@@ -34,10 +33,12 @@ def serve(config: ServeConfig) -> None:
         raise ValueError(f"serving needs pip install 'electra[serve]' ({error.name} is missing)") from None
     threads = config.threads or cpu_share()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the import of libraries that read it
+    from electra.inference.box import or_box
     from electra.inference.load import load
     from electra.server.engine import ModelEngine
 
-    engine = ModelEngine(load(config.model, threads=threads), config.name or folder_name(config.model))
+    model = or_box(config.model)
+    engine = ModelEngine(load(model, threads=threads), config.name or folder_name(model))
     # Otherwise the model thread may hold the GIL for 5 ms and delay even a refusal.
     sys.setswitchinterval(0.0005)
     gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s

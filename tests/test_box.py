@@ -1,0 +1,104 @@
+"""The model in the box, as people meet it."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+import electra
+from electra.cli import main
+from electra.inference.box import BOX, model_and_texts
+
+WRONG = {
+    "She likes soup vary much.": ["vary"],
+    "They eight rice at noon.": ["eight"],
+    "It was a seperate enviroment.": ["seperate", "enviroment"],
+    "She was borned in Leeds and become a good writter.": ["borned", "become", "writter"],
+    "I has gone to the market.": ["has"],
+}
+CLEAN = [
+    "Points outside of this range may not be shown.",
+    "Our colleague Rafael lives in the United States.",
+    "A note on the painter’s letters.",
+    "@ana look #spring #lisbon 2 p.m. at https://example.org/a_b",
+]
+
+
+@pytest.fixture(scope="module")
+def box():
+    return electra.load()
+
+
+def marks(box, text):
+    return [word for word in box.detect(text) if word.is_marked(box.threshold)]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_wrong_words_are_found(box, text):
+    assert [word.text for word in marks(box, text)] == WRONG[text]
+
+
+def test_doubled_words_are_found(box):
+    found = [(word.text, word.start) for word in marks(box, "The the dog lay on on the rug.")]
+    assert [text.lower() for text, _ in found] == ["the", "on"]
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_right_words_are_not_marked(box, text):
+    assert not marks(box, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("It was a seperate enviroment.", ["separate", "environment"]),
+        ("I met a freind.", ["friend"]),
+        ("The house, wich is old, was sold.", ["which"]),
+    ],
+)
+def test_suggestions(box, text, right):
+    assert [word.suggestions[0] for word in marks(box, text)] == right
+
+
+def test_without_torch_and_without_a_network():
+    program = (
+        "import sys, socket; sys.modules['torch'] = None; socket.socket.connect = None; import electra\n"
+        "print([w.text for w in electra.load().detect('It was a seperate house.') if w.replaced > .6])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['seperate']"
+
+
+def test_its_size():
+    assert sum(file.stat().st_size for file in BOX.rglob("*")) < 47e6
+
+
+def test_detect_needs_no_model(tmp_path, capsys, monkeypatch):
+    file = tmp_path / "notes.txt"
+    file.write_text("They eight rice at noon.\n")
+    main(["detect", str(file)])
+    assert "eight [" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a seperate house")))
+    main(["detect", "--json"])
+    words = json.loads(capsys.readouterr().out)["words"]
+    assert [word["text"] for word in words if word["marked"]] == ["seperate"]
+
+
+def test_which_word_of_a_command_is_the_model(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "a.txt").write_text("a")
+    model, text = str(tmp_path / "model"), str(tmp_path / "a.txt")
+    assert model_and_texts([model, text]) == (model, (text,))
+    assert model_and_texts([model]) == (model, ("-",)) and model_and_texts([""]) == (str(BOX), ("-",))
+    assert model_and_texts([text, "-"]) == (str(BOX), (text, "-")) and model_and_texts(["-"]) == (str(BOX), ("-",))
+    with pytest.raises(ValueError, match="no such file, and no folder of a model"):
+        model_and_texts(["absent"])
+
+
+def test_the_box_is_not_calibrated(tmp_path, capsys):
+    (tmp_path / "clean.txt").write_text("a house")
+    with pytest.raises(SystemExit) as raised:
+        main(["detect", "--calibrate", str(tmp_path / "clean.txt")])
+    assert raised.value.code == 2 and "for the one in the box use --threshold" in capsys.readouterr().err

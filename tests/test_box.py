@@ -81,7 +81,7 @@ def test_detect_needs_no_model(tmp_path, capsys, monkeypatch):
     main(["detect", str(file)])
     assert "eight [" in capsys.readouterr().out
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a seperate house")))
-    main(["detect", "--json"])
+    main(["detect", "--format", "json"])
     words = json.loads(capsys.readouterr().out)["words"]
     assert [word["text"] for word in words if word["marked"]] == ["seperate"]
 

@@ -213,6 +213,6 @@ def test_a_file_is_taken_before_flags_and_after_presets(tmp_path, monkeypatch):
 def test_positional_words(monkeypatch):
     got = parsed("prepare a.txt b/*.gz - --seq-length 64 --no-lowercase", monkeypatch)
     assert got.sources == ("a.txt", "b/*.gz", "-") and (got.seq_length, got.lowercase) == (64, False)
-    got = parsed("detect runs/mine a.txt b.txt --json --threshold 0.5", monkeypatch)
-    assert (got.model, got.files, got.json, got.threshold) == ("runs/mine", ("a.txt", "b.txt"), True, 0.5)
+    got = parsed("detect runs/mine a.txt b.txt --format json --threshold 0.5", monkeypatch)
+    assert (got.model, got.files, got.format, got.threshold) == ("runs/mine", ("a.txt", "b.txt"), "json", 0.5)
     assert parsed("detect runs/mine", monkeypatch).files == ()

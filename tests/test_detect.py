@@ -268,7 +268,7 @@ def test_json_has_a_line_a_file_in_which_offsets_hold(folders, tmp_path, capsys)
     for name, text in texts.items():
         (tmp_path / name).write_bytes(text.encode())
     files = tuple(str(tmp_path / name) for name in texts)
-    verbs.detect(DetectConfig(str(folders["wordpiece"]), files, json=True, threshold=0.5))
+    verbs.detect(DetectConfig(str(folders["wordpiece"]), files, format="json", threshold=0.5))
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["file"] for line in lines] == list(files)
     for line, text in zip(lines, texts.values(), strict=True):
@@ -306,7 +306,7 @@ def test_the_text_is_printed_with_marks_that_show_without_colour(folders, tmp_pa
 
 def test_standard_input_is_read(folders, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("the café".encode())))
-    main(["detect", str(folders["wordpiece"]), "--json"])
+    main(["detect", str(folders["wordpiece"]), "--format", "json"])
     assert [w["text"] for w in json.loads(capsys.readouterr().out)["words"]] == ["the", "café"]
 
 

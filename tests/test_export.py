@@ -219,7 +219,7 @@ def test_it_runs_without_torch(exported, tmp_path):
     said = without_torch(
         f"for name in {formats!r}:\n    assert electra.load({str(out)!r}, format=name).detect('the fox jumps')\n"
         f"assert electra.load({str(out)!r}).encode(['a b']).shape == (1, 32)\n"
-        f"main(['detect', {str(out)!r}, {str(tmp_path / 'a.txt')!r}, '--json'])\n"
+        f"main(['detect', {str(out)!r}, {str(tmp_path / 'a.txt')!r}, '--format', 'json'])\n"
         f"main(['predict', {str(out)!r}, 'dog,fox', '--zero-shot', 'a {{}}', '--input', {str(tmp_path / 'a.txt')!r}])\n"
         f"try:\n    electra.load({str(folder)!r})\nexcept ValueError as error:\n    print(error)\n"
         "assert not {'torch', 'transformers', 'sklearn', 'matplotlib'} & set(sys.modules)"
@@ -270,7 +270,7 @@ def test_it_is_served_without_torch(exported):
 def test_the_verb_detects_with_an_exported_folder(exported, tmp_path, capsys):
     _, out, _ = exported
     (tmp_path / "a.txt").write_text(TEXT)
-    main(["detect", str(out), str(tmp_path / "a.txt"), "--json"])
+    main(["detect", str(out), str(tmp_path / "a.txt"), "--format", "json"])
     assert '"threshold": 0.4' in capsys.readouterr().out
 
 

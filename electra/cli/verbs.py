@@ -26,6 +26,8 @@ from electra.config import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from electra.inference.marked_text import MarkedText
+
 
 class Verb(NamedTuple):
     """The configuration and the function of a verb."""
@@ -63,16 +65,30 @@ def compare(config: CompareConfig) -> None:
 
 
 def detect(config: DetectConfig) -> None:
-    from electra.cli.tables import marked
     from electra.inference.detect import detect
+
+    is_marked = False
+    for text in detect(config):
+        is_marked |= any(word.is_marked(text.threshold) for word in text.words)
+        show_marks(text, "diff" if config.fix else config.format)
+    if config.fail and is_marked:
+        raise SystemExit(1)
+
+
+def show_marks(text: MarkedText, format: str) -> None:
+    """Print a text with its marks in a format."""
+    from electra.cli.tables import marked
+    from electra.inference import diagnostics
     from electra.inference.marked_text import as_json
 
-    for text in detect(config):
-        if config.json:
-            print(as_json(text))
-        else:
-            shown = marked(text.text, text.words, text.threshold)
-            show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
+    if format == "text":
+        shown = marked(text.text, text.words, text.threshold)
+        show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
+    elif written := {
+        "plain": diagnostics.as_plain, "github": diagnostics.as_github, "lsp": diagnostics.as_lsp,
+        "json": as_json, "diff": diagnostics.as_diff,
+    }[format](text):  # fmt: skip
+        print(written, end="" if written.endswith("\n") else "\n")
 
 
 def flops(config: FlopsConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from electra.config.base import arg, require, require_threshold
 
@@ -19,11 +20,19 @@ class DetectConfig:
     files: tuple[str, ...] = arg((), "text files; - or none: standard input", True)
     threshold: float | None = arg(None, "mark words at or above this probability; default: the model's own")
     suggestions: int = arg(3, "words suggested for each marked one")
-    json: bool = arg(False, "print one JSON object per file instead of coloured text")
+    format: Literal["text", "plain", "json", "github", "lsp"] = arg(
+        "text",
+        "text: the text with its marks; plain: file:line:column; json: an object per file; github: annotations of a "
+        "workflow; lsp: diagnostics for an editor",
+    )
+    fix: bool = arg(False, "print the first suggestions as a diff, for patch or git apply")
+    fail: bool = arg(False, "end with exit code 1 if a word is marked, as a check before a commit does")
     html: str = arg("", "write a page with the marked texts to this file")
     calibrate: str = arg("", "a text without errors: store the threshold that marks few of its words with the model")
     marks_per_100: float = arg(1.0, "words in 100 that the threshold stored by --calibrate may mark")
 
     def __post_init__(self) -> None:
         require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
+        require(not self.fix or self.format == "text", "--fix prints a diff; leave --format out")
+        require(not self.fix or self.suggestions > 0, "--fix needs suggestions")
         require_threshold(self.threshold)

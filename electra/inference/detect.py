@@ -13,6 +13,7 @@ from electra.core.storage import write_atomically
 from electra.inference.box import is_box, model_and_texts
 from electra.inference.calibration import calibrate
 from electra.inference.detector import Detector
+from electra.inference.documents import detect_document
 from electra.inference.load import load
 from electra.inference.marked_text import MarkedText, marked_html
 from electra.text.sources import read_text
@@ -35,7 +36,7 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
     pages = []
     for name in files:
         text = read_text(name)
-        words = model.detect(text, threshold, config.suggestions)
+        words = detect_document(model, name, text, threshold, config.suggestions)
         yield MarkedText(name, text, words, threshold)
         pages.append(f"<h2>{escape(name)}</h2>{marked_html(text, words, threshold)}")
     if config.html:

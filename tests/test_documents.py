@@ -1,0 +1,175 @@
+"""Documents: the prose of Markdown, and marks as editors, workflows and people read them."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import electra
+from electra.cli import main
+from electra.config import DetectConfig
+from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain, corrected
+from electra.inference.documents import detect_document
+from electra.inference.marked_text import MarkedText
+from electra.inference.words import Word
+from electra.text.markdown import passages_of
+
+DOCUMENT = """---
+title: a titel
+---
+# A *bad* word
+
+Use `pip instal` to run
+it &amp; see [the docs](http://a.b/c) or <b>bold</b>.
+
+> quoted text
+> goes on
+
+| one | two a\\|b |
+|---|---|
+| a cell | another |
+
+```py
+code here
+```
+
+    code too
+
+- an item
+  goes on
+"""
+
+
+def test_the_prose_of_a_document():
+    found = [" ".join(passage.text.split()) for passage in passages_of(DOCUMENT)]
+    assert found == ["A bad word", "Use pip instal to run it & see the docs or bold .", "quoted text goes on", "one",
+                     "two a|b", "a cell", "another", "an item goes on"]  # fmt: skip
+    code = [passage.text[start:end] for passage in passages_of(DOCUMENT) for start, end in passage.code]
+    assert code == ["pip instal"]
+
+
+def require_places(document):
+    before = -1
+    for passage in passages_of(document):
+        assert len(passage.text) == len(passage.at) and list(passage.at) == sorted(set(passage.at))
+        for character, place in zip(passage.text, passage.at, strict=True):
+            assert character in (" ", document[place]) or document[place] in "&\\\0", (passage.text, document)
+        if passage.at:
+            assert passage.at[0] > before
+            before = passage.at[-1]
+
+
+def test_every_character_is_found_at_its_place():
+    require_places(DOCUMENT)
+
+
+PARTS = ["\0", *"ab \n#*_`>-|[]()&;1.\t~<é😀\\", "\r\n", "&amp;", "```\n", "| a | b |\n|-|-|\n", "word "]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+def test_of_any_document(document):
+    require_places(document)
+
+
+@pytest.fixture(scope="module")
+def box():
+    return electra.load()
+
+
+def test_words_of_a_document_stand_where_they_were_found(box):
+    document = DOCUMENT.replace("quoted text", "a seperate text").replace("an item", "an itme")
+    words = detect_document(box, "notes.md", document, box.threshold, 1)
+    assert all(document[word.start : word.end] == word.text for word in words)
+    assert [word.text for word in words if word.is_marked(box.threshold)] == ["seperate", "itme"]
+    assert all(word.exempt for word in words if word.text == "instal")
+    plain = detect_document(box, "notes.txt", "`an itme`", box.threshold, 1)
+    assert [word.text for word in plain if word.is_marked(box.threshold)] == ["itme"]
+
+
+# -- formats -----------------------------------------------------------------------------------------------------------
+
+
+def marked(text, *others):
+    """A text in which the words in brackets are marked, each with its suggestions."""
+    words, shown, others = [], "", list(others)
+    for n, part in enumerate(text.replace("]", "[").split("[")):
+        if n % 2:
+            words.append(Word(part, len(shown), len(shown) + len(part), 0.9, tuple(others.pop(0))))
+        shown += part
+    return MarkedText("a,b.txt", shown, words, 0.5)
+
+
+def test_plain_names_line_and_column():
+    text = marked("one [tow]\ntwo\n\n😀 [teh] three", ["two"], ["the", ""])
+    assert as_plain(text).splitlines() == [
+        "a,b.txt:1:5: 'tow' looks wrong: two", "a,b.txt:4:3: 'teh' looks wrong: the, (remove)",
+    ]  # fmt: skip
+    assert as_plain(marked("nothing")) == ""
+
+
+def test_github_escapes_what_ends_a_command():
+    assert as_github(marked("50 % [of%]", ["of"])) == (
+        "::warning file=a%2Cb.txt,line=1,col=6,endColumn=9,title=electra::'of%25' looks wrong: of"
+    )
+
+
+def test_lsp_counts_in_utf16():
+    found = json.loads(as_lsp(marked("a\n😀é [teh]", ["the"])))
+    assert found["uri"].startswith("file:///") and found["uri"].endswith("/a%2Cb.txt")
+    (diagnostic,) = found["diagnostics"]
+    assert diagnostic["range"] == {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 7}}
+    assert diagnostic["data"]["suggestions"] == ["the"] and diagnostic["severity"] == 2
+
+
+def test_the_first_suggestions_are_applied():
+    text = marked("I has [the] the [tow] dogs, [x]\n", [""], ["two", "toe"], [])
+    assert corrected(text) == "I has the two dogs, x\n"
+
+
+@pytest.mark.skipif(not shutil.which("patch"), reason="needs patch")
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_patch_applies_the_diff(tmp_path, end):
+    text = marked(f"one\n[tow] two\nthree{end}", ["two"])._replace(name="a.txt")
+    (tmp_path / "a.txt").write_text(text.text)
+    subprocess.run(["patch", "-p0"], input=as_diff(text), text=True, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "a.txt").read_text() == corrected(text)
+
+
+def test_exit_code_1_says_that_a_word_is_marked(tmp_path, capsys):
+    (tmp_path / "good.md").write_text("A note on the letters.\n")
+    (tmp_path / "bad.md").write_text("It was a seperate house.\n")
+    main(["detect", "--fail", "--format", "plain", str(tmp_path / "good.md")])
+    assert capsys.readouterr().out == ""
+    with pytest.raises(SystemExit) as end:
+        main(["detect", "--fail", "--format", "plain", str(tmp_path / "good.md"), str(tmp_path / "bad.md")])
+    assert end.value.code == 1 and "bad.md:1:10: 'seperate' looks wrong: separate" in capsys.readouterr().out
+
+
+def test_fix_reads_standard_input(capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"It was a seperate house.\n")))
+    main(["detect", "--fix"])
+    assert "+It was a separate house." in capsys.readouterr().out
+
+
+def test_fix_is_a_format_of_its_own():
+    with pytest.raises(ValueError, match="leave --format out"):
+        DetectConfig(fix=True, format="json")
+    with pytest.raises(ValueError, match="needs suggestions"):
+        DetectConfig(fix=True, suggestions=0)
+
+
+def test_the_hook_calls_a_command_that_exists(request):
+    hooks = (request.config.rootpath / ".pre-commit-hooks.yaml").read_text()
+    (entry,) = re.findall(r"entry: (.+)", hooks)
+    program, *words = entry.split()
+    assert program == "electra"
+    done = subprocess.run([sys.executable, "-m", "electra", *words, "-"], input="a seperate house", text=True,
+                          capture_output=True)  # fmt: skip
+    assert done.returncode == 1 and done.stdout.startswith("-:1:3: 'seperate' looks wrong")

@@ -102,3 +102,11 @@ def test_the_box_is_not_calibrated(tmp_path, capsys):
     with pytest.raises(SystemExit) as raised:
         main(["detect", "--calibrate", str(tmp_path / "clean.txt")])
     assert raised.value.code == 2 and "for the one in the box use --threshold" in capsys.readouterr().err
+
+
+def test_the_demo_begins_with_the_box(capsys, monkeypatch):
+    monkeypatch.setattr("electra.demo.demo", lambda config: None)
+    monkeypatch.setattr("electra.cli.tables.tour", lambda found: "the tour")
+    main(["demo"])
+    shown = capsys.readouterr().out
+    assert "writting [" in shown and shown.index("freindly [friendly") < shown.index("the tour")

@@ -107,7 +107,12 @@ def bench(config: BenchConfig) -> None:
 
 def demo(config: DemoConfig) -> None:
     from electra.cli.tables import tour
-    from electra.demo import demo
+    from electra.inference.letter import letter
+
+    print("The model in the box reads a letter, as in `electra detect letter.txt`:\n")
+    show_marks(letter(), "text")
+    print("\nNow a model of your own, from raw text:")
+    from electra.demo import demo  # imports torch
 
     show(tour(demo(config)), highlight=False)
 

@@ -1,0 +1,21 @@
+"""A letter as people write them, to show what the model in the box finds."""
+
+from __future__ import annotations
+
+from electra.inference.detector import Detector
+from electra.inference.load import load
+from electra.inference.marked_text import MarkedText
+
+LETTER = """Dear Sir,
+I am writting to complain about teh hotel. Their was no hot water, and
+the staff was not very freindly. We has to wait for for our keys more
+then an hour, and the breakfast was to expensive. I would of prefered
+a refund.
+"""
+
+
+def letter() -> MarkedText:
+    """Return the letter with the marks of the model in the box."""
+    box = load()
+    assert isinstance(box, Detector)
+    return MarkedText("letter", LETTER, box.detect(LETTER), box.threshold)

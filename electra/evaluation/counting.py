@@ -27,6 +27,8 @@ class Ngrams:
     def strangeness(self, ids: list[int]) -> Floats:
         """Return each token's negative pointwise mutual information, summed over its neighbours."""
         scores = np.zeros(len(ids))
+        if len(ids) < 2:
+            return scores
         pairs = np.asarray(ids)
         seen = np.asarray(self.counts[pairs[:-1], pairs[1:]]).ravel() + 0.1
         expected = self.probability[pairs[:-1]] * self.probability[pairs[1:]] * self.total

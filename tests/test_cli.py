@@ -216,3 +216,29 @@ def test_positional_words(monkeypatch):
     got = parsed("detect runs/mine a.txt b.txt --format json --threshold 0.5", monkeypatch)
     assert (got.model, got.files, got.format, got.threshold) == ("runs/mine", ("a.txt", "b.txt"), "json", 0.5)
     assert parsed("detect runs/mine", monkeypatch).files == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "field", "value"),
+    [
+        ("serve --languages en,en-US", "languages", ("en", "en-US")),
+        ("serve --languages en en-US", "languages", ("en", "en-US")),
+        ("serve --languages=en,en-US,de", "languages", ("en", "en-US", "de")),
+        ("serve --languages en, en-US , --port 1", "languages", ("en", "en-US")),
+        ("serve --allow_origins https://a.b,https://c.d:80", "allow_origins", ("https://a.b", "https://c.d:80")),
+        ("export m --out o --to onnx,openvino", "to", ("onnx", "openvino")),
+        ("export m --out o --to onnx openvino --int8", "to", ("onnx", "openvino")),
+        ("compare --objectives electra,mlm", "objectives", ("electra", "mlm")),
+        ("compare --objectives electra mlm", "objectives", ("electra", "mlm")),
+        ("compare --contestants electra,mlm:share=none,times=4,electra:width=.5,mlm", "contestants",
+         ("electra", "mlm:share=none,times=4", "electra:width=.5", "mlm")),
+        ("compare --contestants electra:init=A,B,times=2 my.own:Class:width=.5,mlm", "contestants",
+         ("electra:init=A,B,times=2", "my.own:Class:width=.5", "mlm")),
+        ("compare --objectives mlm --settings seed=1,packed=false", "settings", ("seed=1", "packed=false")),
+        ("compare --objectives mlm --task mnli=a/MNLI,b/c", "task", ("mnli=a/MNLI", "b/c")),
+        ("detect m a,b.txt", "files", ("a,b.txt",)),
+        ("prepare a,b.txt c.txt", "sources", ("a,b.txt", "c.txt")),
+    ],
+)  # fmt: skip
+def test_commas_and_blanks_both_separate_the_entries_of_a_list(line, field, value, monkeypatch):
+    assert getattr(parsed(line, monkeypatch), field) == value

@@ -436,7 +436,7 @@ def test_a_title_says_what_the_table_cannot_show(data):
 def test_contestants_say_what_is_theirs(data):
     names = ("electra:share=none,generator_width=0.5", "electra:width=0.5,times=4")
     settings = ("learning_rate=1e-3", "packed=false")
-    config = config_for(data, "x", settings=settings, preset="small", objectives=" mlm", contestants=names)
+    config = config_for(data, "x", settings=settings, preset="small", objectives=("mlm",), contestants=names)
     mlm, other, half = read_contestants(config)
     assert (mlm.name, mlm.config.objective, mlm.config.learning_rate, mlm.times) == ("mlm", "mlm", 1e-3, 1)
     assert (other.config.share, other.config.generator_width, other.config.packed) == ("none", 0.5, False)

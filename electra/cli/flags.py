@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from electra.config import PretrainConfig, find_preset, pretrain_config_from_dict
 from electra.config.base import ordered_fields
+from electra.config.objectives import OBJECTIVES
 
 STARTING_POINT = """
 
@@ -58,6 +61,7 @@ def parse(kind: type, words: list[str], program: str) -> Any:
     default: PretrainConfig | None = None
     if kind is PretrainConfig:
         default, words = starting_point(words)
+    words = list(separate_lists(kind, words))
 
     description = (kind.__doc__ or "") + (STARTING_POINT if kind is PretrainConfig else "")
     flags = flags_of(kind, default)
@@ -73,6 +77,39 @@ def parse(kind: type, words: list[str], program: str) -> Any:
         assert default is not None
         given["model"] = type(default.model)(**dataclasses.asdict(given["model"]))
     return kind(**given)
+
+
+def separate_lists(kind: type, words: list[str]) -> Iterator[str]:
+    """Yield the words of a command, those of a list flag one entry each: commas and blanks both separate them."""
+    hints = typing.get_type_hints(kind)
+    lists = {
+        f"--{f.name}" for f in dataclasses.fields(kind)
+        if typing.get_origin(hints[f.name]) is tuple and not f.metadata["positional"]
+    }  # fmt: skip
+    is_list = False
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            yield from entries(word) if is_list else [word]
+            continue
+        is_list = flag.replace("-", "_").replace("__", "--", 1) in lists
+        yield from [flag, *entries(value)] if is_list and equals else [word]
+
+
+def entries(word: str) -> list[str]:
+    """Split a word at its commas, except those inside a contestant: `OBJECTIVE:FIELD=VALUE,FIELD=VALUE`."""
+    found: list[str] = []
+    for part in filter(None, map(str.strip, word.split(","))):
+        if found and has_fields(found[-1]) and not (has_fields(part) or part in OBJECTIVES):
+            found[-1] += f",{part}"
+        else:
+            found.append(part)
+    return found
+
+
+def has_fields(word: str) -> bool:
+    """Return whether a word has the form OBJECTIVE:FIELD=VALUE; an address has none, as in https://a.example/?b=c."""
+    return bool(re.match(r"[\w.:]*:\w+=", word))
 
 
 def flags_of(kind: type, default: Any) -> type:

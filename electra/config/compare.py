@@ -44,7 +44,7 @@ class CompareConfig:
         "`electra pretrain`, architecture=electra or modernbert, width=0.5 (a network of half the width), times=4 "
         "(four times the budget)",
     )
-    objectives: str = arg("", "shorthand for contestants without fields: electra,mlm")
+    objectives: tuple[str, ...] = arg((), "shorthand for contestants without fields: electra,mlm")
     budget: str = arg("20m", "budget of each: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
     seeds: int = arg(1, "runs of each contestant; 2 or more give a spread and a paired test")
     points: int = arg(4, "evaluations of each run, evenly spaced")
@@ -55,7 +55,7 @@ class CompareConfig:
     generator: str = arg("", "run or masked language model that corrupts the evaluation text; default: unigrams")
 
     def __post_init__(self) -> None:
-        for name in ("settings", "contestants", "task"):
+        for name in ("settings", "contestants", "objectives", "task"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
@@ -65,6 +65,6 @@ class CompareConfig:
             f"task_points must be between 0 and points ({self.points}), got {self.task_points}",
         )
         require(
-            bool(self.contestants) or bool(self.objectives.strip(", ")),
+            bool(self.contestants) or bool(self.objectives),
             "no contestants: name some, as in --contestants electra mlm electra:share=none",
         )

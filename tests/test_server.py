@@ -27,8 +27,10 @@ import electra.server.serve as serve_module
 from electra.config import ServeConfig
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
+from electra.server.check_query import RULE, join_pieces, utf16_length
 from electra.server.engine import ModelEngine
-from electra.server.languagetool import RULE, join_pieces, utf16_length
+from electra.server.languages import find_language
+from electra.text.sentences import sentence_starts
 
 CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
 
@@ -105,10 +107,10 @@ class Running:
         return status, raw
 
     def check(self, **fields):
-        """Post a form to /v2/check; return (status, JSON)."""
+        """Post a form to /v2/check; return (status, JSON), or the text of an error."""
         form = {"content-type": "application/x-www-form-urlencoded"}
         status, _, raw = self.ask("POST", "/v2/check", urlencode(fields, errors="surrogatepass"), form)
-        return status, json.loads(raw)
+        return status, json.loads(raw) if status == 200 else raw.decode()
 
     def connect(self, start=b""):
         made = socket.create_connection(("127.0.0.1", self.port), timeout=20)
@@ -271,10 +273,98 @@ def test_offsets_are_utf16_lengths(parts):
     assert offsets == [utf16_length(text[:i]) for i in range(len(text) + 1)]
 
 
-def test_our_rule_can_be_switched_off(server):
-    assert server.check(text="ax")[1]["matches"]
-    assert not server.check(text="ax", disabledRules=RULE)[1]["matches"]
-    assert not server.check(text="ax", enabledRules="OTHER", enabledOnly="true")[1]["matches"]
+@pytest.mark.parametrize(
+    ("fields", "is_marked"),
+    [
+        ({}, True),
+        ({"disabledRules": f"OTHER, {RULE}"}, False),
+        ({"disabledRules": "OTHER"}, True),
+        ({"disabledCategories": "TYPOS , GRAMMAR"}, False),
+        ({"disabledCategories": "TYPOS"}, True),
+        ({"enabledRules": "OTHER"}, True),
+        ({"enabledRules": "OTHER", "enabledOnly": "true"}, False),
+        ({"enabledRules": f"OTHER,{RULE}", "enabledOnly": "true"}, True),
+        ({"enabledCategories": "GRAMMAR", "enabledOnly": "yes"}, True),
+        ({"enabledCategories": "TYPOS", "enabledOnly": "true"}, False),
+        ({"level": "picky", "motherTongue": "de", "username": "me", "apiKey": "any"}, True),
+    ],
+)
+def test_rules_and_categories_can_be_switched(server, fields, is_marked):
+    status, answer = server.check(text="ax", **fields)
+    assert status == 200 and bool(answer["matches"]) == is_marked
+
+
+@pytest.mark.parametrize(
+    ("wanted", "served", "found"),
+    [
+        ("en-US", ("en", "en-US"), "en-US"),
+        ("EN-us", ("en", "en-US"), "en-US"),
+        ("en_us", ("en", "en-US"), "en-US"),
+        ("en-AU", ("en", "en-US"), "en"),
+        ("en-AU", ("de", "en-US"), "en-US"),
+        ("en", ("de", "en-US"), "en-US"),
+        ("zh-Hant-CN-x-private1-private2", ("zh-Hant", "zh"), "zh-Hant"),  # the example of RFC 4647
+        ("de-CH-1996", ("de", "de-CH"), "de-CH"),
+        ("fr", ("en", "en-US"), None),
+        ("english", ("en",), None),
+        ("", ("en",), None),
+    ],
+)
+def test_languages_are_looked_up_as_in_bcp_47(wanted, served, found):
+    assert find_language(wanted, served) == found
+
+
+def test_auto_is_the_preferred_variant_or_the_first_language(server):
+    for fields, code in (
+        ({"language": "auto"}, "en"),
+        ({}, "en"),
+        ({"language": "auto", "preferredVariants": "de-DE, en-GB"}, "en-GB"),
+        ({"language": "auto", "preferredVariants": "de-AT"}, "en"),
+        ({"language": "en-AU"}, "en"),
+    ):
+        assert server.check(text="a", **fields)[1]["language"]["code"] == code
+
+
+def test_data_may_hold_one_text_and_a_check_may_be_a_get(server):
+    _, answer = server.check(data=json.dumps({"text": "😀 ax b"}))
+    assert [(m["offset"], m["length"]) for m in answer["matches"]] == [(3, 2)]
+    status, raw = server.get("/v2/check?" + urlencode({"text": "😀 ax b", "language": "en-US"}))
+    assert status == 200 and json.loads(raw)["matches"] == answer["matches"]
+    status, raw = server.get("/v2/check?language=en")
+    assert (status, raw) == (400, b"Error: give either text or data")
+
+
+def test_the_sentence_is_the_sentence(server):
+    text = "It rained, e.g. on us. “We ax home!” said Ann.\n\nA title\n\nHe bx, she\ncx. 然后 dx。好 ex"
+    _, answer = server.check(text=text)
+    assert [m["sentence"] for m in answer["matches"]] == [
+        "“We ax home!” said Ann.", "He bx, she\ncx.", "He bx, she\ncx.", "然后 dx。", "好 ex",
+    ]  # fmt: skip
+    assert sentence_starts("") == [0]
+
+
+def test_what_languagetools_clients_ask_of_the_server(server):
+    assert server.get("/v2/maxtextlength") == (200, b"1000")
+    assert server.get("/v2/healthcheck") == (200, b"OK")
+    assert json.loads(server.get("/v2/info")[1])["software"]["name"] == "electra"
+    assert {"name": "English (US)", "code": "en", "longCode": "en-US"} in json.loads(server.get("/v2/languages")[1])
+    for path, code in (("/v2/nowhere", 404), ("/v2/check", 400)):
+        status, headers, raw = server.ask("GET", path)
+        assert (status, headers["content-type"]) == (code, "text/plain; charset=utf-8") and raw.startswith(b"Error: ")
+    assert server.check(text="a" * 1001)[0] == 413
+
+
+def test_a_key_comes_in_a_form_or_a_header_in_any_case():
+    with Running(Words(), key="k") as running:
+        status, answer = running.check(text="a")
+        assert status == 401 and answer.startswith("Error: ") and "apiKey" in answer
+        assert running.check(text="a", username="me", apiKey="k")[0] == running.check(text="a", apiKey="k")[0] == 200
+        assert running.get("/v2/check?text=a&apiKey=k")[0] == 200
+        for scheme in ("Bearer", "bearer", "BEARER"):
+            assert running.get("/v2/check?text=a", authorization=f"{scheme} k")[0] == 200
+            assert running.get("/info", authorization=f"{scheme} k")[0] == 200
+            assert running.get("/info", authorization=f"{scheme} l")[0] == 401
+        assert running.get("/info?apiKey=k")[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -288,11 +378,14 @@ def test_our_rule_can_be_switched_off(server):
         ({"data": json.dumps({"annotation": [{"text": "\ud800"}]})}, "annotation"),
         ({"text": "\ud800"}, "UTF-8"),
         ({str(i): "a" for i in range(99)}, "40 fields"),
+        ({"text": "a", "enabledOnly": "true"}, "enabledRules or enabledCategories"),
+        ({"data": json.dumps({"text": ["a"], "annotation": CANARY})[:-1]}, "annotation"),
     ],
 )
 def test_bad_forms_are_refused(server, fields, said):
     status, answer = server.check(**fields)
-    assert status in (400, 413) and (status == 413 or said in answer["error"]) and CANARY not in str(answer)
+    assert status in (400, 413) and (status == 413 or said in answer) and CANARY not in answer
+    assert answer.startswith("Error: ")
 
 
 def test_a_real_client_shows_our_marks(server):
@@ -657,7 +750,8 @@ def test_markup_comes_back_as_json_that_no_browser_takes_for_a_page(server, text
         ("/" + quote(text, safe=""), "", {}),
     ):
         status, said, raw = server.ask("POST", path, body, headers)
-        assert said["content-type"].startswith("application/json") and said["x-content-type-options"] == "nosniff"
+        assert said["content-type"].startswith(("application/json", "text/plain"))
+        assert said["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in said["content-security-policy"]
         assert status == 200 or text.encode() not in raw
 
@@ -715,14 +809,15 @@ def test_cpus_are_those_of_the_container(tmp_path, monkeypatch):
 def test_a_key_is_asked_for_and_never_told(capsys):
     """Rows 32 and 33."""
     with Running(Words(), key=CANARY) as running:
-        for path in ("/", "/page.js", "/health", "/ready"):
+        for path in ("/", "/page.js", "/health", "/ready", "/v2/languages", "/v2/info"):
             assert running.get(path)[0] == 200
-        answers = [running.get(path) for path in ("/info", "/metrics", "/v2/languages", "/openapi.json", "/none")]
+        answers = [running.get(path) for path in ("/info", "/metrics", "/openapi.json", "/none")]
         answers += [
             running.get("/info", authorization=f"Bearer {CANARY[:-1]}"),
             running.get("/info", authorization="é"),
         ]
-        answers += [running.post(path, {"inputs": "a"}) for path in MODEL_PATHS]
+        answers += [running.post(path, {"inputs": "a"}) for path in MODEL_PATHS if path != "/v2/check"]
+        answers += [running.check(text="a"), running.check(text="a", username="me", apiKey="no")]
         assert {status for status, _ in answers} == {401}
         key = f"Bearer {CANARY}"
         assert running.post("/detect", {"inputs": "a"}, authorization=key)[0] == 200
@@ -746,7 +841,7 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
 def test_a_key_is_compared_in_constant_time_and_no_flag_holds_it(monkeypatch):
     """Row 32: a flag would show in the list of processes."""
     compared = []
-    monkeypatch.setattr("electra.server.middleware.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
+    monkeypatch.setattr("electra.server.key.hmac.compare_digest", lambda a, b: compared.append((a, b)) or a == b)
     with Running(Words(), key=CANARY) as running:
         assert running.get("/info", authorization="Bearer wrong")[0] == 401
     assert (b"wrong", CANARY.encode()) in compared
@@ -760,6 +855,23 @@ def test_what_is_open_to_the_network_is_said(monkeypatch, capsys):
     with pytest.raises(ValueError, match="no such folder"):
         serve_module.serve(ServeConfig(model="none", host="0.0.0.0"))
     assert "open to the network" in capsys.readouterr().err
+
+
+def test_a_public_site_may_ask_a_server_on_its_visitors_machine():
+    """Chromium asks first, for a private network too."""
+    preflight = {
+        "access-control-request-method": "POST", "access-control-request-private-network": "true",
+        "access-control-request-headers": "authorization,content-type,x-stainless-os",
+    }  # fmt: skip
+    with Running(Words(), key="k", allow_origins=("https://a.example",)) as running:
+        for origin, allowed in (("https://a.example", 200), ("https://b.example", 400)):
+            for path in ("/v2/check", "/detect"):
+                status, headers, _ = running.ask("OPTIONS", path, headers={"origin": origin, **preflight})
+                assert status == allowed
+                assert headers["access-control-allow-origin"] == (origin if allowed == 200 else None)
+                if allowed == 200:
+                    assert headers["access-control-allow-private-network"] == "true"
+                    assert "x-stainless-os" in headers["access-control-allow-headers"]
 
 
 def test_other_sites_may_ask_only_where_allowed():
@@ -844,7 +956,16 @@ def test_a_taken_port_is_said(server):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"port": 70_000}, {"deadline": 0.0}, {"max_queue": 8}, {"languages": ()}, {"threads": -1}]
+    "wrong",
+    [
+        {"port": 70_000},
+        {"deadline": 0.0},
+        {"max_queue": 8},
+        {"languages": ()},
+        {"languages": ("runs/mine",)},
+        {"languages": "en"},
+        {"threads": -1},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

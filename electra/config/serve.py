@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from electra.config.base import arg, require, require_positive, require_threshold
+
+LANGUAGE = re.compile("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # a tag of BCP 47
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class ServeConfig:
         require(0 <= self.port < 65536, f"port must be in [0, 65535], got {self.port}")
         require_threshold(self.threshold)
         require(len(self.languages) > 0, "languages must name at least one")
+        for tag in self.languages:
+            require(bool(LANGUAGE.fullmatch(tag)), f"languages are tags as in en or en-US, not {tag!r}")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require_positive(
             self,

@@ -11,7 +11,8 @@ from electra.config import ServeConfig
 from electra.server.batching import Batcher, Engine
 from electra.server.errors import add_error_handlers
 from electra.server.json_bodies import StrictRoute
-from electra.server.languagetool import add_languagetool_routes
+from electra.server.key import Key
+from electra.server.languagetool import PUBLIC, add_languagetool_routes
 from electra.server.metrics import Metrics
 from electra.server.middleware import AdmissionMiddleware, ResponseMiddleware
 from electra.server.routes import add_model_routes, add_openai_routes
@@ -22,7 +23,8 @@ PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
 DOCS = {"/docs": "docs.html", "/docs.js": "docs.js"}
 MEDIA = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
 MODEL_PATHS = ("/detect", "/predict", "/embed", "/v1/embeddings", "/v2/check")
-OTHER_PATHS = ("/health", "/ready", "/info", "/metrics", "/v2/languages", "/openapi.json")
+KEY_IN_FORM = "/v2/check"  # its route looks for the key in the form too
+OTHER_PATHS = (*PUBLIC, "/health", "/ready", "/info", "/metrics", "/openapi.json")
 
 
 def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
@@ -37,19 +39,19 @@ def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:
     )  # fmt: skip
     app.state.service = service
     pages = PAGES | (DOCS if config.docs else {})
-    add_routes(app, service, metrics, pages)
-    add_middleware(app, service, metrics, pages, key)
+    add_routes(app, service, metrics, pages, Key(key))
+    add_middleware(app, service, metrics, pages, Key(key))
     return app
 
 
-def add_routes(app: FastAPI, service: Service, metrics: Metrics, pages: dict[str, str]) -> None:
+def add_routes(app: FastAPI, service: Service, metrics: Metrics, pages: dict[str, str], key: Key) -> None:
     """Add every route, and the handlers of their errors."""
     app.router.route_class = StrictRoute
     add_error_handlers(app)
     add_page_routes(app, pages)
     add_model_routes(app, service)
     add_openai_routes(app, service)
-    add_languagetool_routes(app, service)
+    add_languagetool_routes(app, service, key)
     add_state_routes(app, service, metrics)
 
 
@@ -63,16 +65,16 @@ def add_page_routes(app: FastAPI, pages: dict[str, str]) -> None:
         )  # fmt: skip
 
 
-def add_middleware(app: FastAPI, service: Service, metrics: Metrics, pages: dict[str, str], key: str) -> None:
+def add_middleware(app: FastAPI, service: Service, metrics: Metrics, pages: dict[str, str], key: Key) -> None:
     """Add middleware; the last one added is the outermost."""
     config = service.config
     app.add_middleware(
         AdmissionMiddleware, batcher=service.batcher, key=key, max_body=config.max_body_bytes,
-        model_paths=MODEL_PATHS, public_paths={*pages, "/health", "/ready"},
+        model_paths=MODEL_PATHS, open_paths={*pages, *PUBLIC, "/health", "/ready", KEY_IN_FORM},
     )  # fmt: skip
     app.add_middleware(ResponseMiddleware, metrics=metrics, paths={*pages, *MODEL_PATHS, *OTHER_PATHS})
     if config.allow_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=config.allow_origins, allow_methods=["GET", "POST"],
-            allow_headers=["authorization", "content-type"],
+            CORSMiddleware, allow_origins=config.allow_origins, allow_methods=["GET", "POST"], allow_headers=["*"],
+            allow_private_network=True,  # a public site asks a server on its visitor's own machine
         )  # fmt: skip

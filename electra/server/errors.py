@@ -1,8 +1,7 @@
-"""Errors in one JSON form, which never repeats anything the client sent."""
+"""Errors as responses, which never repeat anything the client sent."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -12,13 +11,9 @@ from starlette.exceptions import HTTPException
 
 from electra.core.errors import WrongInput
 from electra.server.batching import Expired, Overloaded
+from electra.server.error_forms import write_error
 from electra.server.schemas import Problem
 
-TYPES = {
-    400: "bad_request", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed", 413: "too_large",
-    415: "unsupported_media_type", 422: "invalid_input", 429: "overloaded", 499: "client_closed", 500: "internal",
-    503: "unavailable", 504: "deadline_exceeded",
-}  # fmt: skip
 MESSAGES = {
     404: "no such address; GET / is the page, GET /docs lists the routes",
     405: "this address does not support that method",
@@ -29,55 +24,57 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def error_bytes(code: int, message: str) -> bytes:
-    """Encode an error as JSON."""
-    return json.dumps({"error": message, "error_type": TYPES.get(code, "error"), "code": code}).encode()
+def error_response(
+    path: str, code: int, message: str, headers: Mapping[str, str] | None = None, param: str | None = None
+) -> Response:
+    """Return an error as a response, in the form of its address."""
+    written = write_error(path, code, message, param)
+    return Response(written.content, written.status, headers, written.media_type)
 
 
-def error_response(code: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as a response."""
-    return Response(error_bytes(code, message), code, headers, "application/json")
-
-
-def overloaded_response(error: Overloaded) -> Response:
+def overloaded_response(path: str, error: Overloaded) -> Response:
     """Return a 429 with the time to retry after."""
     seconds = str(int(error.seconds + 0.999))
-    return error_response(429, "the server is busy; try again after Retry-After seconds", {"retry-after": seconds})
+    return error_response(
+        path, 429, "the server is busy; try again after Retry-After seconds", {"retry-after": seconds}
+    )
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Give every error of an app the one form."""
+    """Answer every error of an app in the form of its address."""
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
 
 
-async def on_http_error(_: Request, error: Exception) -> Response:
+async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return error_response(error.status_code, MESSAGES.get(error.status_code, str(error.detail)), error.headers)
+    message = MESSAGES.get(error.status_code, str(error.detail))
+    return error_response(request.url.path, error.status_code, message, error.headers)
 
 
 async def on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    first = error.errors()[0]
+    first, path = error.errors()[0], request.url.path
     if first["type"] == "json_invalid":
-        return error_response(400, "the body is not valid JSON")
+        return error_response(path, 400, "the body is not valid JSON")
     if first["loc"] == ("body",) and not is_json(request):
-        return error_response(415, "send the body as application/json")
-    return error_response(422, describe(first))
+        return error_response(path, 415, "send the body as application/json")
+    return error_response(path, 422, describe(first), param=field_of(first))
 
 
-async def on_wrong_input(_: Request, error: Exception) -> Response:
+async def on_wrong_input(request: Request, error: Exception) -> Response:
     assert isinstance(error, WrongInput)
-    return error_response(422, f"an input has the wrong form for this model; give {error.needed}")
+    return error_response(request.url.path, 422, f"an input has the wrong form for this model; give {error.needed}")
 
 
-async def on_overload(_: Request, error: Exception) -> Response:
+async def on_overload(request: Request, error: Exception) -> Response:
     assert isinstance(error, Overloaded)
-    return overloaded_response(error)
+    return overloaded_response(request.url.path, error)
 
 
-async def on_expiry(_: Request, error: Exception) -> Response:
-    return error_response(504, "the deadline passed before the model could answer; send less, or retry later")
+async def on_expiry(request: Request, error: Exception) -> Response:
+    message = "the deadline passed before the model could answer; send less, or retry later"
+    return error_response(request.url.path, 504, message)
 
 
 HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
@@ -100,3 +97,9 @@ def describe(error: Mapping[str, Any]) -> str:
         return "the body has an unknown field; GET /docs lists the fields"
     where = ".".join(str(part) for part in error["loc"][1:] if isinstance(part, int) or part.isidentifier())
     return f"{where or 'body'}: {error['msg']}"
+
+
+def field_of(error: Mapping[str, Any]) -> str | None:
+    """Return the field that is wrong, None if the client made up its name."""
+    known = len(error["loc"]) > 1 and error["type"] != "extra_forbidden"
+    return str(error["loc"][1]) if known else None

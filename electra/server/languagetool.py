@@ -1,178 +1,138 @@
-"""LanguageTool's API, so that its editors and plug-ins show our marks.
-
-Its offsets are UTF-16 units, as in Java and JavaScript; the other routes use code points.
-"""
+"""LanguageTool's API, so that its editors and plug-ins show our marks."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from electra import __version__
+from electra.server.check_query import CATEGORY, RULE, CheckQuery, parse_form, parse_query, utf16_length
 from electra.server.errors import ERRORS
 from electra.server.json_bodies import json_response
-from electra.server.schemas import reject_lone_surrogate
+from electra.server.key import Key
+from electra.server.languages import language_entry
 from electra.server.service import Service
+from electra.text.sentences import sentence_around, sentence_starts
 
 FORM = "application/x-www-form-urlencoded"
-FIELDS = ("text", "data", "language", "disabledRules", "enabledRules")
+FIELDS = (
+    "text", "data", "language", "preferredVariants", "disabledRules", "enabledRules", "disabledCategories",
+    "enabledCategories", "enabledOnly", "username", "apiKey",
+)  # fmt: skip
 FORM_SCHEMA = {"type": "object", "properties": {name: {"type": "string"} for name in FIELDS}}
 BODY_SCHEMA = {"requestBody": {"required": True, "content": {FORM: {"schema": FORM_SCHEMA}}}}
-RULE = "ELECTRA_REPLACED"
+QUERY_SCHEMA = {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in FIELDS]}
 CONTEXT = 40  # characters shown on either side of a mark
 SUGGESTIONS = 5
-MAX_FIELDS = 40
-NAMES = {"en": "English", "en-US": "English (US)", "en-GB": "English (GB)", "de": "German", "de-DE": "German (Germany)",
-         "fr": "French", "es": "Spanish", "zh": "Chinese", "zh-CN": "Chinese"}  # fmt: skip
+PUBLIC = ("/v2/languages", "/v2/maxtextlength", "/v2/info", "/v2/healthcheck")  # clients ask them without a key
+SOFTWARE = {"name": "electra", "version": __version__, "apiVersion": 1, "premium": False, "status": ""}
 
 
-def add_languagetool_routes(app: FastAPI, service: Service) -> None:
-    """Add /v2/check and /v2/languages."""
-    languages, limit = service.config.languages, service.config.max_body_bytes
+def add_languagetool_routes(app: FastAPI, service: Service, key: Key) -> None:
+    """Add /v2/check and what clients ask of the server itself."""
 
-    @app.post(
-        "/v2/check", response_model=dict[str, Any], responses=ERRORS, openapi_extra=BODY_SCHEMA, max_body_size=limit
-    )
     async def check(request: Request) -> Any:
         """Mark words as LanguageTool does; offsets are UTF-16 units."""
-        query = await read_query(request, languages)
+        query = await read_query(request, service.config.languages, key)
         items = [(query.text, service.threshold, SUGGESTIONS)]
         (words,) = await service.infer(request, "detect", items, [query.text])
         return json_response(check_answer(query, words))
 
+    for method, schema in (("POST", BODY_SCHEMA), ("GET", QUERY_SCHEMA)):
+        app.add_api_route(
+            "/v2/check", check, methods=[method], response_model=dict[str, Any], responses=ERRORS,
+            openapi_extra=schema, max_body_size=service.config.max_body_bytes, operation_id=f"check_{method.lower()}",
+        )  # fmt: skip
+
     @app.get("/v2/languages", response_model=list[dict[str, str]])
     async def list_languages() -> Any:
-        """List the languages that clients may name."""
-        return json_response([language_entry(code) for code in languages])
+        """List the languages that clients may name; regions of them are understood too."""
+        return json_response([language_entry(code) for code in service.config.languages])
+
+    @app.get("/v2/maxtextlength")
+    async def longest_text() -> Response:
+        """The number of characters that a text may have."""
+        return plain(str(service.config.max_text_chars))
+
+    @app.get("/v2/info")
+    async def software() -> dict[str, Any]:
+        """Name and version of this server."""
+        return {"software": SOFTWARE}
+
+    @app.get("/v2/healthcheck")
+    async def healthcheck() -> Response:
+        """Liveness and readiness in one."""
+        if not (service.ready and service.batcher.healthy):
+            raise HTTPException(503, "not ready")
+        return plain("OK")
 
 
-class CheckQuery(NamedTuple):
-    """A text to check, and the position of its characters in the client's original."""
-
-    text: str
-    offsets: list[int]  # UTF-16 offset of each character, and of the end
-    language: str
-    is_enabled: bool  # whether the client wants our rule
+def plain(text: str) -> Response:
+    """Return a plain text as a response."""
+    return Response(text, media_type="text/plain; charset=utf-8")
 
 
-async def read_query(request: Request, languages: Sequence[str]) -> CheckQuery:
-    """Read the form of a /v2/check request; raise HTTPException if it is not valid."""
-    if request.headers.get("content-type", FORM).split(";")[0].strip().lower() != FORM:
+async def read_query(request: Request, languages: Sequence[str], key: Key) -> CheckQuery:
+    """Read a /v2/check request; raise HTTPException if it is not valid.
+
+    The key may be in its fields, as LanguageTool's clients send it, together with a user's name, of which we have none.
+    """
+    body = await request.body()
+    if body and request.headers.get("content-type", FORM).split(";")[0].strip().lower() != FORM:
         raise HTTPException(415, f"send the fields as {FORM}")
-    form = await request.body()
     try:
-        return parse_query(form or request.scope["query_string"], languages)
+        fields = parse_form(request.scope["query_string"], body)
+        if not (key.is_in(request.scope["headers"]) or key.fits(fields.get("apiKey", "").encode())):
+            raise HTTPException(401, "send the key as apiKey, or as 'Authorization: Bearer KEY'")
+        return parse_query(fields, languages)
     except ValueError as error:
         raise HTTPException(400, str(error)) from None
-
-
-def parse_query(form: bytes, languages: Sequence[str]) -> CheckQuery:
-    """Parse a form; raise ValueError with a message for the client."""
-    fields = parse_form(form)
-    if ("text" in fields) == ("data" in fields):
-        raise ValueError("give either text or data")
-    language = fields.get("language", "auto")
-    if language not in (*languages, "auto"):
-        raise ValueError("this language is not served; GET /v2/languages lists the languages")
-    pieces = [(fields["text"], fields["text"])] if "text" in fields else parse_annotation(fields["data"])
-    text, offsets = join_pieces(pieces)
-    return CheckQuery(text, offsets, languages[0] if language == "auto" else language, wants_rule(fields))
-
-
-def parse_form(form: bytes) -> dict[str, str]:
-    """Return the fields of an urlencoded form; the last of equal names counts."""
-    try:
-        fields = parse_qs(form.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-    except ValueError:
-        raise ValueError(f"the form is not valid: UTF-8, urlencoded, at most {MAX_FIELDS} fields") from None
-    return {name: values[-1] for name, values in fields.items()}
-
-
-def wants_rule(fields: Mapping[str, str]) -> bool:
-    """Return whether a form leaves our rule enabled."""
-    only_others = fields.get("enabledOnly") == "true" and RULE not in fields.get("enabledRules", "").split(",")
-    return RULE not in fields.get("disabledRules", "").split(",") and not only_others
-
-
-def parse_annotation(data: str) -> list[tuple[str, str]]:
-    """Return the pieces of annotated text, each as the model reads it and as the client has it."""
-    try:
-        return [annotation_piece(part) for part in json.loads(data)["annotation"]]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ValueError('data must be {"annotation": [{"text": ...} or {"markup": ...}, ...]}') from None
-
-
-def annotation_piece(part: Mapping[str, Any]) -> tuple[str, str]:
-    """Return one piece of annotated text as the model reads it and as the client has it."""
-    if "text" in part:
-        text = reject_lone_surrogate(str(part["text"]))
-        return text, text
-    return reject_lone_surrogate(str(part.get("interpretAs", ""))), reject_lone_surrogate(str(part["markup"]))
-
-
-def join_pieces(pieces: Sequence[tuple[str, str]]) -> tuple[str, list[int]]:
-    """Join what the model reads; map each of its characters, and the end, to the original's UTF-16 offset."""
-    text, offsets, start = [], [], 0
-    for read, original in pieces:
-        units = list(accumulate((1 + (c > "\uffff") for c in original), initial=start))
-        offsets += units[:-1] if read is original else [start] * len(read)
-        text.append(read)
-        start = units[-1]
-    return "".join(text), [*offsets, start]
 
 
 def check_answer(query: CheckQuery, words: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the answer of /v2/check."""
     marked = [word for word in words if word["marked"]] if query.is_enabled else []
+    starts = sentence_starts(query.text)
     language = language_entry(query.language)
     return {
-        "software": {"name": "electra", "version": __version__, "apiVersion": 1, "premium": False, "status": ""},
+        "software": SOFTWARE,
         "warnings": {"incompleteResults": False},
         "language": {
             "name": language["name"],
             "code": language["longCode"],
             "detectedLanguage": {"name": language["name"], "code": language["longCode"], "confidence": 1.0},
         },
-        "matches": [match(query, word) for word in marked],
+        "matches": [match(query, word, sentence_around(query.text, starts, word["start"])) for word in marked],
     }
 
 
-def match(query: CheckQuery, word: Mapping[str, Any]) -> dict[str, Any]:
+def match(query: CheckQuery, word: Mapping[str, Any], sentence: str) -> dict[str, Any]:
     """Return a marked word as LanguageTool's match."""
     text, start, end = query.text, word["start"], word["end"]
     left, right = max(0, start - CONTEXT), min(len(text), end + CONTEXT)
-    context = text[left:right].replace("\n", " ")
+    before, after = "..." if left else "", "..." if right < len(text) else ""
     return {
         "message": f"This word looks wrong here (probability {word['replaced']:.2f}).",
         "shortMessage": "Looks wrong",
         "replacements": [{"value": suggestion} for suggestion in word["suggestions"]],
         "offset": query.offsets[start],
         "length": query.offsets[end - 1] + utf16_length(text[end - 1]) - query.offsets[start],
-        "context": {"text": context, "offset": utf16_length(text[left:start]), "length": utf16_length(text[start:end])},
-        "sentence": context,
+        "context": {
+            "text": (before + text[left:right] + after).replace("\n", " "),
+            "offset": utf16_length(before + text[left:start]),
+            "length": utf16_length(text[start:end]),
+        },
+        "sentence": sentence,
         "type": {"typeName": "Other"},
         "rule": {
             "id": RULE,
             "description": "A word that the model does not expect here",
             "issueType": "grammar",
-            "category": {"id": "GRAMMAR", "name": "Grammar"},
+            "category": {"id": CATEGORY, "name": "Grammar"},
         },
         "ignoreForIncompleteSentence": True,
         "contextForSureMatch": -1,
     }
-
-
-def utf16_length(text: str) -> int:
-    """Return a text's length in UTF-16 units."""
-    return len(text.encode("utf-16-le")) // 2
-
-
-def language_entry(code: str) -> dict[str, str]:
-    """Return a language as /v2/languages lists it."""
-    return {"name": NAMES.get(code, code), "code": code.split("-")[0], "longCode": code}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hmac
 import time
 import traceback
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
@@ -16,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from electra.core.log import logger
 from electra.server.batching import Batcher, Overloaded
 from electra.server.errors import MESSAGES, error_response, overloaded_response
+from electra.server.key import Key
 from electra.server.metrics import Metrics
 
 SECURITY_HEADERS = {
@@ -55,7 +55,7 @@ class ResponseMiddleware:
         except Exception as error:
             if not code:  # the framework ends some requests with an error after it has answered them
                 logger.warning(f"500: {origin(error)}")  # message and traceback may hold a client's text
-                await error_response(500, "internal error; the server's log has the cause")(
+                await error_response(scope["path"], 500, "internal error; the server's log has the cause")(
                     scope, receive, send_with_headers
                 )
         finally:
@@ -67,11 +67,11 @@ class AdmissionMiddleware:
     """Refuse a request without reading its body: no key (401), body too large (413), queue full (429)."""
 
     def __init__(
-        self, app: ASGIApp, batcher: Batcher, key: str, max_body: int, model_paths: Collection[str],
-        public_paths: Collection[str],
+        self, app: ASGIApp, batcher: Batcher, key: Key, max_body: int, model_paths: Collection[str],
+        open_paths: Collection[str],
     ) -> None:  # fmt: skip
-        self.app, self.batcher, self.key, self.max_body = app, batcher, key.encode(), max_body
-        self.model_paths, self.public_paths = model_paths, public_paths
+        self.app, self.batcher, self.key, self.max_body = app, batcher, key, max_body
+        self.model_paths, self.open_paths = model_paths, open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = self.refusal(scope) if scope["type"] == "http" else None
@@ -79,29 +79,23 @@ class AdmissionMiddleware:
 
     def refusal(self, scope: Scope) -> Response | None:
         """Return the response to a request that is refused, None for one that is admitted."""
-        headers = dict(scope["headers"])
-        authorized = scope["path"] in self.public_paths or has_key(headers, self.key)
-        if not authorized and scope["method"] != "OPTIONS":
-            return error_response(401, "send the key as 'Authorization: Bearer KEY'", {"www-authenticate": "Bearer"})
+        path, headers = scope["path"], scope["headers"]
+        if scope["method"] != "OPTIONS" and path not in self.open_paths and not self.key.is_in(headers):
+            message, scheme = "send the key as 'Authorization: Bearer KEY'", {"www-authenticate": "Bearer"}
+            return error_response(path, 401, message, scheme)
         if is_too_large(headers, self.max_body):
-            return error_response(413, MESSAGES[413])
-        if scope["path"] in self.model_paths and scope["method"] == "POST":
+            return error_response(path, 413, MESSAGES[413])
+        if path in self.model_paths and scope["method"] in ("GET", "POST"):
             try:
                 self.batcher.admit()
             except Overloaded as error:
-                return overloaded_response(error)
+                return overloaded_response(path, error)
         return None
 
 
-def has_key(headers: Mapping[bytes, bytes], key: bytes) -> bool:
-    """Return whether a request carries the key; always true if the server has none."""
-    sent = headers.get(b"authorization", b"").removeprefix(b"Bearer ")
-    return not key or hmac.compare_digest(sent, key)
-
-
-def is_too_large(headers: Mapping[bytes, bytes], max_body: int) -> bool:
+def is_too_large(headers: Iterable[tuple[bytes, bytes]], max_body: int) -> bool:
     """Return whether content-length exceeds the limit; FastAPI cuts off a chunked body, which declares no length."""
-    size = headers.get(b"content-length", b"")
+    size = dict(headers).get(b"content-length", b"")
     return size.isdigit() and int(size[:20]) > max_body
 
 

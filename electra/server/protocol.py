@@ -8,7 +8,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from electra.server.errors import error_bytes
+from electra.server.error_forms import write_error
 
 HEADER_BYTES = 16_384
 
@@ -86,7 +86,7 @@ class TimeoutProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer invalid HTTP, or a head of more than 16 KB, with the server's JSON error instead of uvicorn's text."""
-        content = error_bytes(400, "the request is not valid HTTP, or its head is too long")
+        content = write_error("", 400, "the request is not valid HTTP, or its head is too long").content
         head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + content)
         self.transport.close()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import cycle, pairwise
 
 from electra.text.errors.tagged import split_words
+from electra.text.sentences import SENTENCE_END
 
-SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\W\d_a-z])|[。！？]+")
 SENTENCES = (1, 1, 2, 3)  # in a passage, in turn: a detector is given single sentences and whole texts
 
 

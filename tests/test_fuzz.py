@@ -68,7 +68,15 @@ RIGHT = st.one_of(
     st.fixed_dictionaries({"inputs": INPUTS}),
     st.fixed_dictionaries({"inputs": PAIRS}),
     st.fixed_dictionaries({"inputs": TEXTS}, optional={"threshold": st.floats(0, 1), "suggestions": st.integers(0, 9)}),
-    st.fixed_dictionaries({"input": TEXTS}, optional={"encoding_format": st.sampled_from(["float", "base64", "x"])}),
+    st.fixed_dictionaries(
+        {"input": TEXTS | st.lists(st.integers(-1, 40), max_size=50)},
+        optional={
+            "encoding_format": st.sampled_from(["float", "base64", "x"]), "dimensions": st.integers(-1, 40),
+            "truncate": st.booleans(), "model": st.just("words"),
+        },
+    ),
+    st.fixed_dictionaries({"inputs": TEXTS}, optional={"truncate": st.booleans(), "normalize": st.booleans()}),
+    st.fixed_dictionaries({"inputs": TEXTS}, optional={"add_special_tokens": st.booleans()}),
 )  # fmt: skip
 NUMBERS = st.floats() | st.integers() | st.sampled_from([10**400, -(10**20), 1e308, 2**63])
 NAMES = st.sampled_from(["inputs", "input", "threshold", "suggestions", "encoding_format", "model", "Inputs", CANARY])

@@ -28,6 +28,7 @@ from electra.config import ServeConfig
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
 from electra.server.check_query import RULE, join_pieces, utf16_length
+from electra.server.embedding import Vector
 from electra.server.engine import ModelEngine
 from electra.server.languages import find_language
 from electra.text.sentences import sentence_starts
@@ -53,11 +54,11 @@ class Words:
         if any("BAD" in str(item) for item in items):
             raise RuntimeError(f"cannot take {items}")
         if kind == "embed":
-            return [(np.full(4, len(text), np.float32), self.tokens(kind, text)) for text in items]
+            return [Vector(np.full(4, len(text), np.float32), self.tokens(kind, text), False) for text, _ in items]
         return [self.words(*item) if kind == "detect" else {"label": "a"} for item in items]
 
     @staticmethod
-    def words(text, threshold, suggestions):
+    def words(text, threshold, suggestions, most=None):
         return [
             {"text": m.group(), "start": m.start(), "end": m.end(), "replaced": 0.9 if "x" in m.group() else 0.1,
              "marked": "x" in m.group() and threshold <= 0.9, "exempt": False, "suggestions": ["y", ""][:suggestions]}
@@ -172,20 +173,145 @@ def test_detect_answers_as_the_model_with_offsets_in_code_points(real, name):
         assert tuple(word["suggestions"]) == mine.suggestions
 
 
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
 def test_embeddings_in_both_forms(real):
     texts = ["the fox", "a quick dog jumps"]
     expected = real.engine.model.encode(texts)
-    assert np.allclose(real.post("/embed", {"inputs": texts})[1]["embeddings"], expected, atol=1e-5)
+    assert np.allclose(real.post("/embed", {"inputs": texts})[1], unit(expected), atol=1e-5)
+    assert np.allclose(real.post("/embed", {"inputs": texts, "normalize": False})[1], expected, atol=1e-5)
     status, plain = real.post("/v1/embeddings", {"input": texts, "model": "any", "user": "me"})
-    assert status == 200 and np.allclose([d["embedding"] for d in plain["data"]], expected, atol=1e-5)
+    assert status == 200 and np.allclose([d["embedding"] for d in plain["data"]], unit(expected), atol=1e-5)
     assert plain["usage"]["prompt_tokens"] == 2 + 4 + 4 and [d["index"] for d in plain["data"]] == [0, 1]
     packed = real.post("/v1/embeddings", {"input": texts[0], "encoding_format": "base64"})[1]["data"][0]["embedding"]
-    assert np.allclose(np.frombuffer(base64.b64decode(packed), "<f4"), expected[0], atol=1e-5)
+    assert np.allclose(np.frombuffer(base64.b64decode(packed), "<f4"), unit(expected)[0], atol=1e-5)
+
+
+def test_dimensions_are_cut_and_scaled_to_unit_length_or_refused(real):
+    expected = real.engine.model.encode(["the fox"])[0]
+    for path, name in (("/v1/embeddings", "input"), ("/embed", "inputs")):
+        status, answer = real.post(path, {name: "the fox", "dimensions": 5})
+        found = answer[0] if path == "/embed" else answer["data"][0]["embedding"]
+        assert status == 200 and np.allclose(found, unit(expected[:5]), atol=1e-5)
+        status, answer = real.post(path, {name: "the fox", "dimensions": len(expected) + 1})
+        assert status in (400, 422) and f"have {len(expected)}" in str(answer)
+        assert real.post(path, {name: "the fox", "dimensions": 0})[0] in (400, 422)
+    cut = real.post("/embed", {"inputs": "the fox", "dimensions": 5, "normalize": False})[1][0]
+    assert np.allclose(cut, expected[:5], atol=1e-5)
+
+
+def test_a_text_that_is_too_long_is_refused_or_cut_as_told(real):
+    most = real.engine.model.longest - 2
+    words = ["the", "quick", "fox"] * 24
+    long = " ".join(words)
+    for path, name, code in (("/v1/embeddings", "input", 400), ("/embed", "inputs", 422)):
+        status, answer = real.post(path, {name: ["the fox", long]})
+        assert status == code and f"{len(words)} tokens and this model reads {most}" in str(answer)
+    whole, cut = real.post("/v1/embeddings", {"input": ["the fox", long], "truncate": True})[1]["data"]
+    assert cut["truncated"] is True and "truncated" not in whole
+    assert np.allclose(cut["embedding"], unit(real.engine.model.encode([long]))[0], atol=1e-5)
+    left = real.post("/embed", {"inputs": long, "truncate": True, "truncation_direction": "Left"})[1][0]
+    assert np.allclose(left, unit(real.engine.model.encode([" ".join(words[-most:])]))[0], atol=1e-5)
+
+
+def test_token_ids_are_embedded_if_they_are_the_models_own(real):
+    ids = real.engine.model.tokenizer.encode("the fox").ids
+    for sent in (ids, [ids], [ids, "the fox"]):
+        data = real.post("/v1/embeddings", {"input": sent, "model": "small"})[1]["data"]
+        assert np.allclose(data[-1]["embedding"], real.post("/embed", {"inputs": "the fox"})[1][0], atol=1e-5)
+    for sent, model, said in (
+        (ids, "text-embedding-ada-002", "GET /v1/models"),
+        (ids, None, "check_embedding_ctx_length=False"),
+        ([*ids, 99_999], "small", "own vocabulary"),
+        ([-1], "small", "own vocabulary"),
+        ([True], "small", "input"),
+        ([[]], "small", "input"),
+        ([1.5], "small", "input"),
+    ):
+        status, answer = real.post("/v1/embeddings", {"input": sent, "model": model})
+        assert status == 400 and said in answer["error"]["message"], answer
+
+
+def test_tokens_as_text_embeddings_inference_gives_them(real):
+    text = "The 😀 fox"
+    ((first, *tokens, last),) = real.post("/tokenize", {"inputs": text})[1]
+    assert first == {"id": first["id"], "text": "[CLS]", "special": True, "start": None, "stop": None}
+    assert last["text"] == "[SEP]"
+    assert [token["text"] for token in tokens] == ["The", "😀", "fox"]
+    assert all(text[token["start"] : token["stop"]] == token["text"] for token in tokens)
+    assert real.post("/tokenize", {"inputs": [text, "a"], "add_special_tokens": False})[1][0] == tokens
+
+
+def test_models_and_errors_have_openais_form(real):
+    assert json.loads(real.get("/v1/models")[1])["data"][0]["id"] == "small"
+    assert json.loads(real.get("/v1/models/small")[1])["object"] == "model"
+    for body, code, param in (
+        ({"input": 5}, 400, "input"),
+        ({"input": []}, 400, "input"),
+        ({"input": "a", "dimensions": "x"}, 400, "dimensions"),
+        ({"input": "a" * 20_001}, 413, None),
+        (b"{", 400, None),
+    ):
+        status, answer = real.post("/v1/embeddings", body)
+        error = answer["error"]
+        assert (status, error["param"]) == (code, param) and error.keys() == {"message", "type", "param", "code"}
+        assert error["type"] == "invalid_request_error" and error["message"]
+    status, raw = real.get("/v1/models/other")
+    assert status == 404 and json.loads(raw)["error"]["code"] == "not_found"
+    with Running(Words(), key="k") as running:
+        status, answer = running.post("/v1/embeddings", {"input": "a"})
+        assert status == 401 and answer["error"]["code"] == "invalid_api_key"
+
+
+def test_two_thousand_short_texts_are_one_request(real):
+    texts = [f"the fox {n}" for n in range(2048)]
+    status, answer = real.post("/v1/embeddings", {"input": texts})
+    assert status == 200 and [each["index"] for each in answer["data"]] == list(range(2048))
+    assert np.allclose(answer["data"][-1]["embedding"], unit(real.engine.model.encode(texts[-1:]))[0], atol=1e-4)
+    assert real.post("/v1/embeddings", {"input": [*texts, "a"]})[0] == 400
+    assert real.post("/v1/embeddings", {"input": ["a" * 5000] * 101})[0] == 413
+
+
+@pytest.mark.parametrize("name", ["openai", "langchain_openai", "huggingface_hub"])
+def test_real_clients_get_vectors(real, name, monkeypatch):
+    """Skipped where a client is not installed; benchmarks/clients.py installs them."""
+    pytest.importorskip(name)
+    if name == "huggingface_hub":  # the environment may keep it from asking any server
+        monkeypatch.setattr("huggingface_hub.constants.is_offline_mode", lambda: False)
+    expected = unit(real.engine.model.encode(["the fox", "a dog"]))
+    assert np.allclose(CLIENTS[name](f"http://127.0.0.1:{real.port}"), expected, atol=1e-5)
+
+
+def openai_client(address):
+    from openai import OpenAI
+
+    client = OpenAI(base_url=f"{address}/v1", api_key="any")
+    assert [model.id for model in client.models.list()] == ["small"]
+    return [each.embedding for each in client.embeddings.create(model="small", input=["the fox", "a dog"]).data]
+
+
+def langchain_client(address):
+    from langchain_openai import OpenAIEmbeddings
+
+    client = OpenAIEmbeddings(base_url=f"{address}/v1", api_key="any", check_embedding_ctx_length=False)
+    return client.embed_documents(["the fox", "a dog"])
+
+
+def hub_client(address):
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(model=f"{address}/embed")
+    return [client.feature_extraction(text, normalize=True, truncate=True)[0] for text in ("the fox", "a dog")]
+
+
+CLIENTS = {"openai": openai_client, "langchain_openai": langchain_client, "huggingface_hub": hub_client}
 
 
 def test_a_model_that_cannot_do_it_says_what_it_can(real):
     status, answer = real.post("/predict", {"inputs": "a"})
-    assert (status, answer["error"]) == (422, "this model does not predict; it can detect, embed")
+    assert (status, answer["error"]) == (422, "this model does not predict; it can detect, embed, tokenize")
 
 
 def test_predict_takes_texts_pairs_and_words(server):
@@ -546,17 +672,41 @@ def test_health_and_metrics_answer_under_load_and_expired_jobs_are_dropped():
         assert len(running.engine.batches) - asked <= 3, "expired jobs never reach the model"
 
 
+def test_a_long_request_gives_way_to_short_ones_and_does_not_expire():
+    with Running(Words(0.05), max_batch_tokens=1, deadline=0.5) as running:
+        done = []
+        long = threading.Thread(target=lambda: done.append(running.post("/detect", {"inputs": ["a"] * 30})[0]))
+        long.start()
+        wait_until(lambda: len(running.service.batcher.queue) > 20)
+        start = time.monotonic()
+        assert running.post("/detect", {"inputs": "b"})[0] == 200
+        assert time.monotonic() - start < 0.4 and not done
+        long.join(20)
+        assert done == [200], "a request that has begun is finished, though it takes longer than the deadline"
+
+
+def test_suggestions_are_bounded_and_it_is_said(real):
+    text = "the quick fox jumps over the lazy dog " * 30
+    status, answer = real.post("/detect", {"inputs": [text, "the fox"], "threshold": 0})
+    words = [word for word in answer["results"][0] if word["marked"]]
+    most = real.config.max_suggested
+    assert status == 200 and len(words) == 240 and answer["without_suggestions"] == [240 - most, 0]
+    suggested = [word["replaced"] for word in words if word["suggestions"]]
+    assert len(suggested) == most and min(suggested) >= sorted(word["replaced"] for word in words)[-most]
+    assert real.post("/detect", {"inputs": text, "threshold": 0, "suggestions": 0})[1]["without_suggestions"] == [0]
+
+
 def test_a_text_that_would_wait_too_long_is_not_admitted():
     import asyncio
 
-    from electra.server.batching import Job
+    from electra.server.batching import Job, Ticket
 
     async def main():
         batcher = Batcher(Words(), 8, 100, deadline=2.0)
         batcher.admit(50)
-        batcher.rate, batcher.waiting_size = 10.0, 30
+        batcher.rate, batcher.ahead = 10.0, 30
         batcher.admit()  # the queue is empty: even a long text is admitted
-        batcher.queue[Job("detect", "", 30, 0.0)] = None
+        batcher.queue[Job("detect", "", 30, Ticket(0.0))] = None
         with pytest.raises(Overloaded) as refused:
             batcher.admit()
         assert refused.value.seconds == 3.0
@@ -579,7 +729,7 @@ def test_clients_that_go_away_leave_the_queue():
         wait_until(lambda: not running.service.batcher.queue, seconds=2)
         assert running.post("/detect", {"inputs": "a"})[0] == 200
         assert len(running.engine.batches) - asked < 5
-        assert running.service.batcher.waiting_size == 0
+        assert running.service.batcher.ahead == 0
 
 
 @pytest.mark.parametrize(

@@ -31,10 +31,12 @@ class ServeConfig:
     docs: bool = arg(True, "serve /docs and /openapi.json")
     threads: int = arg(0, "CPU threads; 0: this process's share, a container's quota included")
     max_batch_tokens: int = arg(2048, "tokens of a batch")
-    max_queue: int = arg(512, "texts that may wait; further ones are refused with 429")
-    deadline: float = arg(5.0, "seconds a text may wait before it is refused with 504")
-    max_items: int = arg(32, "texts per request")
+    max_queue: int = arg(4096, "texts that may wait; further ones are refused with 429")
+    deadline: float = arg(5.0, "seconds a request may wait before it is refused with 504")
+    max_items: int = arg(2048, "texts per request")
     max_text_chars: int = arg(20_000, "characters per text")
+    max_request_chars: int = arg(500_000, "characters per request, all its texts together")
+    max_suggested: int = arg(50, "marked words of a text that get suggestions, the most probable first")
     max_body_bytes: int = arg(2_000_000, "bytes per request")
     max_connections: int = arg(2048, "open connections")
     receive_seconds: float = arg(10.0, "seconds a client may take to send a request")
@@ -52,7 +54,7 @@ class ServeConfig:
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require_positive(
             self,
-            "max_batch_tokens", "max_queue", "deadline", "max_items", "max_text_chars", "max_body_bytes",
-            "max_connections", "receive_seconds", "idle_seconds", "drain_seconds",
+            "max_batch_tokens", "max_queue", "deadline", "max_items", "max_text_chars", "max_request_chars",
+            "max_suggested", "max_body_bytes", "max_connections", "receive_seconds", "idle_seconds", "drain_seconds",
         )  # fmt: skip
         require(self.max_items <= self.max_queue, "max_items must not be above max_queue: such a request never fits")

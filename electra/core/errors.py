@@ -11,6 +11,10 @@ class WrongInput(ValueError):
         self.number, self.needed = number, needed
 
 
+class Unanswerable(ValueError):
+    """An input that a model cannot process as it was asked to. The message quotes none of it."""
+
+
 class Interrupted(RuntimeError):
     """A signal stopped a run, after it saved its state."""
 

@@ -36,6 +36,7 @@ class Query(NamedTuple):
     text: str
     threshold: float
     suggestions: int
+    most: int | None = None  # marked words that get suggestions, the most probable first; None: all
 
 
 class Detector(Embedder):
@@ -108,12 +109,7 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
     words = [words_of(model, *each) for each in zip(queries, encodings, spans, scores, strict=True)]
     if model.generator is None:
         return words
-    marked = [
-        (n, i)
-        for n, query in enumerate(queries)
-        for i, word in enumerate(words[n])
-        if query.suggestions and word.is_marked(query.threshold)
-    ]
+    marked = [(n, i) for n, query in enumerate(queries) for i in wanting(query, words[n])]
     found = suggest(model, [Place(queries[n].text, rows[n], spans[n], i) for n, i in marked])
     for (n, i), others in zip(marked, found, strict=True):
         words[n][i] = words[n][i]._replace(suggestions=tuple(others[: queries[n].suggestions]))
@@ -135,6 +131,12 @@ def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span
     if model.evidence:
         found = model.evidence.probabilities(words, found).tolist()
     return [Word(w, s.start, s.end, p, (), f) for w, s, p, f in zip(words, spans, found, free, strict=True)]
+
+
+def wanting(query: Query, words: Sequence[Word]) -> list[int]:
+    """Return the indices of the words that get suggestions."""
+    marked = [i for i, word in enumerate(words) if query.suggestions and word.is_marked(query.threshold)]
+    return sorted(sorted(marked, key=lambda i: -words[i].replaced)[: query.most])
 
 
 def require_valid(text: str) -> None:

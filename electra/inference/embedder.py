@@ -15,9 +15,12 @@ class Embedder(Model):
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return each text's mean hidden state, [texts, D]; texts are truncated to the model's length."""
-        if not texts:
+        return self.encode_rows([self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts])
+
+    def encode_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Return the mean hidden state of each row of ids, special ones included: [rows, D]."""
+        if not rows:
             return self.encode([""])[:0]
-        rows = [self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts]
         found = run_rows(self.session, rows, ("last_hidden_state",), self.tokenizer.pad_id)
         means = {n: outputs["last_hidden_state"][: len(rows[n])].mean(0) for n, outputs in found}
         return np.stack([means[n] for n in range(len(rows))])

@@ -15,16 +15,17 @@ from electra.server.key import Key
 from electra.server.languagetool import PUBLIC, add_languagetool_routes
 from electra.server.metrics import Metrics
 from electra.server.middleware import AdmissionMiddleware, ResponseMiddleware
-from electra.server.routes import add_model_routes, add_openai_routes
+from electra.server.openai import add_openai_routes
+from electra.server.routes import add_model_routes
 from electra.server.service import Service
 from electra.server.state import add_state_routes
 
 PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
 DOCS = {"/docs": "docs.html", "/docs.js": "docs.js"}
 MEDIA = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
-MODEL_PATHS = ("/detect", "/predict", "/embed", "/v1/embeddings", "/v2/check")
+MODEL_PATHS = ("/detect", "/predict", "/embed", "/tokenize", "/v1/embeddings", "/v2/check")
 KEY_IN_FORM = "/v2/check"  # its route looks for the key in the form too
-OTHER_PATHS = (*PUBLIC, "/health", "/ready", "/info", "/metrics", "/openapi.json")
+OTHER_PATHS = (*PUBLIC, "/health", "/ready", "/info", "/metrics", "/v1/models", "/openapi.json")
 
 
 def create_app(engine: Engine, config: ServeConfig, key: str = "") -> FastAPI:

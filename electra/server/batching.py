@@ -7,17 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, repeat
 from typing import Any, Protocol
 
 HANG_SECONDS = 60.0  # a forward pass that takes longer counts as hung
 MAX_WAIT_SHARE = 0.5  # admit a text only if its expected wait is below this share of the deadline
+MAX_AHEAD = 4000  # characters of a request that count as being ahead of another: requests take turns
 
 
 class Engine(Protocol):
     """A model as the server sees it; only one thread calls `answer`."""
 
     name: str
-    kinds: tuple[str, ...]  # of requests: detect, predict, embed
+    kinds: tuple[str, ...]  # of requests: detect, predict, embed, tokenize
     threshold: float
 
     def tokens(self, kind: str, item: Any) -> int:
@@ -25,7 +27,7 @@ class Engine(Protocol):
         ...
 
     def answer(self, kind: str, items: list[Any]) -> list[Any]:
-        """Return one answer per item."""
+        """Return one answer per item; an exception is raised for its request."""
         ...
 
 
@@ -42,19 +44,32 @@ class Expired(Exception):
 
 
 @dataclass(eq=False)
+class Ticket:
+    """What the jobs of one request share."""
+
+    expires: float
+    has_started: bool = False  # then it no longer expires: the work that is done would be lost
+
+
+@dataclass(eq=False)
 class Job:
     """One queued item."""
 
     kind: str
     item: Any
     size: int  # characters, known without running the tokenizer
-    expires: float
+    ticket: Ticket
+    turn: float = 0.0  # jobs are taken in this order
     answer: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     tokens: int = 0
 
 
 class Batcher:
-    """The queue and the model thread. Call the public methods from the event loop's thread only."""
+    """The queue and the model thread. Call the public methods from the event loop's thread only.
+
+    Requests take turns by size (start-time fair queueing, Goyal, Vin and Cheng 1996), so that a long one delays a short
+    one by about the short one's own time.
+    """
 
     def __init__(
         self, engine: Engine, max_tokens: int, max_jobs: int, deadline: float,
@@ -62,8 +77,9 @@ class Batcher:
     ) -> None:  # fmt: skip
         self.engine, self.max_tokens, self.max_jobs, self.deadline = engine, max_tokens, max_jobs, deadline
         self.observe = observe
-        self.queue: dict[Job, None] = {}  # first in, first out; a dictionary removes cancelled jobs in constant time
-        self.waiting_size = self.running_size = 0
+        self.queue: dict[Job, None] = {}  # a dictionary removes cancelled jobs in constant time
+        self.turn = 0.0  # of the job taken last
+        self.ahead = 0  # characters of open requests, of each at most MAX_AHEAD
         self.rate = 0.0  # characters per second, moving average
         self.busy_since = 0.0
         self.stopping = False
@@ -91,7 +107,7 @@ class Batcher:
     @property
     def expected_wait(self) -> float:
         """Seconds that a text arriving now is expected to wait."""
-        return (self.waiting_size + self.running_size) / self.rate if self.rate else 0.0
+        return self.ahead / self.rate if self.rate else 0.0
 
     def admit(self, count: int = 1) -> None:
         """Raise Overloaded if the queue has no room for `count` more items, or they would wait too long."""
@@ -107,23 +123,23 @@ class Batcher:
             Expired: the deadline passed first.
         """
         self.admit(len(items))
-        expires = time.monotonic() + self.deadline
-        jobs = [Job(kind, item, size, expires) for item, size in zip(items, sizes, strict=True)]
+        ticket, ahead = Ticket(time.monotonic() + self.deadline), min(sum(sizes), MAX_AHEAD)
+        turns = accumulate((size + 1 for size in sizes), initial=self.turn)
+        jobs = [Job(kind, *each) for each in zip(items, sizes, repeat(ticket), turns, strict=False)]
         with self.changed:
             self.queue.update(dict.fromkeys(jobs))
-            self.waiting_size += sum(sizes)
             self.changed.notify()
+        self.ahead += ahead
         try:
             return list(await asyncio.gather(*(job.answer for job in jobs)))
         finally:
+            self.ahead -= ahead
             self._remove(jobs)
 
     def _remove(self, jobs: Sequence[Job]) -> list[Job]:
         """Remove jobs from the queue and return those that were still in it."""
         with self.changed:
-            found = [job for job in jobs if self.queue.pop(job, self) is None]
-            self.waiting_size -= sum(job.size for job in found)
-            return found
+            return [job for job in jobs if self.queue.pop(job, self) is None]
 
     # -- the model thread ----------------------------------------------------------------------------------------------
 
@@ -136,18 +152,19 @@ class Batcher:
         """Wait for jobs and take a batch from the queue; return None when stopping and the queue is empty."""
         with self.changed:
             self.changed.wait_for(lambda: bool(self.queue) or self.stopping)
-            waiting = list(self.queue)
+            waiting = sorted(self.queue, key=lambda job: job.turn)
         return self._remove(self._fill(self._drop_expired(waiting))) if waiting else None
 
     def _drop_expired(self, waiting: list[Job]) -> list[Job]:
         """Fail the expired jobs and return the others."""
         now = time.monotonic()
-        expired = self._remove([job for job in waiting if job.expires < now])
+        late = [job for job in waiting if job.ticket.expires < now and not job.ticket.has_started]
+        expired = self._remove(late)
         self._deliver(expired, [Expired()] * len(expired))
-        return [job for job in waiting if job.expires >= now]
+        return [job for job in waiting if job not in set(late)] if late else waiting
 
     def _fill(self, waiting: list[Job]) -> list[Job]:
-        """Choose jobs of the oldest one's kind, in order, until the next would exceed `max_tokens`."""
+        """Choose jobs of the first one's kind, in order, until the next would exceed `max_tokens`."""
         batch: list[Job] = []
         total = 0
         for job in waiting:
@@ -170,11 +187,13 @@ class Batcher:
     def _run_batch(self, batch: list[Job]) -> None:
         """Run one forward pass, deliver its answers and update the measured rate."""
         self.busy_since = start = time.monotonic()
-        self.running_size = size = sum(job.size for job in batch)
+        self.turn, size = max(self.turn, batch[0].turn), sum(job.size for job in batch)
+        for job in batch:
+            job.ticket.has_started = True
         answers = self._answer(batch[0].kind, [job.item for job in batch])
         rate = (size + 1) / (time.monotonic() - start)
         self.rate = 0.8 * self.rate + 0.2 * rate if self.rate else rate
-        self.busy_since, self.running_size = 0.0, 0
+        self.busy_since = 0.0
         self.observe(len(batch), sum(job.tokens for job in batch))
         self._deliver(batch, answers)
 

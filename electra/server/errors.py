@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from electra.core.errors import WrongInput
+from electra.core.errors import Unanswerable, WrongInput
 from electra.server.batching import Expired, Overloaded
 from electra.server.error_forms import write_error
 from electra.server.schemas import Problem
@@ -67,6 +67,10 @@ async def on_wrong_input(request: Request, error: Exception) -> Response:
     return error_response(request.url.path, 422, f"an input has the wrong form for this model; give {error.needed}")
 
 
+async def on_unanswerable(request: Request, error: Exception) -> Response:
+    return error_response(request.url.path, 422, str(error), param="input")
+
+
 async def on_overload(request: Request, error: Exception) -> Response:
     assert isinstance(error, Overloaded)
     return overloaded_response(request.url.path, error)
@@ -81,6 +85,7 @@ HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respons
     HTTPException: on_http_error,
     RequestValidationError: on_invalid_request,
     WrongInput: on_wrong_input,
+    Unanswerable: on_unanswerable,
     Overloaded: on_overload,
     Expired: on_expiry,
 }

@@ -37,9 +37,9 @@ def add_languagetool_routes(app: FastAPI, service: Service, key: Key) -> None:
     async def check(request: Request) -> Any:
         """Mark words as LanguageTool does; offsets are UTF-16 units."""
         query = await read_query(request, service.config.languages, key)
-        items = [(query.text, service.threshold, SUGGESTIONS)]
+        items = [(query.text, service.threshold, SUGGESTIONS, service.config.max_suggested)]
         (words,) = await service.infer(request, "detect", items, [query.text])
-        return json_response(check_answer(query, words))
+        return json_response(check_answer(query, words, service.config.max_suggested))
 
     for method, schema in (("POST", BODY_SCHEMA), ("GET", QUERY_SCHEMA)):
         app.add_api_route(
@@ -92,14 +92,14 @@ async def read_query(request: Request, languages: Sequence[str], key: Key) -> Ch
         raise HTTPException(400, str(error)) from None
 
 
-def check_answer(query: CheckQuery, words: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the answer of /v2/check."""
+def check_answer(query: CheckQuery, words: Sequence[Mapping[str, Any]], most: int) -> dict[str, Any]:
+    """Return the answer of /v2/check; most: marked words that get suggestions."""
     marked = [word for word in words if word["marked"]] if query.is_enabled else []
     starts = sentence_starts(query.text)
     language = language_entry(query.language)
     return {
         "software": SOFTWARE,
-        "warnings": {"incompleteResults": False},
+        "warnings": {"incompleteResults": len(marked) > most},
         "language": {
             "name": language["name"],
             "code": language["longCode"],

@@ -21,7 +21,18 @@ def as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def is_ids(value: Any) -> bool:
+    """Return whether a value is one list of token ids."""
+    return isinstance(value, list) and bool(value) and all(type(each) is int for each in value)
+
+
+def lower(value: Any) -> Any:
+    """Lower-case a string."""
+    return value.lower() if isinstance(value, str) else value
+
+
 STRING = {"type": "string"}
+IDS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
 Text = Annotated[str, AfterValidator(reject_lone_surrogate)]
 Texts = Annotated[
     list[Text],
@@ -38,6 +49,17 @@ Inputs = Annotated[
                             "items": {"anyOf": [STRING, {"type": "array", "items": STRING, "minItems": 1}]}}]}
     ),
 ]  # fmt: skip
+
+
+TextsOrIds = Annotated[
+    list[Text | Annotated[list[Annotated[int, Field(strict=True)]], Field(min_length=1)]],
+    BeforeValidator(lambda value: [value] if is_ids(value) else as_list(value)),
+    Field(min_length=1, description="texts, or lists of token ids of the model's own vocabulary"),
+    WithJsonSchema(
+        {"anyOf": [STRING, IDS, {"type": "array", "items": {"anyOf": [STRING, IDS]}, "minItems": 1}]}
+    ),
+]  # fmt: skip
+TRUNCATE = "cut an input that is too long for the model; otherwise it is refused"
 
 
 class Strict(BaseModel):
@@ -63,17 +85,32 @@ class PredictRequest(Strict):
 
 
 class EmbedRequest(Strict):
-    """Texts to turn into vectors."""
+    """Texts to turn into vectors, in the form of Text Embeddings Inference."""
+
+    inputs: TextsOrIds
+    normalize: bool = Field(True, description="scale each vector to unit length")
+    truncate: bool = Field(False, description=TRUNCATE)
+    truncation_direction: Annotated[Literal["left", "right"], BeforeValidator(lower)] = Field(
+        "right", description="the side that is cut"
+    )
+    dimensions: int | None = Field(None, ge=1, description="keep the first dimensions of each vector only")
+
+
+class TokenizeRequest(Strict):
+    """Texts to tokenise, in the form of Text Embeddings Inference."""
 
     inputs: Texts
+    add_special_tokens: bool = True
 
 
 class OpenAIRequest(BaseModel):
     """Texts to turn into vectors, in the OpenAI form; other fields are ignored."""
 
-    input: Texts
-    model: str | None = None
+    input: TextsOrIds
+    model: str | None = Field(None, description="any name; that of this model for token ids")
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: int | None = Field(None, ge=1, description="keep the first dimensions of each vector only")
+    truncate: bool = Field(False, description=TRUNCATE)
 
 
 class Word(BaseModel):
@@ -94,6 +131,9 @@ class Detected(BaseModel):
     results: list[list[Word]]
     threshold: float
     offset_encoding: Literal["code points"]
+    without_suggestions: list[int] = Field(
+        description="marked words of each text that got no suggestions: only its --max-suggested most probable do"
+    )
 
 
 class Predicted(BaseModel):
@@ -102,10 +142,14 @@ class Predicted(BaseModel):
     results: list[dict[str, Any]]
 
 
-class Embedded(BaseModel):
-    """A vector for each text."""
+class Token(BaseModel):
+    """A token of a text; offsets in code points, null for a special token."""
 
-    embeddings: list[list[float]]
+    id: int
+    text: str
+    special: bool
+    start: int | None
+    stop: int | None
 
 
 class Problem(BaseModel):

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from electra.config import ServeConfig
 from electra.server.batching import Batcher, Engine
 
+ID_CHARACTERS = 4  # that a token stands for, about
 WARM_UP = ("A text to warm up with.", "Another, a little longer, so that more than one shape is known.")
 
 
@@ -36,7 +37,7 @@ class Service:
     async def warm_up(self) -> None:
         """Run the first forward passes, which are slow, before the first client comes."""
         for kind in self.engine.kinds[:1]:
-            items = [(text, 0.0, 1) if kind == "detect" else text for text in WARM_UP]
+            items = [{"detect": (text, 0.0, 1), "embed": (text, None)}.get(kind, text) for text in WARM_UP]
             with contextlib.suppress(Exception):  # a task may need pairs
                 await self.batcher.submit(kind, items, [len(text) for text in WARM_UP])
         self.ready = True
@@ -46,10 +47,14 @@ class Service:
         """The default detection threshold."""
         return self.engine.threshold if self.config.threshold is None else self.config.threshold
 
-    async def infer(self, request: Request, kind: str, items: Sequence[Any], texts: Sequence[str]) -> list[Any]:
-        """Check the limits and return one answer per item; stop when the client disconnects."""
-        self.check_limits(kind, items, texts)
-        work = asyncio.ensure_future(self.batcher.submit(kind, items, [len(text) for text in texts]))
+    async def infer(self, request: Request, kind: str, items: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+        """Check the limits and return one answer per item; stop when the client disconnects.
+
+        inputs: what the client sent for each item, a text, a list of texts, or token ids.
+        """
+        sizes = list(map(characters, inputs))
+        self.check_limits(kind, sizes)
+        work = asyncio.ensure_future(self.batcher.submit(kind, items, sizes))
         gone = asyncio.ensure_future(disconnected(request))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -60,14 +65,22 @@ class Service:
             gone.cancel()
             work.cancel()
 
-    def check_limits(self, kind: str, items: Sequence[Any], texts: Sequence[str]) -> None:
+    def check_limits(self, kind: str, sizes: Sequence[int]) -> None:
         """Raise HTTPException if the model cannot answer this kind, or the request exceeds a limit."""
+        config = self.config
         if kind not in self.engine.kinds:
             raise HTTPException(422, f"this model does not {kind}; it can {', '.join(self.engine.kinds)}")
-        if len(items) > self.config.max_items:
-            raise HTTPException(422, f"a request may hold at most {self.config.max_items} inputs")
-        if max(map(len, texts)) > self.config.max_text_chars:
+        if len(sizes) > config.max_items:
+            raise HTTPException(422, f"a request may hold at most {config.max_items} inputs")
+        if max(sizes) > config.max_text_chars or sum(sizes) > config.max_request_chars:
             raise HTTPException(413)
+
+
+def characters(given: str | Sequence[str] | Sequence[int]) -> int:
+    """Return the characters of a text, of several, or about those of token ids."""
+    if isinstance(given, str):
+        return len(given)
+    return sum(len(each) if isinstance(each, str) else ID_CHARACTERS for each in given)
 
 
 async def disconnected(request: Request) -> None:

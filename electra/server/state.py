@@ -11,7 +11,10 @@ from electra.server.metrics import Metrics
 from electra.server.schemas import Problem
 from electra.server.service import Service
 
-LIMITS = ("max_items", "max_text_chars", "max_body_bytes", "max_batch_tokens", "max_queue", "deadline")
+LIMITS = (
+    "max_items", "max_text_chars", "max_request_chars", "max_suggested", "max_body_bytes", "max_batch_tokens",
+    "max_queue", "deadline",
+)  # fmt: skip
 
 
 def add_state_routes(app: FastAPI, service: Service, metrics: Metrics) -> None:

@@ -1095,6 +1095,29 @@ def test_a_stopped_server_answers_what_it_has_and_exits_well(folder):
         client.get("/health")
 
 
+@pytest.mark.parametrize(("flags", "signals"), [(("--drain-seconds", "1"), 1), ((), 2)])
+def test_a_server_that_stops_before_it_has_answered_says_so_without_a_traceback(folder, flags, signals):
+    process, port = serving(folder, "--deadline", "60", *flags)
+    client = Running.__new__(Running)
+    client.port = port
+    wait_until(lambda: ready(client))
+    content = json.dumps({"inputs": ["the quick fox jumps over the lazy dog " * 500] * 20, "threshold": 0})
+    answers = []
+
+    def ask():
+        with contextlib.suppress(OSError):
+            answers.append(client.ask("POST", "/detect", content, {"content-type": "application/json"}, timeout=60)[0])
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for _ in range(signals):
+        time.sleep(0.7)
+        process.send_signal(signal.SIGTERM)
+    asking.join(60)
+    assert process.wait(60) == 0 and answers == ([503] if signals == 1 else [])
+    assert "Traceback" not in process.stderr.read()
+
+
 def ready(client):
     with contextlib.suppress(OSError):
         return client.get("/ready")[0] == 200

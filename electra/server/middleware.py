@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import traceback
 from collections.abc import Collection, Iterable
@@ -52,12 +53,15 @@ class ResponseMiddleware:
             await self.app(scope, receive, send_with_headers)
         except ClientDisconnect:
             code = 499
+        except asyncio.CancelledError:  # the server was told to stop, and this request took longer than it may
+            if not code:
+                refusal = error_response(scope["path"], 503, "the server is stopping; ask again when it is back")
+                await refusal(scope, receive, send_with_headers)
         except Exception as error:
             if not code:  # the framework ends some requests with an error after it has answered them
                 logger.warning(f"500: {origin(error)}")  # message and traceback may hold a client's text
-                await error_response(scope["path"], 500, "internal error; the server's log has the cause")(
-                    scope, receive, send_with_headers
-                )
+                refusal = error_response(scope["path"], 500, "internal error; the server's log has the cause")
+                await refusal(scope, receive, send_with_headers)
         finally:
             path = scope["path"] if scope["path"] in self.paths else "other"
             self.metrics.count_request(path, code or 500, time.perf_counter() - start)

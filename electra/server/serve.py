@@ -44,7 +44,10 @@ def serve(config: ServeConfig) -> None:
     gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s
     with listen(config) as listener:
         logger.info(f"serving {engine.name} at {address(listener)}")
-        create_server(create_app(engine, config, key), config).run(sockets=[listener])
+        app = create_app(engine, config, key)
+        create_server(app, config).run(sockets=[listener])
+    if app.state.service.batcher.thread.is_alive():  # it hangs, and the interpreter would abort
+        os._exit(0)
 
 
 def read_key(config: ServeConfig) -> str:
@@ -102,7 +105,8 @@ def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             """Stop accepting requests; a second signal stops at once. Unlike uvicorn's, this keeps the exit code 0."""
             app.state.service.ready = False
-            self.force_exit = self.should_exit
+            if self.should_exit:
+                os._exit(0)  # uvicorn would cancel what runs with a traceback each
             self.should_exit = True
 
     settings: dict[str, Any] = dict(

@@ -115,7 +115,7 @@ def replaced_by_generator(model: Detector, text: Planted, seed: int) -> Planted:
         half = (model.longest - 3) // 2
         row, where = model.row([*left[-half:], tokenizer.mask_id, *right[:half]]), min(len(left), half) + 1
         (logits,) = model.generator(model.pad([row]) | {"positions": np.array([[where]])}, ("logits",))
-        drawn = int(torch.multinomial(torch.from_numpy(logits[0]).softmax(0), 1, generator=rng))
+        drawn = int(torch.multinomial(torch.from_numpy(logits.ravel()).softmax(0), 1, generator=rng))
         sample = tokenizer.backend.decode([drawn]).strip()
         if sample.isalpha() and sample != words[place]:
             words[place], is_wrong[place] = sample, True

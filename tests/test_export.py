@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch
 
 import electra
 from electra.checkpoints.huggingface import save_network
+from electra.checkpoints.locate import run_data
 from electra.cli import main
 from electra.config import ElectraConfig, ExportConfig
 from electra.core.storage import read_json
@@ -75,13 +77,14 @@ def traced_once():
     """A network with the same weights is traced once: what is slow, and what no test here asks for twice."""
     write, written = graphs.write_onnx, {}
 
-    def write_onnx(graph, file):
-        weights = hashlib.sha256(repr((type(graph.network), graphs.longest(graph))).encode())
+    def write_onnx(graph, file, optional_positions=True):
+        kind = type(graph.network), graphs.longest(graph), optional_positions
+        weights = hashlib.sha256(repr(kind).encode())
         for name, tensor in graph.state_dict().items():
             weights.update(name.encode() + tensor.numpy().tobytes())
         key = weights.digest()
         if key not in written:
-            write(graph, file)
+            write(graph, file, optional_positions)
             written[key] = file.read_bytes()
         file.write_bytes(written[key])
 
@@ -140,6 +143,57 @@ def test_compact_keeps_int8_alone_and_the_generator_proposes_the_same(exported, 
     row = plain.row(plain.tokenizer.encode(TEXT).ids)
     ours, theirs = (set(model.propose([row], [2], 5)[0].tolist()) for model in (small, plain))
     assert len(ours & theirs) >= 4
+
+
+@pytest.mark.parametrize("file", ["onnx/model.onnx", "onnx/model_quantized.onnx"])
+def test_an_exported_generator_is_a_model_by_itself(exported, tmp_path, file):
+    """Other software finds its tokeniser, and gets the logits of all tokens if it names no positions."""
+    import onnxruntime
+    import transformers
+
+    folder, out, _ = exported
+    if "quantized" in file:
+        (tmp_path / "onnx").mkdir()
+        graphs.quantise_onnx(out / "generator/onnx/model.onnx", tmp_path / file, embeddings=True)
+    session = onnxruntime.InferenceSession((tmp_path if "quantized" in file else out / "generator") / file)
+    assert [each.name for each in session.get_inputs()] == ["input_ids", "attention_mask", "token_type_ids"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(out / "generator")
+    texts = ["the quick [MASK] fox", "a [MASK] cook eats a meal with a river"]
+    rows = dict(tokenizer(texts, padding=True, return_tensors="np", return_token_type_ids=True))
+    (whole,) = session.run(["logits"], rows)
+    assert whole.shape == (*rows["input_ids"].shape, tokenizer.vocab_size)
+    masks = np.argwhere(rows["input_ids"] == tokenizer.mask_token_id)[:, 1:]
+    (chosen,) = session.run(["logits"], rows | {"positions": np.hstack([masks, masks * 0])})
+    near = 0.05 if "quantized" in file else 1e-5  # the range of int8 activations is that of the positions asked for
+    assert np.allclose(chosen[:, 0], whole[np.arange(2), masks[:, 0]], atol=near)
+    assert np.allclose(chosen[:, 1], whole[:, 0], atol=near)
+    if "quantized" not in file:
+        pipe = transformers.pipeline("fill-mask", str(folder / "generator"))
+        for text, logits, (place,) in zip(texts, whole, masks):
+            assert [each["token"] for each in pipe(text)] == np.argsort(-logits[place])[:5].tolist()
+
+
+@needs_openvino
+def test_openvino_without_int8_needs_no_text(tmp_path, caplog):
+    save(tmp_path / "model")
+    with caplog.at_level("INFO", "electra"):
+        report = export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out"), ("openvino",)))
+    assert [each["format"] for each in report["formats"]] == ["openvino"]
+    assert "openvino-bf16 is left out" in caplog.text
+    assert [word.text for word in electra.load(tmp_path / "out").detect(TEXT, 0.0)] == TEXT.split()
+
+
+@pytest.mark.parametrize("where", [".", "runs", "elsewhere"])
+def test_a_runs_data_is_found_from_any_directory(tmp_path, monkeypatch, where):
+    for folder in ("runs/mine", "elsewhere", "data/mine", "runs/data/mine"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "runs/mine/config.json").write_text('{"data": "data/mine"}')
+    monkeypatch.chdir(tmp_path / where)
+    assert run_data(tmp_path / "runs/mine") is None
+    (tmp_path / "data/mine/manifest.json").write_text("{}")
+    found = run_data(Path(os.path.relpath(tmp_path / "runs/mine")))
+    assert found and found.resolve() == tmp_path / "data/mine"
+    assert run_data(tmp_path / "elsewhere") is None
 
 
 def test_compact_needs_int8():

@@ -97,6 +97,19 @@ def masked_lm_folder(path: Path) -> Path:
     )
 
 
+def run_data(run: Path) -> Path | None:
+    """Return the prepared data that a run names, None if it is not to be found.
+
+    A relative name was meant from the directory that the run was started in, which is tried as one above the run.
+    """
+    config = run / "config.json"
+    named = read_object(config).get("data") if config.is_file() else None
+    if not isinstance(named, str) or not named:
+        return None
+    places = (Path(named), *(parent / named for parent in run.resolve().parents))
+    return next((place for place in places if (place / "manifest.json").is_file()), None)
+
+
 def is_exported(path: str | Path) -> bool:
     """Return whether a folder holds what `electra export` wrote."""
     return (Path(path) / "export.json").is_file()

@@ -18,7 +18,7 @@ def replaced_examples(
 ) -> tuple[list[list[int]], list[list[bool]]]:
     """Return held-out examples with replaced tokens, and a label for each token; special tokens are left out.
 
-    The generator returns "logits" [B * K, V] for rows and the `positions` [B, K] of their masked tokens.
+    The generator returns "logits" [B, K, V] for rows and the `positions` [B, K] of their masked tokens.
     """
     t, examples = tokenizer, open_examples(config.data, "heldout")
     count = min(count, len(examples))
@@ -31,6 +31,6 @@ def replaced_examples(
         "positions": masked.positions,
     }  # fmt: skip
     (logits,) = generator({name: tensor.numpy() for name, tensor in inputs.items()}, ("logits",))
-    corrupted = corrupt(batch, masked, Sampler()(torch.from_numpy(logits)).view_as(masked.labels))
+    corrupted = corrupt(batch, masked, Sampler()(torch.from_numpy(logits).flatten(0, -2)).view_as(masked.labels))
     ids = [row[keep].tolist() for row, keep in zip(corrupted.input_ids, batch.maskable, strict=True)]
     return ids, [row[keep].tolist() for row, keep in zip(corrupted.is_replaced, batch.maskable, strict=True)]

@@ -10,10 +10,10 @@ from typing import Any
 
 import electra
 from electra.checkpoints.huggingface import load_network
-from electra.checkpoints.locate import model_folder, network_kind, stated_architecture
+from electra.checkpoints.locate import model_folder, network_kind, run_data, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_json, read_object, write_json
+from electra.core.storage import read_object, write_json
 from electra.data.shards import open_examples
 from electra.exporting.compact import compact
 from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
@@ -28,6 +28,7 @@ from electra.text.dictionary import copy_dictionary
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
+BF16 = "openvino-bf16"  # the same file as openvino, run in less precision
 EXTRAS = {"onnx": "export", "openvino": "export,openvino"}
 
 
@@ -47,6 +48,9 @@ def export(config: ExportConfig) -> dict[str, Any]:
     session = TorchSession(load_network(folder))
     graph, reference = session.graph, assemble(folder, session, None, "torch")
     lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
+    if not lines and BF16 in formats:
+        formats.remove(BF16)
+        logger.info(f"{BF16} is left out, as there is no held-out text to judge it on: name a file with --text")
     judge = Judge(reference, lines, config.task)
     write_files(out, folder, graph, reference, formats, lines[:CALIBRATION], config.compact)
     results = [check(out, name, graph.outputs, judge, config) for name in formats]
@@ -67,7 +71,7 @@ def wanted(config: ExportConfig) -> list[str]:
         missing = [name for name in LIBRARIES[runtime] if not installed(name)]
         require(not missing, f"--to {runtime} needs {', '.join(missing)}: pip install 'electra[{EXTRAS[runtime]}]'")
     names: list[str] = [name for name in ("onnx", "openvino") if name in config.to]
-    names += ["openvino-bf16"] if "openvino" in config.to else []
+    names += [BF16] if "openvino" in config.to else []
     return names + [f"{name}-int8" for name in ("onnx", "openvino") if config.int8 and name in config.to]
 
 
@@ -79,19 +83,21 @@ def require_exportable(folder: Path) -> None:
 
 
 def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[str]:
-    """Return text to calibrate and judge int8 on: --text, the texts of --task, or the run's held-out text."""
+    """Return text to calibrate and judge int8 on: --text, the texts of --task, or the run's held-out text.
+
+    Without int8 it may be none: OpenVINO's bf16 alone is then left out.
+    """
     if config.task and not config.text:
         return ["\t".join(example.texts) for example in task_of(reference).read(config.task, "dev")]
     if config.text:
         path = Path(config.text)
         require(path.is_file(), f"{path}: no such file")
         return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    run = folder.parent / "config.json"
-    data = Path(read_json(run).get("data", "")) if run.exists() else Path()
-    require(
-        (data / "manifest.json").exists(),
-        "bf16 and int8 are judged on held-out text: name a file with --text, one text per line",
-    )
+    data = run_data(folder.parent)
+    if data is None:
+        needed = "int8 is judged on held-out text: name a file with --text, one text per line"
+        require(not config.int8, needed)
+        return []
     examples, tokenizer = open_examples(str(data), "heldout"), load_tokenizer(data)
     return [tokenizer.backend.decode(examples[i].tolist()) for i in range(min(len(examples), 2000))]
 
@@ -103,7 +109,10 @@ def write_files(
     out: Path, folder: Path, graph: Graph, reference: Model, formats: list[str], calibration: list[str],
     compact: bool = False,
 ) -> None:  # fmt: skip
-    """Write all requested files, the tokeniser and the configuration; the generator in full precision."""
+    """Write all requested files, the tokeniser and the configuration; the generator in full precision.
+
+    The generator has its own tokeniser file, so that other software finds it: it is a model by itself.
+    """
     reference.tokenizer.save(out, reference.longest)
     write_json(out / "config.json", read_object(folder / "config.json"))
     copy_dictionary(folder, out)
@@ -114,6 +123,7 @@ def write_files(
         batches = [reference.pad(rows) for rows in rows_of(reference, calibration)]
         quantise_openvino(out / FORMATS["openvino"].file, out / FORMATS["openvino-int8"].file, batches)
     if (folder / "generator" / "config.json").exists():
+        reference.tokenizer.save(out / "generator", reference.longest)
         write_plain(out / "generator", Graph(load_network(folder / "generator")).eval(), formats)
         shutil.copyfile(folder / "generator" / "config.json", out / "generator" / "config.json")
 
@@ -156,7 +166,7 @@ def check(out: Path, name: str, outputs: Sequence[str], judge: Judge, config: Ex
         logger.warning(
             f"{name} is refused: it differs or loses more than allowed (--tolerance {config.tolerance}, --force)"
         )
-        if name != "openvino-bf16":  # it runs openvino's file
+        if name != BF16:
             file.unlink()
             file.with_suffix(".bin").unlink(missing_ok=True)
     return result | {"good": good, "kept": good or config.force}

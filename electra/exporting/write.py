@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from electra.core.storage import write_atomically
+from electra.exporting.positions import make_positions_optional
 from electra.inference.sessions import openvino_core, without_telemetry
 from electra.models.graph import Graph
 
@@ -22,8 +23,8 @@ PRODUCTS = ("MatMul", "Gemm")
 EXAMPLE = (2, 9)  # the shape a network is traced with; files accept any
 
 
-def write_onnx(graph: Graph, file: Path) -> None:
-    """Write a network for any number of rows and tokens."""
+def write_onnx(graph: Graph, file: Path, optional_positions: bool = True) -> None:
+    """Write a network for any number of rows and tokens; see `make_positions_optional`."""
     rows, length = torch.export.Dim("batch"), torch.export.Dim("length", max=longest(graph))
     example = tuple(
         torch.ones(EXAMPLE, dtype=torch.int64) for _ in graph.inputs
@@ -40,8 +41,11 @@ def write_onnx(graph: Graph, file: Path) -> None:
     for node in program.model.graph.all_nodes():  # stack traces, which name folders of this machine
         node.metadata_props.clear()
         node.doc_string = None
+    model = program.model_proto
+    if "positions" in graph.inputs and optional_positions:
+        make_positions_optional(model)
     with write_atomically(file) as out:
-        out.write(program.model_proto.SerializeToString())
+        out.write(model.SerializeToString())
 
 
 def longest(graph: Graph) -> int:
@@ -56,7 +60,8 @@ def write_openvino(graph: Graph, file: Path) -> None:
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
-        write_onnx(graph, Path(folder) / "model.onnx")
+        # OpenVINO takes an input that has a default for a constant.
+        write_onnx(graph, Path(folder) / "model.onnx", optional_positions=False)
         model = openvino.convert_model(Path(folder) / "model.onnx")
         openvino.save_model(model, file, compress_to_fp16=False)
 

@@ -86,7 +86,7 @@ class Detector(Embedder):
         for group in by_length(rows):
             where = np.array([positions[n] for n in group], np.int64)[:, None]
             (logits,) = self.generator(self.pad([rows[n] for n in group]) | {"positions": where}, ("logits",))
-            best[group] = likeliest(logits, count)
+            best[group] = likeliest(logits.reshape(len(group), -1), count)
         return best
 
 

@@ -166,7 +166,7 @@ def log_probabilities(generator: Model, trials: Sequence[Trial]) -> list[float]:
     for group in by_length(rows):
         positions = {"positions": np.array([[places[n]] for n in group], np.int64)}
         (logits,) = generator.session(generator.pad([rows[n] for n in group]) | positions, ("logits",))
-        for n, row_logits in zip(group, logits, strict=True):
+        for n, row_logits in zip(group, logits.reshape(len(group), -1), strict=True):
             total = log_sum(row_logits)
             for trial, piece in wanted[n]:
                 found[trial] += float(row_logits[piece]) - total

@@ -11,7 +11,7 @@ class Graph(nn.Module):
     """Map the int64 tensors named by `inputs` to the tensors named by `outputs`.
 
     Each row holds one example, so the usual attention mask (1 token, 0 padding) doubles as `example_ids`. A masked
-    language model also takes `positions` [B, K] and returns logits [B * K, V] for these only.
+    language model also takes `positions` [B, K] and returns logits [B, K, V] for these only.
     """
 
     def __init__(self, network: Network) -> None:

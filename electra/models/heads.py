@@ -119,7 +119,7 @@ class MaskedLM(Network):
 
     def named_outputs(self, *rows: Tensor) -> tuple[Tensor, ...]:
         *inputs, positions = rows
-        return (self(positions, *inputs),)
+        return (self(positions, *inputs).unflatten(0, positions.shape),)
 
 
 class Headless(Network):

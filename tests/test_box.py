@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from importlib.resources import files
 
 import pytest
 
@@ -110,3 +111,10 @@ def test_the_demo_begins_with_the_box(capsys, monkeypatch):
     main(["demo"])
     shown = capsys.readouterr().out
     assert "writting [" in shown and shown.index("freindly [friendly") < shown.index("the tour")
+
+
+def test_the_pages_examples_show_what_their_notes_say(box):
+    examples = json.loads((files("electra.server") / "page" / "examples.json").read_text(encoding="utf-8"))["box"]
+    for example in examples:
+        marked = [word.text for word in box.detect(example["text"], suggestions=0) if word.is_marked(box.threshold)]
+        assert marked == example["marked"], example["title"]

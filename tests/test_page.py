@@ -7,6 +7,9 @@ import shutil
 import pytest
 from test_server import Running, Words, wait_until
 
+import electra
+from electra.server.engine import ModelEngine
+
 BROWSER = os.environ.get("ELECTRA_BROWSER") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
 )
@@ -135,6 +138,8 @@ def test_what_is_typed_never_becomes_markup(page):
 
 
 def test_examples_clear_and_themes(page):
+    page.wait_for_selector("[data-example]")
+    assert page.locator("[data-example]").count() == 4
     for button in page.locator("[data-example]").all():
         button.click()
         assert len(page.get_by_label("Text to check").input_value()) > 50
@@ -146,6 +151,35 @@ def test_examples_clear_and_themes(page):
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         colours.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert colours[0] != colours[1]
+
+
+@pytest.fixture(scope="module")
+def box():
+    model = electra.load(threads=1)
+    with Running(ModelEngine(model, "box", is_box=True)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("size", [(1280, 860), (390, 844)])
+def test_the_model_in_the_box_opens_with_a_letter_and_suggests_at_a_click(browser, box, size):
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(f"http://127.0.0.1:{box.port}/")
+    page.wait_for_selector("mark")
+    assert "The model in the box" in page.locator("header").text_content()
+    mark = page.locator("mark", has_text="teh").bounding_box()
+    page.mouse.click(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+    page.wait_for_selector("#word:not([hidden])")
+    card = page.locator("#word").bounding_box()
+    assert card["y"] >= mark["y"] + mark["height"] and card["x"] >= 0 and card["x"] + card["width"] <= size[0]
+    page.get_by_role("button", name="Replace teh by the").click()
+    assert "about the hotel" in page.get_by_label("Text to check").input_value()
+    assert page.locator("#note").is_hidden(), "the note is about the example as it was"
+    page.get_by_role("button", name="Its limits").click()
+    assert page.locator("#note").text_content().startswith("It misses")
+    page.keyboard.press("Escape")
+    assert page.locator("#word").is_hidden()
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.close()
 
 
 def test_everything_can_be_reached_by_keyboard_and_has_a_name(page):

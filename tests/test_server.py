@@ -39,7 +39,7 @@ CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
 class Words:
     """A fake engine: words with an x look wrong, BAD raises, and each batch takes `seconds`."""
 
-    name, threshold = "words", 0.5
+    name, threshold, is_box = "words", 0.5, False
     kinds = ("detect", "embed", "predict")
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -354,7 +354,7 @@ def test_what_the_server_says_of_itself(server):
     assert CANARY not in server.get("/metrics")[1].decode()
 
 
-@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/docs", "/docs.js"])
+@pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/examples.json", "/docs", "/docs.js"])
 def test_pages_come_whole_and_need_nothing_from_elsewhere(server, path):
     status, headers, raw = server.ask("GET", path)
     text = raw.decode()

@@ -20,9 +20,12 @@ from electra.server.routes import add_model_routes
 from electra.server.service import Service
 from electra.server.state import add_state_routes
 
-PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css"}
+PAGES = {"/": "index.html", "/page.js": "page.js", "/page.css": "page.css", "/examples.json": "examples.json"}
 DOCS = {"/docs": "docs.html", "/docs.js": "docs.js"}
-MEDIA = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+MEDIA = {
+    "html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8",
+    "json": "application/json",
+}  # fmt: skip
 MODEL_PATHS = ("/detect", "/predict", "/embed", "/tokenize", "/v1/embeddings", "/v2/check")
 KEY_IN_FORM = "/v2/check"  # its route looks for the key in the form too
 OTHER_PATHS = (*PUBLIC, "/health", "/ready", "/info", "/metrics", "/v1/models", "/openapi.json")

@@ -19,6 +19,7 @@ class Engine(Protocol):
     """A model as the server sees it; only one thread calls `answer`."""
 
     name: str
+    is_box: bool  # whether it is the model in the box
     kinds: tuple[str, ...]  # of requests: detect, predict, embed, tokenize
     threshold: float
 

@@ -29,8 +29,8 @@ class TokenizeItem(NamedTuple):
 class ModelEngine:
     """A loaded model as the server's engine."""
 
-    def __init__(self, model: Detector | TaskModel | Embedder, name: str) -> None:
-        self.model, self.name = model, name
+    def __init__(self, model: Detector | TaskModel | Embedder, name: str, is_box: bool = False) -> None:
+        self.model, self.name, self.is_box = model, name, is_box
         self.kinds = tuple(kind for kind, owner in CLASSES.items() if isinstance(model, owner))
         self.threshold = model.threshold if isinstance(model, Detector) else 0.5
 

@@ -33,12 +33,12 @@ def serve(config: ServeConfig) -> None:
         raise ValueError(f"serving needs pip install 'electra[serve]' ({error.name} is missing)") from None
     threads = config.threads or cpu_share()
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before the import of libraries that read it
-    from electra.inference.box import or_box
+    from electra.inference.box import is_box, or_box
     from electra.inference.load import load
     from electra.server.engine import ModelEngine
 
     model = or_box(config.model)
-    engine = ModelEngine(load(model, threads=threads), config.name or folder_name(model))
+    engine = ModelEngine(load(model, threads=threads), config.name or folder_name(model), is_box(model))
     # Otherwise the model thread may hold the GIL for 5 ms and delay even a refusal.
     sys.setswitchinterval(0.0005)
     gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s

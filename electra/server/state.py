@@ -49,6 +49,7 @@ def describe(service: Service) -> dict[str, Any]:
     """Return the answer of /info."""
     return {
         "model": service.engine.name,
+        "is_box": service.engine.is_box,
         "kinds": service.engine.kinds,
         "threshold": service.threshold,
         "offset_encoding": "code points",

@@ -3,16 +3,6 @@
 
 const $ = (id) => document.getElementById(id);
 const PAUSE = 250; // milliseconds after the last key before a request
-const EXAMPLES = [
-  "The river rises in the mountains and flows through the city. It reaches the telephone after two hundred miles, " +
-    "and many people live along its banks because the music is good for farming.",
-  "The city was foundde in the early ninteenth century. Teh first school was bulit by the church, and most of the " +
-    "poeple worked on farms.",
-  "Many of the animals lost there homes. The river is wider then the lake, and the path leads form the village too " +
-    "the old bridge.",
-  "The village lies on the eastern bank of the river. It was first mentioned in the twelfth century, when a small " +
-    "church was built there. Today it has a school and a museum.",
-];
 
 let words = []; // with UTF-16 offsets into `seen`
 let seen = ""; // the text that `words` belong to
@@ -20,6 +10,8 @@ let chosen = null;
 let threshold = 0.5;
 let key = "";
 let kinds = ["detect"];
+let leftOut = 0; // marked words without suggestions: the server gives them to the most probable only
+let example = null;
 let timer = 0;
 let asking = null; // AbortController of the pending request
 
@@ -55,6 +47,7 @@ async function check() {
     if (signal.aborted) return;
     $("latency").textContent = `${Math.round(performance.now() - start)} ms`;
     if (kind === "predict") return say(JSON.stringify(answer.results[0]));
+    leftOut = answer.without_suggestions[0];
     show(inUnits(text, answer.results[0]), text);
   } catch (problem) {
     if (signal.aborted) return;
@@ -108,6 +101,10 @@ function drawBackdrop() {
     end = word.end;
   }
   $("backdrop").replaceChildren(...parts, seen.slice(end), "\n\u200b"); // an extra line, so that the caret has room
+  const place = $("backdrop").querySelector(".chosen");
+  if (!place) return;
+  $("word").style.setProperty("--x", `${place.offsetLeft}px`);
+  $("word").style.setProperty("--y", `${place.offsetTop + place.offsetHeight}px`);
 }
 
 function drawMarks() {
@@ -140,7 +137,6 @@ function drawWord() {
   $("word-text").textContent = chosen.text;
   const kind = chosen.exempt ? "Not judged: a number, a sign, code or a rare name" : isMarked(chosen) ? "Looks wrong" : "Looks right";
   $("word-verdict").textContent = `${kind} (${percent(chosen.replaced)}).`;
-  $("word-meter").value = chosen.replaced;
   const buttons = (isMarked(chosen) ? chosen.suggestions : []).map((suggestion) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -149,7 +145,8 @@ function drawWord() {
     button.addEventListener("click", () => replace(suggestion));
     return button;
   });
-  const hint = spanOf(buttons.length ? "Rather:" : isMarked(chosen) ? "No suggestion." : "");
+  const none = leftOut ? "No suggestion: too many words are marked." : "No suggestion.";
+  const hint = spanOf(buttons.length ? "Rather:" : isMarked(chosen) ? none : "");
   hint.className = "quiet";
   $("word-suggestions").replaceChildren(hint, ...buttons);
 }
@@ -158,6 +155,7 @@ function drawWord() {
 
 function typed() {
   const text = $("text").value;
+  showNote(example && example.text === text ? example.note : "");
   let head = 0;
   while (head < text.length && text[head] === seen[head]) head++;
   let tail = 0;
@@ -216,8 +214,32 @@ function replace(suggestion) {
 function put(text) {
   $("text").value = text;
   typed();
-  $("text").focus();
   later(0);
+}
+
+function open(chosenExample) {
+  example = chosenExample;
+  put(example.text);
+}
+
+function showNote(note) {
+  $("note").textContent = note ?? "";
+  $("note").hidden = !note;
+}
+
+function offer(examples) {
+  document.querySelectorAll("[data-example]").forEach((button) => button.remove());
+  $("clear").before(...examples.map((each) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.example = "";
+    button.textContent = each.title;
+    button.addEventListener("click", () => {
+      open(each);
+      $("text").focus();
+    });
+    return button;
+  }));
 }
 
 function setThreshold(value) {
@@ -242,11 +264,16 @@ async function start() {
   try {
     const info = await call("info");
     kinds = info.kinds;
-    $("model").textContent = `The model “${info.model}”`;
+    const examples = await call("examples.json");
+    offer(info.is_box ? examples.box : examples.other);
+    $("model").textContent = info.is_box
+      ? "The model in the box, a small network for English, finds misspellings, confused words, wrong forms and doubled words."
+      : `The model “${info.model}” marks what it does not expect.`;
     $("text").maxLength = info.max_text_chars;
     setThreshold(Math.max(0.01, Math.round(100 * info.threshold) / 100));
     $("key-form").hidden = true;
-    await check();
+    if (info.is_box && !$("text").value) open(examples.box[0]);
+    else await check();
   } catch (problem) {
     say(problem.message, true);
   }
@@ -260,14 +287,18 @@ $("threshold").addEventListener("input", (event) => {
 });
 $("threshold").addEventListener("change", () => later(0)); // words marked now may lack suggestions
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && chosen) {
+    chosen = null;
+    draw();
+  }
   if (event.key !== "F8") return;
   event.preventDefault();
   nextMark(event.shiftKey ? -1 : 1);
 });
-for (const button of document.querySelectorAll("[data-example]")) {
-  button.addEventListener("click", () => put(EXAMPLES[button.dataset.example]));
-}
-$("clear").addEventListener("click", () => put(""));
+$("clear").addEventListener("click", () => {
+  put("");
+  $("text").focus();
+});
 $("copy").addEventListener("click", copy);
 $("theme").addEventListener("click", turnTheme);
 $("key-form").addEventListener("submit", (event) => {

@@ -7,8 +7,8 @@
 
 The suite was written for LanguageTool's own server, a Java program that it starts. A plug-in of pytest sends it to ours
 instead. So tests of LanguageTool's rules, its process and its downloads fail; every failure is listed.
-`--transformers-js FOLDER --exported FOLDER` (after `npm install @huggingface/transformers` in the first) fills a mask by
-an exported generator.
+`--transformers-js FOLDER --exported FOLDER` (after `npm install @huggingface/transformers` in the first) fills a mask
+by an exported generator.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class ServeConfig:
     deadline: float = arg(5.0, "seconds a request may wait before it is refused with 504")
     max_items: int = arg(2048, "texts per request")
     max_text_chars: int = arg(20_000, "characters per text")
-    max_request_chars: int = arg(500_000, "characters per request, all its texts together")
+    max_request_chars: int = arg(200_000, "characters per request, all its texts together")
     max_suggested: int = arg(50, "marked words of a text that get suggestions, the most probable first")
     max_body_bytes: int = arg(2_000_000, "bytes per request")
     max_connections: int = arg(2048, "open connections")

@@ -126,7 +126,7 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
     if config.tokenizer in TRAINABLE:
         logger.info(f"training a {config.tokenizer} vocabulary of {config.vocab_size}")
         lines = training_lines(corpus)
-        tokenizer = train_tokenizer(config.tokenizer, lines, config.vocab_size, config.lowercase)
+        tokenizer = train_tokenizer(config.tokenizer, lines, config.vocab_size, config.lowercase, config.strip_accents)
     else:
         tokenizer = load_tokenizer(config.tokenizer, config.lowercase)
     tokenizer.save(folder, config.seq_length)

@@ -65,8 +65,9 @@ def test_case_is_kept_on_request():
     assert tokenizer.encode("The fox").tokens != tokenizer.encode("the fox").tokens
 
 
-def test_special_tokens_in_a_corpus_are_text():
-    tokenizer = train_tokenizer("wordpiece", [*LINES, "[MASK]"], 200, lowercase=True)
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+def test_special_tokens_in_a_corpus_are_text(kind):
+    tokenizer = train_tokenizer(kind, [*LINES, "[MASK] [ ]"], 400 if kind == "bpe" else 200, lowercase=False)
     assert tokenizer.mask_id not in tokenizer.encode_lines(["the [MASK] fox"])[0]
     assert tokenizer.encode("the [MASK] fox").ids.count(tokenizer.mask_id) == 1
 

@@ -17,7 +17,8 @@ class PrepareConfig:
     )
     out: str = arg("data/prepared", "folder to write")
     tokenizer: str = arg(
-        "wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder"
+        "wordpiece",
+        "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt, SentencePiece .model or model folder",
     )
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
     lowercase: bool = arg(

@@ -14,6 +14,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 from electra.core.storage import read_object, write_atomically, write_json
 from electra.text.long_runs import cut_long_runs, without_cut
 from electra.text.normalisation import lowercases, of_bert, strips_accents
+from electra.text.sentence_pieces import is_listing, model_beside, read_sentence_pieces
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"),
@@ -111,11 +112,14 @@ def in_order(vocabulary: dict[str, int]) -> list[str]:
 
 
 def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
-    """Load a tokenizer.json, a BERT vocab.txt, or either from a folder: of a model, a run or prepared data."""
+    """Load a tokenizer.json, a vocab.txt, either from a folder of a model, a run or prepared data, or a .model."""
     file = find_tokenizer_file(Path(path).expanduser())
     beside = roles_beside(file)
     if file.suffix == ".json":
         backend = read_backend(file)
+    elif file.suffix in (".model", ".spm") or is_listing(file):
+        model = file if file.suffix in (".model", ".spm") else model_beside(file)
+        backend, beside["unk_token"] = read_sentence_pieces(model, SPELLINGS)
     else:
         normalizer = of_bert(bool(beside.get("do_lower_case", lowercase)), beside.get("strip_accents"))
         backend = bert_wordpiece(read_vocabulary(file), normalizer)
@@ -144,7 +148,7 @@ def find_tokenizer_file(path: Path) -> Path:
         raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} exists")
     raise ValueError(
         f"{path}: no such tokenizer; give wordpiece, bpe or unigram to train one, "
-        "or a tokenizer.json, a vocab.txt or a folder that holds one"
+        "or a tokenizer.json, a vocab.txt, a SentencePiece .model or a folder that holds one of the first two"
     )
 
 

@@ -12,6 +12,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from electra.text.long_runs import cut_long_runs
 from electra.text.normalisation import of_pieces, of_words
+from electra.text.sentence_pieces import NEVER_READ
 from electra.text.tokenizer import SPELLINGS, Tokenizer, bert_wordpiece
 
 SPECIALS = {role: spellings[0] for role, spellings in SPELLINGS.items()}
@@ -107,10 +108,11 @@ def train_unigram(lines: list[str], vocab_size: int, normalizer: normalizers.Nor
 def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """Round the scores of a Unigram model: the library does not read back all digits that it writes.
 
-    Sort entries of equal score by spelling, as their order differs between runs. Special tokens stay first.
+    Sort entries of equal score by spelling, as their order differs between runs. Special tokens stay first, and are not
+    read from text.
     """
     content = json.loads(backend.to_str())
     entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
-    special, trained = entries[: len(ORDER)], entries[len(ORDER) :]
+    special, trained = [[token, NEVER_READ] for token in ORDER], entries[len(ORDER) :]
     content["model"]["vocab"] = special + sorted(trained, key=lambda entry: (-entry[1], entry[0]))
     return tokenizers.Tokenizer.from_str(json.dumps(content))

@@ -25,6 +25,7 @@ from test_detect import TEXTS, build
 import electra
 import electra.server.serve as serve_module
 from electra.config import ServeConfig
+from electra.config.languages import look_up
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
 from electra.server.engine import ModelEngine
@@ -263,6 +264,37 @@ def test_annotated_text_keeps_the_offsets_of_the_original(server):
     _, answer = server.check(data=json.dumps({"annotation": parts}), language="auto")
     found = [whole[2 * m["offset"] : 2 * (m["offset"] + m["length"])].decode("utf-16-le") for m in answer["matches"]]
     assert found == ["ax", "bx"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "found"),
+    [
+        ("en-US", "en en-US en-GB", "en-US"),
+        ("EN-us", "en-US", "en-US"),
+        ("en_US", "en-US", "en-US"),
+        ("en-AU", "en-US", "en-US"),
+        ("en-AU", "de en-GB en", "en"),
+        ("en", "en-GB en-US", "en-GB"),
+        ("de-DE-x-simple-language", "en de-DE", "de-DE"),
+        ("de-DE-x-simple", "de de-DE-x-simple", "de-DE-x-simple"),
+        ("zh-TW", "zh-Hant zh", "zh"),
+        ("zh-Hant-TW", "zh zh-Hant", "zh-Hant"),
+        ("e", "en", None),
+        ("eng", "en", None),
+        ("fr", "en de", None),
+        ("", "en", None),
+        ("-", "en", None),
+    ],
+)
+def test_languages_match_as_in_bcp_47(asked, served, found):
+    assert look_up(asked, served.split()) == found
+
+
+def test_a_client_of_another_region_is_served(server):
+    for asked, answered in {"EN-us": "en-US", "en-AU": "en", "auto": "en"}.items():
+        status, answer = server.check(text="ax", language=asked)
+        assert (status, answer["language"]["code"]) == (200, answered)
+    assert server.check(text="ax", language="fr")[0] == 400
 
 
 @given(st.lists(st.text(max_size=5), max_size=5))
@@ -844,7 +876,15 @@ def test_a_taken_port_is_said(server):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"port": 70_000}, {"deadline": 0.0}, {"max_queue": 8}, {"languages": ()}, {"threads": -1}]
+    "wrong",
+    [
+        {"port": 70_000},
+        {"deadline": 0.0},
+        {"max_queue": 8},
+        {"languages": ()},
+        {"languages": ("en!",)},
+        {"threads": -1},
+    ],
 )
 def test_settings_that_cannot_be_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

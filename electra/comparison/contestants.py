@@ -33,7 +33,7 @@ def read_contestants(config: CompareConfig) -> list[Contestant]:
         ValueError: an unknown preset, objective or field, an invalid value, or the same contestant twice.
     """
     common(config)  # find errors in settings, whoever competes
-    names = [*(name.strip() for name in config.objectives.split(",") if name.strip()), *config.contestants]
+    names = [*config.objectives.replace(",", " ").split(), *config.contestants]
     for name in names:
         require(names.count(name) == 1, f"{name} is given twice; give each contestant once")
     return [read_contestant(name, config) for name in names]

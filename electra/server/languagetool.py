@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
 from electra import __version__
+from electra.config.languages import look_up
 from electra.server.errors import ERRORS
 from electra.server.json_bodies import json_response
 from electra.server.schemas import reject_lone_surrogate
@@ -77,12 +78,13 @@ def parse_query(form: bytes, languages: Sequence[str]) -> CheckQuery:
     fields = parse_form(form)
     if ("text" in fields) == ("data" in fields):
         raise ValueError("give either text or data")
-    language = fields.get("language", "auto")
-    if language not in (*languages, "auto"):
+    asked = fields.get("language", "auto")
+    language = languages[0] if asked == "auto" else look_up(asked, languages)
+    if language is None:
         raise ValueError("this language is not served; GET /v2/languages lists the languages")
     pieces = [(fields["text"], fields["text"])] if "text" in fields else parse_annotation(fields["data"])
     text, offsets = join_pieces(pieces)
-    return CheckQuery(text, offsets, languages[0] if language == "auto" else language, wants_rule(fields))
+    return CheckQuery(text, offsets, language, wants_rule(fields))
 
 
 def parse_form(form: bytes) -> dict[str, str]:

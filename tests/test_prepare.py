@@ -313,6 +313,15 @@ def test_berts_vocabulary_says_that_it_strips(config, tmp_path, capsys):
     assert "67% of the words lose accents" in said and "på becomes pa" in said.lower() and "tokenizer_config" in said
 
 
+def test_markup_is_read_as_text_and_said(config, tmp_path, capsys):
+    for name in ("a.fasta", "b.fasta", "c.html"):
+        (tmp_path / name).write_text("\n\n".join(["> a dog sees"] * 30))
+    manifest = prepare(replace(config, sources=(str(tmp_path / "[abc].*"),)))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("is read as plain text") == 2 and "extract from .fasta" in said and "extract from .html" in said
+    assert manifest["counts"]["documents"] == 90
+
+
 def test_strip_accents_is_refused_where_it_would_do_nothing(config):
     for tokenizer in ("bpe", "a/vocab.txt"):
         with pytest.raises(ValueError, match="strip_accents is for a wordpiece or unigram"):

@@ -210,6 +210,24 @@ def test_a_file_is_taken_before_flags_and_after_presets(tmp_path, monkeypatch):
     assert got == replace(run_before, seed=12, model=replace(run_before.model, hidden_size=64))
 
 
+@pytest.mark.parametrize("form", ["{0},{1}", "{0} {1}", "{0}, {1}", "{0} ,{1},", "{0} {0} {1}"])
+def test_lists_take_commas_and_blanks(form, monkeypatch):
+    for verb, flag, wanted in [
+        ("serve", "languages", ("en", "en-US")),
+        ("serve", "allow-origins", ("https://a.example", "https://b.example")),
+        ("export", "to", ("onnx", "openvino")),
+    ]:
+        for given in ([form.format(*wanted)], form.format(*wanted).split()):
+            got = parsed([verb, "m", f"--{flag}", *given], monkeypatch)
+            assert getattr(got, flag.replace("-", "_")) == wanted
+
+
+def test_a_runtime_that_is_none_is_named(monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        parsed("export m --out x --to onnx,openvin", monkeypatch)
+    assert "no runtime 'openvin'; choose from onnx, openvino" in capsys.readouterr().err
+
+
 def test_positional_words(monkeypatch):
     got = parsed("prepare a.txt b/*.gz - --seq-length 64 --no-lowercase", monkeypatch)
     assert got.sources == ("a.txt", "b/*.gz", "-") and (got.seq_length, got.lowercase) == (64, False)

@@ -260,11 +260,72 @@ def test_paper_packing_loses_text_and_says_so(config, tmp_path, capsys):
     assert "--packing paper drops" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_vocabulary_of_another_language_is_named(config, tmp_path, capsys):
+def test_a_vocabulary_of_another_script_is_named_with_what_it_lacks(config, tmp_path, capsys):
     train_tokenizer("wordpiece", WORDS, 100, lowercase=True).save(tmp_path / "english")
-    (tmp_path / "text.txt").write_text("\n\n".join("這是一個例子" * 20 for _ in range(50)))
-    prepare(replace(config, tokenizer=str(tmp_path / "english")))
-    assert "another language or script" in " ".join(capsys.readouterr().err.split())
+    (tmp_path / "text.txt").write_text("\n\n".join("這是 a dog สวัสดี" for _ in range(50)))
+    manifest = prepare(replace(config, tokenizer=str(tmp_path / "english")))
+    assert manifest["share_lost"] == pytest.approx(8 / 12)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "66.7% of the characters are lost" in said and "Train one on this text" in said
+    assert "lacks characters: Thai (ส ว ั ด ี), CJK (這 是)" in said
+
+
+def test_characters_beyond_a_small_vocabulary_are_counted(config, tmp_path, capsys):
+    letters = [chr(0x4E00 + n) for n in range(300)]
+    (tmp_path / "text.txt").write_text("\n\n".join(" ".join(letters[n:] + letters[:n]) for n in range(60)))
+    manifest = prepare(replace(config, vocab_size=200))
+    assert manifest["share_lost"] == pytest.approx(1 - 100 / 300, abs=0.02)
+    assert "Raise --vocab-size, or take --tokenizer bpe" in " ".join(capsys.readouterr().err.split())
+    assert prepare(replace(config, tokenizer="bpe", vocab_size=300, out=str(tmp_path / "b")))["share_lost"] == 0
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+def test_proteins_of_a_line_each_are_kept_whole(kind, config, tmp_path, capsys):
+    rng = random.Random(0)
+    proteins = ["".join(rng.choices("ACDEFGHIKLMNPQRSTVWY", k=rng.randint(80, 1200))) for _ in range(60)]
+    (tmp_path / "text.txt").write_text("\n".join(proteins))
+    manifest = prepare(replace(config, document="line", tokenizer=kind, vocab_size=400, heldout=0.0))
+    assert (manifest["share_lost"], manifest["share_unknown"], manifest["share_kept"]) == (0, 0, 1)
+    assert "lost in unknown" not in capsys.readouterr().err
+    tokenizer, examples = load_tokenizer(config.out), open_examples(config.out)
+    special = (tokenizer.cls_id, tokenizer.sep_id)
+    ids = [int(i) for n in range(len(examples)) for i in examples[n] if i not in special]
+    read = tokenizer.backend.decode(ids).replace(" ", "").lower()
+    assert sorted(read) == sorted("".join(proteins).lower())
+
+
+@pytest.mark.parametrize(("strip", "warned"), [(True, True), (False, False)])
+def test_words_that_lose_their_vowel_signs_are_shown(strip, warned, config, tmp_path, capsys):
+    (tmp_path / "text.txt").write_text("\n\n".join(["हिन्दी प्रमुख भाषा है", "På en gård"] * 30))
+    manifest = prepare(replace(config, strip_accents=strip))
+    said = " ".join(capsys.readouterr().err.split())
+    assert ("हिन्दी becomes हिनदी" in said and "Drop --strip-accents" in said) == warned
+    assert manifest["losses"]["stripped"] == (150 if strip else 0)
+
+
+def test_berts_vocabulary_says_that_it_strips(config, tmp_path, capsys):
+    letters = [chr(n) for n in range(97, 123)]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + c for c in letters)]
+    (tmp_path / "vocab.txt").write_text("\n".join(tokens))
+    (tmp_path / "text.txt").write_text("\n\n".join(["På en gård"] * 30))
+    prepare(replace(config, tokenizer=str(tmp_path / "vocab.txt")))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "67% of the words lose accents" in said and "på becomes pa" in said.lower() and "tokenizer_config" in said
+
+
+def test_markup_is_read_as_text_and_said(config, tmp_path, capsys):
+    for name in ("a.fasta", "b.fasta", "c.html"):
+        (tmp_path / name).write_text("\n\n".join(["> a dog sees"] * 30))
+    manifest = prepare(replace(config, sources=(str(tmp_path / "[abc].*"),)))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("is read as plain text") == 2 and "extract from .fasta" in said and "extract from .html" in said
+    assert manifest["counts"]["documents"] == 90
+
+
+def test_strip_accents_is_refused_where_it_would_do_nothing(config):
+    for tokenizer in ("bpe", "a/vocab.txt"):
+        with pytest.raises(ValueError, match="strip_accents is for a wordpiece or unigram"):
+            replace(config, tokenizer=tokenizer, strip_accents=True)
 
 
 def test_short_documents_and_an_empty_held_out_set_are_named(config, tmp_path, capsys):

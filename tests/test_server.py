@@ -25,12 +25,12 @@ from test_detect import TEXTS, build
 import electra
 import electra.server.serve as serve_module
 from electra.config import ServeConfig
+from electra.config.languages import look_up
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
 from electra.server.check_query import RULE, join_pieces, utf16_length
 from electra.server.embedding import Vector
 from electra.server.engine import ModelEngine
-from electra.server.languages import find_language
 from electra.text.sentences import sentence_starts
 
 CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
@@ -393,6 +393,37 @@ def test_annotated_text_keeps_the_offsets_of_the_original(server):
     assert found == ["ax", "bx"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "served", "found"),
+    [
+        ("en-US", "en en-US en-GB", "en-US"),
+        ("EN-us", "en-US", "en-US"),
+        ("en_US", "en-US", "en-US"),
+        ("en-AU", "en-US", "en-US"),
+        ("en-AU", "de en-GB en", "en"),
+        ("en", "en-GB en-US", "en-GB"),
+        ("de-DE-x-simple-language", "en de-DE", "de-DE"),
+        ("de-DE-x-simple", "de de-DE-x-simple", "de-DE-x-simple"),
+        ("zh-TW", "zh-Hant zh", "zh"),
+        ("zh-Hant-TW", "zh zh-Hant", "zh-Hant"),
+        ("e", "en", None),
+        ("eng", "en", None),
+        ("fr", "en de", None),
+        ("", "en", None),
+        ("-", "en", None),
+    ],
+)
+def test_languages_match_as_in_bcp_47(asked, served, found):
+    assert look_up(asked, served.split()) == found
+
+
+def test_a_client_of_another_region_is_served(server):
+    for asked, answered in {"EN-us": "en-US", "en-AU": "en", "auto": "en"}.items():
+        status, answer = server.check(text="ax", language=asked)
+        assert (status, answer["language"]["code"]) == (200, answered)
+    assert server.check(text="ax", language="fr")[0] == 400
+
+
 @given(st.lists(st.text(max_size=5), max_size=5))
 def test_offsets_are_utf16_lengths(parts):
     text, offsets = join_pieces([(part, part) for part in parts])
@@ -418,26 +449,6 @@ def test_offsets_are_utf16_lengths(parts):
 def test_rules_and_categories_can_be_switched(server, fields, is_marked):
     status, answer = server.check(text="ax", **fields)
     assert status == 200 and bool(answer["matches"]) == is_marked
-
-
-@pytest.mark.parametrize(
-    ("wanted", "served", "found"),
-    [
-        ("en-US", ("en", "en-US"), "en-US"),
-        ("EN-us", ("en", "en-US"), "en-US"),
-        ("en_us", ("en", "en-US"), "en-US"),
-        ("en-AU", ("en", "en-US"), "en"),
-        ("en-AU", ("de", "en-US"), "en-US"),
-        ("en", ("de", "en-US"), "en-US"),
-        ("zh-Hant-CN-x-private1-private2", ("zh-Hant", "zh"), "zh-Hant"),  # the example of RFC 4647
-        ("de-CH-1996", ("de", "de-CH"), "de-CH"),
-        ("fr", ("en", "en-US"), None),
-        ("english", ("en",), None),
-        ("", ("en",), None),
-    ],
-)
-def test_languages_are_looked_up_as_in_bcp_47(wanted, served, found):
-    assert find_language(wanted, served) == found
 
 
 def test_auto_is_the_preferred_variant_or_the_first_language(server):
@@ -1136,7 +1147,7 @@ def test_a_taken_port_is_said(server):
         {"max_queue": 8},
         {"languages": ()},
         {"languages": ("runs/mine",)},
-        {"languages": "en"},
+        {"languages": ("en!",)},
         {"threads": -1},
     ],
 )

@@ -4,13 +4,17 @@ import json
 import random
 import subprocess
 import sys
+import unicodedata
 
 import pytest
+import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
 
 from electra.text import word_cache
-from electra.text.tokenizer import load_tokenizer
+from electra.text.normalisation import of_bert, strips_accents
+from electra.text.pieces import spans_in_text
+from electra.text.tokenizer import Tokenizer, bert_wordpiece, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
 from electra.text.word_cache import WordCache
 
@@ -61,8 +65,9 @@ def test_case_is_kept_on_request():
     assert tokenizer.encode("The fox").tokens != tokenizer.encode("the fox").tokens
 
 
-def test_special_tokens_in_a_corpus_are_text():
-    tokenizer = train_tokenizer("wordpiece", [*LINES, "[MASK]"], 200, lowercase=True)
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+def test_special_tokens_in_a_corpus_are_text(kind):
+    tokenizer = train_tokenizer(kind, [*LINES, "[MASK] [ ]"], 400 if kind == "bpe" else 200, lowercase=False)
     assert tokenizer.mask_id not in tokenizer.encode_lines(["the [MASK] fox"])[0]
     assert tokenizer.encode("the [MASK] fox").ids.count(tokenizer.mask_id) == 1
 
@@ -142,6 +147,114 @@ def test_unigram_is_the_same_whenever_trained(tmp_path):
 def test_a_bpe_smaller_than_its_bytes_is_refused():
     with pytest.raises(ValueError, match="at least 260 entries"):
         train_tokenizer("bpe", LINES, 100, lowercase=True)
+
+
+# -- runs without a blank ----------------------------------------------------------------------------------------------
+
+BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+RUNS = {
+    "protein": "".join(random.Random(0).choices("ACDEFGHIKLMNPQRSTVWY", k=1200)),
+    "kana": "".join(random.Random(1).choices("あいうえおかきくけこさしすせそ", k=777)),
+    "thai": "กำลังที่นี่น้ำ" * 70,
+    "decomposed": "e\u0301" * 450,
+    "marks alone": "a" + "\u0301" * 450,
+    "emoji": "👨‍👩‍👧😀" * 90,
+    "a link": "https://example.org/" + "aGVsbG8gd29ybGQ" * 60,
+}
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_long_run_is_read_to_its_last_character(kind, name, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    run = RUNS[name]
+    tokenizer = train_tokenizer(kind, [run] * 3, 300, lowercase=True)
+    encoding = tokenizer.encode(run)
+    covered = {at for start, end in encoding.offsets for at in range(start, end)}
+    assert tokenizer.unk_id not in encoding.ids
+    assert all(at in covered or unicodedata.category(run[at])[0] in "CM" for at in range(len(run)))
+    tokenizer.save(tmp_path)
+    assert load_tokenizer(tmp_path).hash == tokenizer.hash
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert (
+        theirs(run, add_special_tokens=False).input_ids == encoding.ids == WordCache(tokenizer).encode_lines([run])[0]
+    )
+
+
+@pytest.mark.parametrize("limit", [2, 100, 200])
+def test_a_file_without_the_cut_is_cut_at_its_own_limit_and_keeps_its_hash(limit, tmp_path):
+    vocabulary = {token: index for index, token in enumerate([*BERT, "a", "##a"])}
+    backend = bert_wordpiece(vocabulary, of_bert(lowercase=True))
+    backend.model.max_input_chars_per_word = limit
+    backend.save(str(tmp_path / "tokenizer.json"))
+    tokenizer = load_tokenizer(tmp_path)
+    assert tokenizer.encode("a" * limit).ids == backend.encode("a" * limit).ids
+    assert backend.encode("a" * (limit + 1)).ids == [1]
+    assert tokenizer.encode("a" * (2 * limit + 1)).ids == 2 * [5, *[6] * (limit - 1)] + [5]
+    assert Tokenizer(Tokenizer(tokenizer.backend, tokenizer.roles).backend, tokenizer.roles).hash == tokenizer.hash
+    tokenizer.save(tmp_path / "saved")
+    assert load_tokenizer(tmp_path / "saved").hash == tokenizer.hash
+    assert load_tokenizer(tmp_path / "saved").encode("a" * 999).ids == tokenizer.encode("a" * 999).ids
+
+
+def test_a_tokeniser_without_pre_tokeniser_is_cut_too():
+    backend = tokenizers.Tokenizer(bert_wordpiece(dict(zip([*BERT, "a", "##a"], range(7))), of_bert(True)).model)
+    tokenizer = Tokenizer(backend, {f"{name[1:-1].lower()}_token": name for name in BERT})
+    assert Tokenizer(tokenizer.backend, tokenizer.roles).hash == tokenizer.hash
+    assert tokenizer.encode("a" * 201).ids == [5, *[6] * 199, 5]
+
+
+# -- accents and other marks -------------------------------------------------------------------------------------------
+
+MARKED = ["हिन्दी प्रमुख भाषा", "På en gård", "Tiếng Việt", "السَّلَامُ عَلَيْكُمْ", "שָׁלוֹם", "Ångström", "ที่นี่"]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+@pytest.mark.parametrize("text", MARKED)
+def test_marks_are_kept_unless_they_are_to_be_stripped(kind, text):
+    lines = [*LINES, *[text] * 3]
+    kept, stripped = (train_tokenizer(kind, lines, 250, True, strip) for strip in (False, True))
+    decoded = kept.backend.decode(kept.encode(text).ids)
+    assert normalised(decoded) == normalised(text)
+    assert kept.encode(unicodedata.normalize("NFD", text)).ids == kept.encode(text).ids
+    bare = stripped.backend.decode(stripped.encode(text).ids)
+    assert bare != decoded and not any(unicodedata.category(c) == "Mn" for c in unicodedata.normalize("NFD", bare))
+    assert (strips_accents(kept.backend), strips_accents(stripped.backend)) == (False, True)
+
+
+def normalised(text):
+    return unicodedata.normalize("NFC", text.lower())
+
+
+def test_what_a_folder_says_of_case_and_accents(tmp_path):
+    for lowercase in (False, True):
+        for strip in (False, True):
+            tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase, strip)
+            tokenizer.save(tmp_path)
+            said = json.loads((tmp_path / "tokenizer_config.json").read_text())
+            assert (said["do_lower_case"], said["strip_accents"]) == (lowercase, strip)
+            (tmp_path / "tokenizer.json").unlink()
+            assert load_tokenizer(tmp_path).encode("Cafés").ids == tokenizer.encode("Cafés").ids  # from vocab.txt
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"), [("{}", "pa"), ('{"strip_accents": false}', "på"), ('{"do_lower_case": false}', "På")]
+)
+def test_a_vocab_txt_strips_accents_as_its_files_say(settings, read, tmp_path):
+    write_vocabulary(tmp_path / "vocab.txt", *BERT, "pa", "på", "På")
+    (tmp_path / "tokenizer_config.json").write_text(settings)
+    assert load_tokenizer(tmp_path).encode("På").tokens == [read]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+@pytest.mark.parametrize("strip", [False, True])
+def test_the_turkish_i_leaves_offsets_exact(kind, strip):
+    text = "İSTANBUL'da Iğdır ılık, İİİ ISPARTA İ"
+    tokenizer = train_tokenizer(kind, [text] * 3, 320, lowercase=True, strip_accents=strip)
+    encoding = tokenizer.encode(text)
+    ends = [end for _, end in encoding.offsets]
+    assert ends == sorted(ends) and ends[-1] == len(text) and tokenizer.unk_id not in encoding.ids
+    assert [text[s.start : s.end] for s in spans_in_text(text, encoding)][-1] == "İ"
 
 
 # -- words remembered --------------------------------------------------------------------------------------------------

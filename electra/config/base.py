@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import Field, asdict, field, fields
 from difflib import get_close_matches
 from inspect import get_annotations
@@ -24,6 +24,12 @@ def ordered_fields(kind: type[Any]) -> list[Field[Any]]:
     by_name = {f.name: f for f in fields(kind)}
     names = dict.fromkeys(name for owner in kind.__mro__ for name in get_annotations(owner))
     return [by_name[name] for name in names if name in by_name]
+
+
+def listed(values: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the words of a list flag: separated by commas, by blanks, or given one by one; each once."""
+    together = values if isinstance(values, str) else " ".join(values)
+    return tuple(dict.fromkeys(together.replace(",", " ").split()))
 
 
 def require(condition: bool, message: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from electra.config.base import arg, require
+from electra.config.base import arg, listed, require
+
+RUNTIMES = ("onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class ExportConfig:
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA directory, fine-tuned or not", True)
     out: str = arg("", "folder to write")
-    to: tuple[Literal["onnx", "openvino"], ...] = arg(("onnx",), "runtimes: onnx, openvino")
+    to: tuple[str, ...] = arg(("onnx",), "runtimes: onnx, openvino")
     int8: bool = arg(False, "write int8 files too; each is measured, and refused if it loses too much")
     text: str = arg("", "held-out text, one per line, to calibrate and evaluate int8 on")
     task: str = arg("", "labelled held-out examples to evaluate a fine-tuned model on")
@@ -26,6 +27,9 @@ class ExportConfig:
     )
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "to", listed(self.to))
+        for runtime in self.to:
+            require(runtime in RUNTIMES, f"to: no runtime {runtime!r}; choose from {', '.join(RUNTIMES)}")
         require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
         require(not self.compact or (self.int8 and self.to == ("onnx",)), "--compact needs --int8 and --to onnx")
         require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

@@ -17,10 +17,14 @@ class PrepareConfig:
     )
     out: str = arg("data/prepared", "folder to write")
     tokenizer: str = arg(
-        "wordpiece", "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt or model folder"
+        "wordpiece",
+        "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt, SentencePiece .model or model folder",
     )
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
-    lowercase: bool = arg(True, "lower-case and strip accents (a trained WordPiece or Unigram, or a vocab.txt)")
+    lowercase: bool = arg(
+        True, "lower-case (a trained WordPiece or Unigram; a vocab.txt, which then strips accents too)"
+    )
+    strip_accents: bool = arg(False, "remove accents and vowel signs (a trained WordPiece or Unigram)")
     seq_length: int = arg(128, "maximum length of an example in tokens, including special tokens")
     packing: Literal["two-segment", "paper"] = arg(
         "two-segment",
@@ -43,4 +47,9 @@ class PrepareConfig:
         require(0 <= self.heldout < 1, f"heldout must be in [0, 1), got {self.heldout}")
         require(self.vocab_size >= 100, f"vocab_size must be at least 100, got {self.vocab_size}")
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
+        require(
+            not self.strip_accents or self.tokenizer in ("wordpiece", "unigram"),
+            f"strip_accents is for a wordpiece or unigram vocabulary trained here, not for {self.tokenizer}: bpe keeps "
+            'accents, and files say themselves (tokenizer_config.json beside a vocab.txt: {"strip_accents": true})',
+        )
         require(self.num_workers >= 0, f"num_workers must not be negative, got {self.num_workers}")

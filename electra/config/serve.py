@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from electra.config.base import arg, require, require_positive, require_threshold
-
-LANGUAGE = re.compile("[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")  # a tag of BCP 47
+from electra.config.base import arg, listed, require, require_positive, require_threshold
+from electra.config.languages import check_tags
 
 
 @dataclass(frozen=True)
@@ -44,13 +42,12 @@ class ServeConfig:
     drain_seconds: float = arg(30.0, "seconds that running requests get when the server is told to stop")
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "languages", tuple(self.languages))
-        object.__setattr__(self, "allow_origins", tuple(self.allow_origins))
+        object.__setattr__(self, "languages", listed(self.languages))
+        object.__setattr__(self, "allow_origins", listed(self.allow_origins))
         require(0 <= self.port < 65536, f"port must be in [0, 65535], got {self.port}")
         require_threshold(self.threshold)
         require(len(self.languages) > 0, "languages must name at least one")
-        for tag in self.languages:
-            require(bool(LANGUAGE.fullmatch(tag)), f"languages are tags as in en or en-US, not {tag!r}")
+        check_tags(self.languages)
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require_positive(
             self,

@@ -18,6 +18,7 @@ import numpy as np
 from electra.core.storage import read_json, write_json
 from electra.data.packing import Packer
 from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
+from electra.text.losses import Losses
 from electra.text.tokenizer import BATCH_CHARACTERS, load_tokenizer
 from electra.text.word_cache import WordCache
 
@@ -79,14 +80,15 @@ def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
         return None
     note: dict[str, Any] = read_json(path)
     files = [shard_file(folder, entry["name"], kind) for entry in note["train"] + note["heldout"] for kind in KINDS]
-    return note if note["text"] == chunk.hash and all(file.is_file() for file in files) else None
+    return note if note["text"] == chunk.hash and "losses" in note and all(file.is_file() for file in files) else None
 
 
 def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any]:
     """Tokenise, pack and write a chunk, then its note; return the note."""
     tokenizer = cache.tokenizer
-    splits, counts = pack_chunk(chunk, cache, recipe)
-    note: dict[str, Any] = {"text": chunk.hash, "counts": counts}
+    losses = Losses(tokenizer)
+    splits, counts = pack_chunk(chunk, cache, recipe, losses)
+    note: dict[str, Any] = {"text": chunk.hash, "counts": counts, "losses": losses.note()}
     dtype = token_dtype(tokenizer.vocab_size)
     special = np.array([tokenizer.cls_id, tokenizer.sep_id], dtype)
     for split, (tokens, lengths) in splits.items():
@@ -100,7 +102,7 @@ def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any
 
 
 def pack_chunk(
-    chunk: Chunk, cache: WordCache, recipe: Recipe
+    chunk: Chunk, cache: WordCache, recipe: Recipe, losses: Losses
 ) -> tuple[dict[str, tuple[list[np.ndarray], list[int]]], dict[str, int]]:
     """Return each split's token ids by document and lengths by example, and the counts so far."""
     tokenizer = cache.tokenizer
@@ -109,7 +111,7 @@ def pack_chunk(
     dtype = token_dtype(tokenizer.vocab_size)
     splits: dict[str, tuple[list[np.ndarray], list[int]]] = {split: ([], []) for split in SPLITS}
     counts = {"documents": 0, "lines": 0, "bytes": 0, "text_tokens": 0, "kept_tokens": 0, "unknown": 0}
-    for document, lines in encoded(chunk.documents, cache):
+    for document, lines in encoded(chunk.documents, cache, losses):
         tokens, lengths = splits["heldout" if is_heldout(document, recipe.heldout) else "train"]
         examples = packer.pack(lines)
         lengths.extend(map(len, examples))
@@ -121,8 +123,8 @@ def pack_chunk(
     return splits, counts
 
 
-def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, list[list[int]]]]:
-    """Yield documents with the ids of their lines; tokenise them in batches."""
+def encoded(documents: list[bytes], cache: WordCache, losses: Losses) -> Iterator[tuple[bytes, list[list[int]]]]:
+    """Yield documents with the ids of their lines, and count what is lost; tokenise them in batches."""
     gathered: list[bytes] = []
     size = 0
     for index, document in enumerate(documents):
@@ -130,7 +132,10 @@ def encoded(documents: list[bytes], cache: WordCache) -> Iterator[tuple[bytes, l
         size += len(document)
         if size >= BATCH_CHARACTERS or index == len(documents) - 1:
             lines = [text.decode().split("\n") for text in gathered]
-            ids = iter(cache.encode_lines([line for text in lines for line in text]))
+            flat = [line for text in lines for line in text]
+            rows = cache.encode_lines(flat)
+            losses.add(flat, rows)
+            ids = iter(rows)
             yield from ((text, list(islice(ids, len(part)))) for text, part in zip(gathered, lines, strict=True))
             gathered, size = [], 0
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from electra.config import PrepareConfig
+from electra.core.log import logger
 from electra.data.documents import Document, group, record_documents, text_pieces
 from electra.text.records import READERS, Opened
 from electra.text.sources import decoded, file_format, find_files, open_bytes, undecodable
 from electra.text.splits import stream_data_set
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
+MARKED_UP = (
+    ".html", ".htm", ".xml", ".md", ".rst", ".tex", ".fasta", ".fa", ".faa", ".fna", ".srt", ".vtt",
+)  # fmt: skip
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, to detect changes; files up to 1 MiB are read in full
 
 
@@ -39,7 +43,9 @@ class Corpus:
                 raise ValueError("standard input cannot be read here; give a file")
             return [stdin]
         out = Path(self.config.out).resolve()
-        return [file for file in find_files(source) if out not in file.resolve().parents]
+        files: list[str | Path] = [file for file in find_files(source) if out not in file.resolve().parents]
+        warn_of_markup(files)
+        return files
 
     def file_sizes(self) -> dict[str, int]:
         """Return the size on disk of every file, in bytes."""
@@ -81,6 +87,13 @@ class Corpus:
                     self.bytes_read = before + raw.tell()
                 yield document
         self.bytes_read = before + path.stat().st_size
+
+
+def warn_of_markup(files: Iterable[str | Path]) -> None:
+    """Log which files hold more than text, as all of it is read."""
+    marked_up = {kind: file for file in files if (kind := file_format(Path(file))) in MARKED_UP}
+    for kind, file in marked_up.items():
+        logger.warning(f"{file} is read as plain text, markup too; docs/text.md names tools that extract from {kind}")
 
 
 def check_encoding(encoding: str) -> None:

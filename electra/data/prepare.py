@@ -24,6 +24,7 @@ from electra.data.corpus import Corpus
 from electra.data.pool import in_processes, number_of_workers
 from electra.data.report import Progress, report
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
+from electra.text.losses import merged
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
 
@@ -126,7 +127,7 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
     if config.tokenizer in TRAINABLE:
         logger.info(f"training a {config.tokenizer} vocabulary of {config.vocab_size}")
         lines = training_lines(corpus)
-        tokenizer = train_tokenizer(config.tokenizer, lines, config.vocab_size, config.lowercase)
+        tokenizer = train_tokenizer(config.tokenizer, lines, config.vocab_size, config.lowercase, config.strip_accents)
     else:
         tokenizer = load_tokenizer(config.tokenizer, config.lowercase)
     tokenizer.save(folder, config.seq_length)
@@ -182,6 +183,7 @@ def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, A
     counts = {name: sum(note["counts"][name] for note in notes) for name in notes[0]["counts"]}
     for total in ("examples", "tokens"):
         counts[total] = sum(entry[total] for split in SPLITS for entry in shards[split])
+    losses = merged([note["losses"] for note in notes])
     return {
         "format_version": FORMAT_VERSION,
         "tokenizer_hash": tokenizer.hash,
@@ -192,6 +194,8 @@ def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, A
         "share_kept": counts["kept_tokens"] / max(1, counts["text_tokens"]),
         "share_padding": 1 - counts["tokens"] / (counts["examples"] * config.seq_length),
         "share_unknown": counts["unknown"] / max(1, counts["kept_tokens"]),
+        "share_lost": losses["lost"] / max(1, losses["characters"]),
+        "losses": losses,
         **shards,
     }
 

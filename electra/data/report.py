@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from electra.config import PrepareConfig
 from electra.core.log import duration, logger, show_progress
 from electra.data.corpus import Corpus
+from electra.text.losses import scripts_of
+
+LOST = 0.01  # share of characters in unknown tokens that is worth a warning; of English text 0.0001 are
+STRIPPED = 0.01  # share of words without their marks, likewise; of English text 0.001 are
 
 
 class Progress:
@@ -35,9 +40,9 @@ def report(config: PrepareConfig, manifest: dict[str, Any]) -> None:
     counts = manifest["counts"]
     rows = {name: f"{counts[name]:,}" for name in ("documents", "tokens", "examples")}
     rows |= {"text kept": f"{manifest['share_kept']:.1%}", "padding": f"{manifest['share_padding']:.1%}"}
-    rows |= {"unknown tokens": f"{manifest['share_unknown']:.1%}"}
+    rows |= {"unknown tokens": f"{manifest['share_unknown']:.1%}", "characters lost": f"{manifest['share_lost']:.1%}"}
     width = max(map(len, rows.values()))
-    lines = [f"  {name:14}  {value:>{width}}" for name, value in rows.items()]
+    lines = [f"  {name:15}  {value:>{width}}" for name, value in rows.items()]
     logger.info("\n".join([f"prepared {config.out}", *lines]))
     for message in warnings(config, manifest):
         logger.warning(message)
@@ -45,11 +50,11 @@ def report(config: PrepareConfig, manifest: dict[str, Any]) -> None:
 
 def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
     """Yield a message for each suspicious figure, with its likely cause and a remedy."""
-    if manifest["share_unknown"] > 0.05:
-        yield (
-            f"{manifest['share_unknown']:.0%} of the tokens are unknown: the vocabulary is for another language or "
-            "script. Train one (--tokenizer wordpiece) or choose one that fits"
-        )
+    if manifest["share_lost"] > LOST:
+        yield lost_characters(config, manifest)
+    losses = manifest["losses"]
+    if losses["stripped"] > STRIPPED * losses["words"]:
+        yield stripped_words(config, losses)
     if manifest["share_kept"] < 0.9:
         yield (
             f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper drops the part of a long "
@@ -62,3 +67,31 @@ def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
         )
     if config.heldout and not manifest["heldout"]:
         yield "no document was held out: there are too few. Raise --heldout, or separate documents by blank lines"
+
+
+def lost_characters(config: PrepareConfig, manifest: dict[str, Any]) -> str:
+    """Return the warning that characters are lost in unknown tokens."""
+    scripts = scripts_of(manifest["losses"]["missing"])
+    named = ", ".join(f"{script} ({examples})" for script, examples in islice(scripts.items(), 3))
+    cause = f"the vocabulary lacks characters: {named}" if named else "the vocabulary lacks pieces of their words"
+    remedy = (
+        "Raise --vocab-size, or take --tokenizer bpe, which reads every character"
+        if config.tokenizer in ("wordpiece", "unigram")
+        else "Train one on this text (--tokenizer wordpiece; bpe reads every character), or choose one for its language"
+    )
+    return f"{manifest['share_lost']:.1%} of the characters are lost in unknown tokens: {cause}. {remedy}"
+
+
+def stripped_words(config: PrepareConfig, losses: dict[str, Any]) -> str:
+    """Return the warning that words lose their accents or vowel signs."""
+    examples = ", ".join(f"{word} becomes {read}" for word, read in islice(losses["stripped_words"].items(), 3))
+    remedy = (
+        "Drop --strip-accents"
+        if config.strip_accents
+        else "Train a vocabulary that keeps them (--tokenizer wordpiece); or, where the vocabulary at hand holds such "
+        'words, set "strip_accents": false in the tokenizer_config.json beside its vocab.txt'
+    )
+    return (
+        f"{losses['stripped'] / losses['words']:.0%} of the words lose accents, vowel signs or points: {examples}. "
+        f"{remedy}"
+    )

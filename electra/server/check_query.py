@@ -11,7 +11,7 @@ from itertools import accumulate
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
-from electra.server.languages import find_language
+from electra.config.languages import look_up
 from electra.server.schemas import reject_lone_surrogate
 
 RULE, CATEGORY = "ELECTRA_REPLACED", "GRAMMAR"  # of our marks
@@ -51,9 +51,9 @@ def wanted_language(fields: Mapping[str, str], languages: Sequence[str]) -> str:
     """Return the served language that a form means: of `auto` the first of preferredVariants, or the server's first."""
     wanted = fields.get("language", "auto")
     if wanted.lower() == "auto":
-        preferred = (find_language(tag, languages) for tag in entries(fields, "preferredVariants"))
+        preferred = (look_up(tag, languages) for tag in entries(fields, "preferredVariants"))
         return next(filter(None, preferred), languages[0])
-    if (found := find_language(wanted, languages)) is None:
+    if (found := look_up(wanted, languages)) is None:
         raise ValueError("this language is not served; GET /v2/languages lists the languages")
     return found
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,9 @@ import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors
 
 from electra.core.storage import read_object, write_atomically, write_json
+from electra.text.long_runs import cut_long_runs, without_cut
+from electra.text.normalisation import lowercases, of_bert, strips_accents
+from electra.text.sentence_pieces import is_listing, model_beside, read_sentence_pieces
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"),
@@ -21,7 +23,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "mask_token": ("[MASK]", "<mask>", "<MASK>", "<|mask|>"),
     "unk_token": ("[UNK]", "<unk>", "<UNK>", "<|unk|>"),
 }
-LONGEST_WORD = 200  # characters, as in the released code; longer words become [UNK]
+LONGEST_WORD = 200  # characters that WordPiece reads at once, as in the released code; longer words are cut
 BATCH_CHARACTERS = 1 << 20  # of one batch; encodings take some hundred bytes per token
 
 
@@ -48,7 +50,9 @@ class Tokenizer:
             pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
             special_tokens=[(cls, self.cls_id), (sep, self.sep_id)],
         )
+        backend.pre_tokenizer = without_cut(backend)  # the hash is that of files from before the cut
         self.hash: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
+        cut_long_runs(backend)
 
     def encode_lines(self, lines: list[str]) -> list[list[int]]:
         """Return the ids of each line, without special tokens; "[MASK]" is ordinary text."""
@@ -76,11 +80,11 @@ class Tokenizer:
 
     def huggingface_config(self, model_max_length: int) -> dict[str, Any]:
         """Return the content of `tokenizer_config.json`."""
-        normalizer = json.loads(self.backend.to_str())["normalizer"] or {}
         return {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": model_max_length,
-            "do_lower_case": bool(normalizer.get("lowercase", False)),
+            "do_lower_case": lowercases(self.backend),
+            "strip_accents": strips_accents(self.backend),
             "clean_up_tokenization_spaces": False,
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             **self.roles,
@@ -108,13 +112,17 @@ def in_order(vocabulary: dict[str, int]) -> list[str]:
 
 
 def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
-    """Load a tokenizer.json, a BERT vocab.txt, or either from a folder: of a model, a run or prepared data."""
+    """Load a tokenizer.json, a vocab.txt, either from a folder of a model, a run or prepared data, or a .model."""
     file = find_tokenizer_file(Path(path).expanduser())
     beside = roles_beside(file)
     if file.suffix == ".json":
         backend = read_backend(file)
+    elif file.suffix in (".model", ".spm") or is_listing(file):
+        model = file if file.suffix in (".model", ".spm") else model_beside(file)
+        backend, beside["unk_token"] = read_sentence_pieces(model, SPELLINGS)
     else:
-        backend = bert_wordpiece(read_vocabulary(file), bool(beside.get("do_lower_case", lowercase)))
+        normalizer = of_bert(bool(beside.get("do_lower_case", lowercase)), beside.get("strip_accents"))
+        backend = bert_wordpiece(read_vocabulary(file), normalizer)
     return Tokenizer(backend, find_roles(backend, beside, file))
 
 
@@ -140,7 +148,7 @@ def find_tokenizer_file(path: Path) -> Path:
         raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} exists")
     raise ValueError(
         f"{path}: no such tokenizer; give wordpiece, bpe or unigram to train one, "
-        "or a tokenizer.json, a vocab.txt or a folder that holds one"
+        "or a tokenizer.json, a vocab.txt, a SentencePiece .model or a folder that holds one of the first two"
     )
 
 
@@ -193,14 +201,14 @@ def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path
     return roles
 
 
-def bert_wordpiece(vocabulary: dict[str, int], lowercase: bool) -> tokenizers.Tokenizer:
-    """Build the tokeniser of BERT from a vocabulary."""
+def bert_wordpiece(vocabulary: dict[str, int], normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
+    """Build the tokeniser of BERT from a vocabulary and a normaliser."""
     unknown = next((token for token in SPELLINGS["unk_token"] if token in vocabulary), None)
     if unknown is None:
         raise ValueError(f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it")
     model = models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=LONGEST_WORD)
     backend = tokenizers.Tokenizer(model)
-    backend.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    backend.normalizer = normalizer
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
     specials = [token for spellings in SPELLINGS.values() for token in spellings if token in vocabulary]

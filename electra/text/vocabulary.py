@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from electra.text.long_runs import cut_long_runs
+from electra.text.normalisation import of_pieces, of_words
+from electra.text.sentence_pieces import NEVER_READ
 from electra.text.tokenizer import SPELLINGS, Tokenizer, bert_wordpiece
 
 SPECIALS = {role: spellings[0] for role, spellings in SPELLINGS.items()}
 ORDER = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def train_tokenizer(kind: str, lines: Iterable[str], vocab_size: int, lowercase: bool) -> Tokenizer:
-    """Train a tokeniser on lines of text; `kind` is wordpiece, bpe or unigram."""
-    trainings = {"wordpiece": train_wordpiece, "bpe": train_bpe, "unigram": train_unigram}
-    if kind not in trainings:
-        raise ValueError(f"cannot train a tokenizer of kind {kind!r}; choose from {', '.join(trainings)}")
-    backend = trainings[kind](list(lines), vocab_size, lowercase)
+def train_tokenizer(
+    kind: str, lines: Iterable[str], vocab_size: int, lowercase: bool, strip_accents: bool = False
+) -> Tokenizer:
+    """Train a tokeniser on lines of text; `kind` is wordpiece, bpe (which keeps case and accents) or unigram."""
+    if kind == "wordpiece":
+        backend = train_wordpiece(list(lines), vocab_size, of_words(lowercase, strip_accents))
+    elif kind == "bpe":
+        backend = train_bpe(list(lines), vocab_size)
+    elif kind == "unigram":
+        backend = train_unigram(list(lines), vocab_size, of_pieces(lowercase, strip_accents))
+    else:
+        raise ValueError(f"cannot train a tokenizer of kind {kind!r}; choose from wordpiece, bpe, unigram")
     roles = {role: token for role, token in SPECIALS.items() if backend.token_to_id(token) is not None}
     return Tokenizer(backend, roles)
 
 
-def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+def train_wordpiece(lines: list[str], vocab_size: int, normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
     """Train a WordPiece vocabulary for the tokeniser of BERT."""
     # The library numbers the "##x" of single characters in the order of a hash table, which differs between runs and
     # decides ties between merges. Passing the alphabet as special tokens fixes the order.
-    backend = bert_wordpiece({token: index for index, token in enumerate(ORDER)}, lowercase)
+    backend = bert_wordpiece({token: index for index, token in enumerate(ORDER)}, normalizer)
+    cut_long_runs(backend)
     alphabet, inner = wordpiece_alphabet(backend, lines, vocab_size)
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocab_size,
@@ -39,14 +50,14 @@ def train_wordpiece(lines: list[str], vocab_size: int, lowercase: bool) -> token
         show_progress=False,
     )
     backend.train_from_iterator(lines, trainer, length=len(lines))
-    return bert_wordpiece(backend.get_vocab(), lowercase)
+    return bert_wordpiece(backend.get_vocab(), normalizer)
 
 
 def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_size: int) -> tuple[list[str], list[str]]:
     """Return the most frequent normalised characters, at most half a vocabulary, and those that occur inside words."""
     raw: Counter[str] = Counter()
     for line in lines:
-        raw.update(line)
+        raw.update(unicodedata.normalize("NFC", line))
     counts: Counter[str] = Counter()
     for character, count in raw.items():
         for part in backend.normalizer.normalize_str(character):
@@ -58,8 +69,8 @@ def wordpiece_alphabet(backend: tokenizers.Tokenizer, lines: list[str], vocab_si
     return sorted(ranked), sorted(inner[: max(0, room)])
 
 
-def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
-    """Train a byte-level BPE, which needs no unknown token. It ignores `lowercase` and keeps the case."""
+def train_bpe(lines: list[str], vocab_size: int) -> tokenizers.Tokenizer:
+    """Train a byte-level BPE, which needs no unknown token."""
     fewest = len(ORDER) - 1 + len(pre_tokenizers.ByteLevel.alphabet())
     if vocab_size < fewest:
         raise ValueError(
@@ -78,13 +89,10 @@ def train_bpe(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.
     return backend
 
 
-def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokenizers.Tokenizer:
+def train_unigram(lines: list[str], vocab_size: int, normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
     """Train a Unigram model on words with their leading space."""
     backend = tokenizers.Tokenizer(models.Unigram())
-    steps: list[normalizers.Normalizer] = [normalizers.NFKC()]
-    if lowercase:
-        steps += [normalizers.NFD(), normalizers.Lowercase(), normalizers.StripAccents()]
-    backend.normalizer = normalizers.Sequence(steps)
+    backend.normalizer = normalizer
     backend.pre_tokenizer = pre_tokenizers.Metaspace()
     backend.decoder = decoders.Metaspace()
     trainer = trainers.UnigramTrainer(
@@ -100,10 +108,11 @@ def train_unigram(lines: list[str], vocab_size: int, lowercase: bool) -> tokeniz
 def with_short_scores(backend: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
     """Round the scores of a Unigram model: the library does not read back all digits that it writes.
 
-    Sort entries of equal score by spelling, as their order differs between runs. Special tokens stay first.
+    Sort entries of equal score by spelling, as their order differs between runs. Special tokens stay first, and are not
+    read from text.
     """
     content = json.loads(backend.to_str())
     entries = [[token, round(score, 6)] for token, score in content["model"]["vocab"]]
-    special, trained = entries[: len(ORDER)], entries[len(ORDER) :]
+    special, trained = [[token, NEVER_READ] for token in ORDER], entries[len(ORDER) :]
     content["model"]["vocab"] = special + sorted(trained, key=lambda entry: (-entry[1], entry[0]))
     return tokenizers.Tokenizer.from_str(json.dumps(content))

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from itertools import chain, pairwise
 
 import numpy as np
-from tokenizers import models, normalizers, pre_tokenizers
+from tokenizers import models, pre_tokenizers
 
+from electra.text.long_runs import without_cut
+from electra.text.normalisation import steps_of
 from electra.text.tokenizer import Tokenizer, batches
 
 LINE = 1 << 13  # characters of new words to encode at once
@@ -56,13 +58,14 @@ class WordCache:
 def words_stand_alone(tokenizer: Tokenizer) -> bool:
     """Return whether words have the same ids in a line as alone, which holds for the tokeniser of BERT.
 
-    Its normaliser works on characters, its pre-tokeniser splits at spaces, its model reads one word at a time. Added
-    tokens may contain spaces; special ones do not matter, as text is not searched for them.
+    Its normaliser works on characters, ours also composes them with their marks, and neither looks across a space; its
+    pre-tokeniser splits at spaces, its model reads one word at a time. Added tokens may contain spaces; special ones do
+    not matter, as text is not searched for them.
     """
     backend = tokenizer.backend
     return (
         type(backend.model) is models.WordPiece
-        and type(backend.normalizer) is normalizers.BertNormalizer
-        and type(backend.pre_tokenizer) is pre_tokenizers.BertPreTokenizer
+        and [step["type"] for step in steps_of(backend)] in (["BertNormalizer"], ["NFC", "BertNormalizer"])
+        and type(without_cut(backend)) is pre_tokenizers.BertPreTokenizer
         and all(token.special for token in backend.get_added_tokens_decoder().values())
     )

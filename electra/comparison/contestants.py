@@ -42,6 +42,7 @@ def common(config: CompareConfig, architecture: str = "") -> PretrainConfig:
     """Return the preset of an architecture, or of that of the common settings, with these settings."""
     settings, of_all = apart(config.settings)
     preset = replace(find_preset(config.preset, architecture or of_all), data=config.data)
+    preset = replace(preset, threads=config.threads)
     found, times = changed(preset, settings, "--settings")
     require(times == 1, "times applies to one contestant; set it there")
     return found

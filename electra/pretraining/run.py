@@ -87,7 +87,9 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
         return last_evaluation(folder)
     if config.threads:
         torch.set_num_threads(config.threads)
-    show_plan(config, train, tokenizer, config.micro_batch_size or default_rows(config, device))
+    rows = config.micro_batch_size or default_rows(config, device)
+    show_plan(config, train, tokenizer, rows)
+    warn_of_few_rows(config, rows)
     if config.dry_run:
         return {}
     with only_writer(folder):
@@ -189,12 +191,15 @@ def build_trainer(
 
 def default_rows(config: PretrainConfig, device: torch.device) -> int:
     """Return the default size of a micro-batch: a divisor of the batch, at most 32 on a CPU and 128 on a GPU."""
-    rows = largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
-    if rows < min(FEWEST_ROWS, config.train_batch_size):
+    return largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
+
+
+def warn_of_few_rows(config: PretrainConfig, rows: int) -> None:
+    """Warn of a default micro-batch that is so small that most of a step is overhead."""
+    if not config.micro_batch_size and rows < min(FEWEST_ROWS, config.train_batch_size):
         logger.warning(
             f"a batch of {config.train_batch_size} rows is processed {rows} at a time; a multiple of 32 is faster"
         )
-    return rows
 
 
 def largest_divisor(number: int, at_most: int) -> int:

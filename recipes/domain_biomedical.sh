@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # Go on from a general model with text of your field, in the general model's vocabulary: abstracts, records, papers.
 #   INIT=models/general recipes/domain_biomedical.sh abstracts/*.jsonl.gz
-# INIT is a run or a Hugging Face ELECTRA directory. A lower peak rate keeps what it knows. One document a line or record.
+# INIT is a run or a Hugging Face ELECTRA directory, whose recipe goes on at a lower rate. One document a line or record.
 set -euo pipefail
 ELECTRA="${ELECTRA:-python -m electra}"
-PRESET="${PRESET:-small}"
 OUT="${OUT:-runs/biomedical}"
-STEPS="${STEPS:-100000}"
 [ $# -gt 0 ] && [ -n "${INIT:-}" ] || { echo "usage: INIT=MODEL recipes/domain_biomedical.sh TEXT..." >&2; exit 2; }
 
 $ELECTRA prepare "$@" --tokenizer "$INIT" --out "$OUT/data"
-$ELECTRA pretrain --preset "$PRESET" --init "$INIT" --data "$OUT/data" --out "$OUT/run" \
-  --train-steps "$STEPS" --warmup-steps "$((STEPS / 20))" --learning-rate "${LEARNING_RATE:-2e-4}"
+# shellcheck disable=SC2086 # FLAGS are several words, such as --max-minutes 60 --learning-rate 1e-4
+$ELECTRA pretrain --init "$INIT" --data "$OUT/data" --out "$OUT/run" ${FLAGS:-}
 if [ -n "${TASK:-}" ]; then
   # The general model on the same task says what the field's text was worth.
   $ELECTRA finetune "$INIT" --train "$TASK"/train.* --dev "$TASK"/dev.* --out "$OUT/task-general"

@@ -19,6 +19,7 @@ from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
 from electra.cli import main, verbs
+from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
 from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
 from electra.comparison.contestants import read_contestants
@@ -563,3 +564,28 @@ def test_fine_tuning_is_a_score_of_every_point_or_of_the_last(raced, tmp_path):
     (tmp_path / "dev.jsonl").unlink()
     with pytest.raises(ValueError, match=r"must hold one file dev\.\*"):
         compare(with_task)
+
+
+def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
+    clock = iter([0.0, 100.0, 200.0, 500.0])
+    monkeypatch.setattr("electra.comparison.agenda.time.monotonic", lambda: next(clock))
+    agenda = Agenda({"a, seed 0": 1.0, "b, seed 0": 3.0, "c, seed 0": 2.0}, total=4, seconds_of_one=60)
+    agenda.begin("a, seed 0")
+    agenda.end("a, seed 0")
+    agenda.begin("b, seed 0")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["4 runs, 3 of them to train: about 6m00s", "run 2 of 4: about 6m00s left",
+                     "run 3 of 4: about 8m20s left"]  # fmt: skip
+    Agenda({}, total=4, seconds_of_one=60)
+    assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
+
+
+def test_runs_that_are_too_short_are_warned_of(capsys):
+    warn_if_short({"electra": 100, "mlm": 2_000})
+    assert "1 of 2 contestants train for fewer than 500 steps (one for 100)" in capsys.readouterr().err
+    warn_if_short({"electra": 500})
+    assert not capsys.readouterr().err
+
+
+def test_threads_are_those_of_every_contestant(data):
+    assert {c.config.threads for c in read_contestants(config_for(data, "x", settings=(), threads=2))} == {2}

@@ -124,7 +124,7 @@ def test_the_time_is_that_of_steps_measured_here(capsys):
     pytest.importorskip("torch")
     main(["flops", "--preset", "tiny"])
     printed = capsys.readouterr().out
-    assert "measured on" in printed and "time for the full schedule" in printed
+    assert "a guess from" in printed and "time for the full schedule" in printed
 
 
 def test_the_bench_knows_the_whole_schedule_however_a_batch_is_cut(capsys):
@@ -151,3 +151,15 @@ def test_without_torch_nothing_is_measured(monkeypatch, capsys):
 def test_wrong_arguments_are_refused_with_the_right_ones(arguments, message):
     with pytest.raises(ValueError, match=message):
         flops(FlopsConfig(**arguments))
+
+
+def test_memory_is_that_of_the_rows_a_run_has_on_this_machine():
+    rows = dict(flops(FlopsConfig("tiny", measure=False, device="cpu")).rows)
+    assert rows["  in micro-batches of"] == "32 x 128 tokens"
+    assert rows["memory, total"] == f"{memory_bytes(PRESETS['tiny'], 128, 32)['total'] / 2**20:,.0f} MiB"
+
+
+def test_a_speed_from_three_steps_is_called_a_guess():
+    found = flops(FlopsConfig("tiny", device="cpu", threads=1)).rows
+    (label,) = [name for name, _ in found if name.startswith("tokens per second")]
+    assert "a guess from three steps of 32 x 128 on cpu, 1 threads, not compiled" in label and "electra bench" in label

@@ -576,12 +576,12 @@ def test_max_minutes_ends_the_run_and_counts_what_went_before(data, tmp_path):
 
 
 def test_quiet_failure_is_warned_of_once_and_only_when_it_lasts(tmp_path, capsys):
-    log = Log(tmp_path / "metrics.jsonl", warmup_steps=10)
+    log = Log(tmp_path / "metrics.jsonl")
     bad = {"disc_recall": 0.0, "disc_auc": 0.5, "gen_accuracy": 0.2}
     good = bad | {"disc_auc": 0.8}
 
     def warned(step, metrics):
-        log.train(step, metrics, speed=1.0, left=None)
+        log.train(step, metrics, speed=1.0, left=None, is_warm=step >= 10)
         return "learns nothing" in capsys.readouterr().err
 
     assert not any(warned(step, bad) for step in range(10))  # a discriminator that is warming up says nothing
@@ -589,7 +589,7 @@ def test_quiet_failure_is_warned_of_once_and_only_when_it_lasts(tmp_path, capsys
     assert not warned(20, good)
     assert [warned(30 + n, bad) for n in range(2 * PATIENCE)] == [n == PATIENCE - 1 for n in range(2 * PATIENCE)]
     for n in range(PATIENCE):
-        log.train(50 + n, {"gen_accuracy": 0.0}, speed=1.0, left=None)
+        log.train(50 + n, {"gen_accuracy": 0.0}, speed=1.0, left=None, is_warm=True)
     assert "generator has collapsed" in capsys.readouterr().err
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 19 + 1 + 2 * PATIENCE - 5 + PATIENCE
 

@@ -6,10 +6,12 @@ import dataclasses
 import re
 import typing
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from electra.config import PretrainConfig, find_preset, pretrain_config_from_dict
+from electra.cli.config_file import read_config, recipe_of_run
+from electra.config import PretrainConfig, continued, find_preset
 from electra.config.base import ordered_fields
 from electra.config.objectives import OBJECTIVES
 
@@ -17,8 +19,10 @@ STARTING_POINT = """
 
 --preset {tiny,mini,small,small++,base,large} (default small) sets all defaults below, --recipe {paper,fast} those of
 training (default paper; tiny and mini: fast), and --architecture {electra,modernbert} the network and its flags
-(default electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --config FILE takes them all
-from the config.json of an earlier run. Flags override them."""
+(default electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --init PATH takes the recipe of
+that run, or of the preset, at 0.4 of its rate and a tenth of its steps. --config FILE takes them all from an earlier
+run's config.json, or from a .toml or .yaml file with the keys preset, recipe, architecture and those of flags below,
+written with _ for -. Flags override them."""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
@@ -40,18 +44,26 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     if named["--config"] and named["--recipe"]:
         raise ValueError("--config already sets the training; drop --recipe, or use --preset instead")
     if named["--config"]:
-        config, wanted = config_of_file(named["--config"]), named["--architecture"]
+        config, wanted = read_config(Path(named["--config"])), named["--architecture"]
         if wanted not in ("", config.model.model_type):
             raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
         return config, rest
-    return find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"]), rest
+    init = value_given(rest, "--init")
+    if init in ("", "random", "corpus"):
+        return find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"]), rest
+    preset = find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"])
+    if any(named.values()):
+        return continued(preset), rest
+    path = Path(init.split(",")[0])  # gone, perhaps, when a run that began with it goes on
+    return continued(recipe_of_run(path if path.exists() else Path(value_given(rest, "--out"))) or preset), rest
 
 
-def config_of_file(path: str) -> PretrainConfig:
-    """Read the configuration of a run from a JSON file."""
-    from electra.core.storage import read_json
-
-    return pretrain_config_from_dict(read_json(Path(path)), path)
+def value_given(words: list[str], flag: str) -> str:
+    """Return the value of a flag among words, or ''."""
+    for word, following in pairwise([*words, ""]):
+        if word == flag or word.startswith(f"{flag}="):
+            return following if word == flag else word.partition("=")[2]
+    return ""
 
 
 def parse(kind: type, words: list[str], program: str) -> Any:

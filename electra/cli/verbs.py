@@ -57,6 +57,15 @@ def predict(config: PredictConfig) -> None:
         print(json.dumps(prediction, ensure_ascii=False))
 
 
+def pretrain(config: PretrainConfig) -> None:
+    from electra.core.log import logger
+    from electra.pretraining.run import next_step, pretrain
+
+    pretrain(config)
+    if not config.dry_run:
+        logger.info(f"next     {next_step(config)}")
+
+
 def compare(config: CompareConfig) -> None:
     from electra.cli.tables import standings
     from electra.comparison.compare import compare
@@ -126,7 +135,7 @@ def show(shown: RenderableType, highlight: bool = True, soft_wrap: bool = False,
 
 VERBS = {
     "prepare": Verb(PrepareConfig, call("electra.data.prepare", "prepare")),
-    "pretrain": Verb(PretrainConfig, call("electra.pretraining.run", "pretrain")),
+    "pretrain": Verb(PretrainConfig, pretrain),
     "finetune": Verb(FinetuneConfig, call("electra.finetuning.run", "finetune")),
     "evaluate": Verb(EvaluateConfig, evaluate),
     "predict": Verb(PredictConfig, predict),

@@ -12,7 +12,6 @@ from electra.config import PretrainConfig, require
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 
-WARMUP = 0.1  # of the steps at most; a preset's warm-up is meant for its full schedule
 WORTH_COMPILING = 1_000  # steps
 
 
@@ -37,7 +36,6 @@ def budgeted(contestant: Contestant, loader: Loader, flops: float, points: int) 
     return replace(
         config,
         train_steps=steps,
-        warmup_steps=min(config.warmup_steps, math.ceil(WARMUP * steps)),
         eval_steps=0,
         compile="off" if config.compile == "auto" and steps < WORTH_COMPILING else config.compile,
     )

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from electra.checkpoints.locate import model_folder
+from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps
 from electra.comparison.contestants import Contestant, read_contestants
 from electra.comparison.examination import Examination, examine, set_examination
@@ -27,7 +28,7 @@ from electra.config import CompareConfig, PretrainConfig, require
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
-from electra.core.log import logger
+from electra.core.log import duration, logger
 from electra.core.storage import only_writer, read_json, sha256, write_atomically, write_json
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
@@ -41,6 +42,7 @@ from electra.training.device import choose_device
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
+LAST_FILE = "report.html"  # of a run
 PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
 
 
@@ -62,21 +64,38 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
         flops = budget_in_flops(config, contestants[0])
         # Detect errors in every contestant before the first one trains for hours.
         runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
+        warn_if_short({name: run.train_steps for name, run in runs.items()})
+        agenda = agenda_of(config, contestants, flops)
         results: list[Result] = []
         diverged: list[str] = []
         for seed in range(config.seeds):
             for c in contestants:
+                agenda.begin(f"{c.name}, seed {seed}")
                 try:
                     results += race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
                 except FloatingPointError as error:
                     logger.warning(f"{c.name} with seed {seed} diverged and is left out: {error}")
                     diverged.append(f"{c.name}, seed {seed}")
+                agenda.end(f"{c.name}, seed {seed}")
             if not results:
                 raise FloatingPointError(f"every run diverged: {'; '.join(diverged)}. Lower the learning rate")
             summary = publish(
                 config, contestants, runs, flops, results, diverged, on_round
             )  # each round is a complete comparison
     return summary
+
+
+def agenda_of(config: CompareConfig, contestants: list[Contestant], flops: float) -> Agenda:
+    """Return the runs of a race that are still to be trained."""
+    pending = {}
+    for seed in range(config.seeds):
+        for c in contestants:
+            run = run_of(c, seed, flops, config.points)
+            folder = folder_of(runs_of(config), c.name, seed, key_of(run, config.points))
+            if not (folder / LAST_FILE).exists():
+                pending[f"{c.name}, seed {seed}"] = c.times
+    amount, unit = read_budget(config.budget)
+    return Agenda(pending, config.seeds * len(contestants), 60 * amount if unit == "minutes" else None)
 
 
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
@@ -126,7 +145,7 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
     pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
-        logger.info(f"measuring the speed of {first.name}")
+        logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
         pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
         if not times:  # killed between its last step and the write below, so its times are lost
             shutil.rmtree(pilot)
@@ -169,7 +188,7 @@ def race(
     """Train one contestant with one seed, unless already done, and examine it at every point."""
     folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
-    if not (folder / "report.html").exists():  # the last file of a run
+    if not (folder / LAST_FILE).exists():
         logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
         pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data))
     seq_length = open_examples(run.data, "train", verify=False).seq_length

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import typing
 from collections.abc import Collection
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from electra.config import CompareConfig, EncoderConfig, PretrainConfig, find_preset, refuse_unknown, require
+from electra.config.base import types_of, value_of
 from electra.core.log import logger
 from electra.objectives import find_objective
 
@@ -43,6 +42,7 @@ def common(config: CompareConfig, architecture: str = "") -> PretrainConfig:
     """Return the preset of an architecture, or of that of the common settings, with these settings."""
     settings, of_all = apart(config.settings)
     preset = replace(find_preset(config.preset, architecture or of_all), data=config.data)
+    preset = replace(preset, threads=config.threads)
     found, times = changed(preset, settings, "--settings")
     require(times == 1, "times applies to one contestant; set it there")
     return found
@@ -100,26 +100,3 @@ def changed(config: PretrainConfig, settings: Collection[str], where: str, **own
     model = replace(config.model, **{name: value for name, value in read.items() if name in shape})
     model = model if width == 1 else model.scaled(width, 1.0)
     return replace(config, model=model, **{n: v for n, v in read.items() if n in run}, **own), times
-
-
-def types_of(kind: type) -> dict[str, Any]:
-    """Return the type of each field of a dataclass."""
-    hints = typing.get_type_hints(kind)
-    return {f.name: hints[f.name] for f in fields(kind)}
-
-
-def value_of(text: str, kind: Any, where: str) -> Any:
-    """Parse the value of a field of type `kind`."""
-    choices = typing.get_args(kind)
-    if choices or kind is str:
-        require(not choices or text in choices, f"{where} is {text!r}; there are {', '.join(map(str, choices))}")
-        return text
-    if kind is bool:
-        require(text in ("true", "false"), f"{where} must be true or false, not {text!r}")
-        return text == "true"
-    try:
-        number = kind(text)
-    except ValueError:
-        raise ValueError(f"{where} is a number, not {text!r}") from None
-    require(math.isfinite(number), f"{where} is a number, not {text!r}")
-    return number

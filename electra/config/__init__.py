@@ -15,7 +15,7 @@ from electra.config.model import ElectraConfig, EncoderConfig
 from electra.config.modernbert import ModernBertConfig
 from electra.config.predict import PredictConfig
 from electra.config.prepare import PrepareConfig
-from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES, find_preset
+from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES, continued, find_preset
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
 from electra.config.serve import ServeConfig
 from electra.config.training import TrainConfig
@@ -42,6 +42,7 @@ __all__ = [
     "PretrainConfig",
     "ServeConfig",
     "TrainConfig",
+    "continued",
     "find_preset",
     "pretrain_config_from_dict",
     "refuse_unknown",

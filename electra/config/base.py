@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import typing
 from collections.abc import Collection, Iterable
 from dataclasses import Field, asdict, field, fields
 from difflib import get_close_matches
@@ -70,3 +72,26 @@ def refuse_unknown(given: Collection[str], known: Collection[str], where: str) -
         if name not in known:
             near = get_close_matches(name, known, n=1)
             raise ValueError(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def types_of(kind: type) -> dict[str, Any]:
+    """Return the type of each field of a dataclass."""
+    hints = typing.get_type_hints(kind)
+    return {f.name: hints[f.name] for f in fields(kind)}
+
+
+def value_of(text: str, kind: Any, where: str) -> Any:
+    """Parse the value of a field of type `kind`."""
+    choices = typing.get_args(kind)
+    if choices or kind is str:
+        require(not choices or text in choices, f"{where} is {text!r}; there are {', '.join(map(str, choices))}")
+        return text
+    if kind is bool:
+        require(text in ("true", "false"), f"{where} must be true or false, not {text!r}")
+        return text == "true"
+    try:
+        number = kind(text)
+    except ValueError:
+        raise ValueError(f"{where} is a number, not {text!r}") from None
+    require(math.isfinite(number), f"{where} is a number, not {text!r}")
+    return number

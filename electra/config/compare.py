@@ -52,6 +52,7 @@ class CompareConfig:
         (), "tasks to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
     )
     task_points: int = arg(0, "how many of the last points to fine-tune on the tasks; 0: all")
+    threads: int = arg(0, "CPU threads; 0: torch's choice")
     generator: str = arg("", "run or masked language model that corrupts the evaluation text; default: unigrams")
 
     def __post_init__(self) -> None:
@@ -59,6 +60,7 @@ class CompareConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
+        require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
         require(self.points >= 1, f"points must be at least 1, got {self.points}")
         require(
             0 <= self.task_points <= self.points,

@@ -42,10 +42,12 @@ class FlopsConfig:
     architecture: str = arg("", "electra or modernbert; default: the preset's own")
     seq_length: int = arg(0, "tokens per example; 0: the preset's")
     max_position_embeddings: int = arg(0, "maximum length of a text, in tokens; 0: the preset's")
-    measure: bool = arg(True, "time a few training steps to estimate how long pre-training takes on this machine")
+    measure: bool = arg(True, "time a few training steps to guess how long pre-training takes on this machine")
+    device: str = arg("auto", "cpu, cuda, cuda:1 ...; auto: a GPU if there is one")
+    threads: int = arg(0, "CPU threads; 0: torch's choice")
 
     def __post_init__(self) -> None:
-        require_not_negative(self, "seq_length", "max_position_embeddings")
+        require_not_negative(self, "seq_length", "max_position_embeddings", "threads")
 
 
 def preset_and_length(config: BenchConfig | FlopsConfig) -> tuple[PretrainConfig, int]:

@@ -33,6 +33,22 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
     )  # fmt: skip
 
 
+def continued(before: PretrainConfig) -> PretrainConfig:
+    """Return the recipe with which a trained model goes on (docs/finetuning.md), from the one that trained it.
+
+    Two fifths of the learning rate keep what it knows, and a tenth of the steps are its schedule. The rate is constant
+    in the first half, so a run can be trained longer. It reads whole rows from the start. A run that was continued
+    itself keeps its recipe.
+    """
+    if before.init not in ("random", "corpus"):
+        return before
+    steps = max(1_000, before.train_steps // 10)
+    return replace(
+        before, learning_rate=0.4 * before.learning_rate, train_steps=steps, warmup_steps=steps // 20, short_stage=0.0,
+        cooldown=min(before.cooldown, 0.5),
+    )  # fmt: skip
+
+
 BASE = dict(embedding_size=768, hidden_size=768, num_attention_heads=12, intermediate_size=3072)
 LARGE = dict(
     embedding_size=1024, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096

@@ -101,6 +101,7 @@ class PretrainConfig(TrainConfig):
         "compile the layers and, on a GPU, capture steps as CUDA graphs; auto: if there is a compiler and the run is "
         "long",
     )
+    dry_run: bool = arg(False, "print what would be trained, and end")
     eval_batches: int = arg(32, "micro-batches of held-out text in an evaluation, at most")
 
     def __post_init__(self) -> None:
@@ -159,6 +160,11 @@ class PretrainConfig(TrainConfig):
             + " needs a generator of the discriminator's size: set generator_width and generator_depth to 1",
         )
         assert self.generator  # raises if the heads do not divide the width
+
+    @property
+    def longest_warmup(self) -> float:
+        """Largest share of the budget that the warm-up may take, whatever `warmup_steps` says."""
+        return 0.1
 
     @property
     def traits(self) -> Traits:

@@ -19,7 +19,9 @@ class TrainConfig:
     adam_beta2: float = arg(0.999, "decay of Adam's mean squared gradient")
     adam_epsilon: float = arg(1e-6, "added to the root of the mean squared gradient")
     max_grad_norm: float = arg(1.0, "clip the gradient of all weights to this norm")
-    warmup_steps: int = arg(10_000, "steps over which the learning rate rises")
+    warmup_steps: int = arg(
+        10_000, "steps over which the learning rate rises; in pre-training at most a tenth of the budget"
+    )
     train_batch_size: int = arg(128, "rows of an optimizer step, over all devices")
     micro_batch_size: int = arg(0, "rows of a forward pass; 0: 32 on a CPU, 128 on a GPU, at most the batch")
     # budget: the first limit that is reached ends the run
@@ -56,6 +58,11 @@ class TrainConfig:
     @property
     def cooldown(self) -> float:
         """Share of the run, at its end, over which the learning rate falls to zero; 1: from the first step."""
+        return 1.0
+
+    @property
+    def longest_warmup(self) -> float:
+        """Largest share of the budget that the warm-up may take, whatever `warmup_steps` says."""
         return 1.0
 
     @property

@@ -14,13 +14,20 @@ logger.addHandler(logging.NullHandler())
 
 def show_progress(task: str, fields: Mapping[str, str]) -> None:
     """Log `name value` pairs as progress of a task, which overwrites one line on a terminal."""
-    line = "  ".join(f"{name} {value}".strip() for name, value in fields.items())
-    logger.info(line, extra={"progress_of": task})
+    logger.info(progress_line(fields), extra={"progress_of": task})
+
+
+def progress_line(fields: Mapping[str, str]) -> str:
+    """Return `name value` pairs as a line."""
+    return "  ".join(f"{name} {value}".strip() for name, value in fields.items())
 
 
 def duration(seconds: float) -> str:
-    """Format seconds: 42s, 3m12s, 5h07m."""
+    """Format seconds: 42s, 3m12s, 5h07m, 11 days."""
     minutes, rest = divmod(int(seconds), 60)
     if minutes == 0:
         return f"{rest}s"
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours < 100 else f"{round(hours / 24)} days"

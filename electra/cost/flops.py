@@ -32,17 +32,29 @@ class Cost(NamedTuple):
 def flops(config: FlopsConfig) -> Cost:
     """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
     run, length = preset_and_length(config)
+    run = replace(run, threads=config.threads, device=config.device)
     speed, source = measured_speed(run, length) if config.measure else (0.0, "")
+    rows = rows_here(run)
     paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
-    return Cost(f"{config.preset} ({run.model.model_type})", length, describe(run, length, speed, source), paper)
+    return Cost(f"{config.preset} ({run.model.model_type})", length, describe(run, length, speed, source, rows), paper)
+
+
+def rows_here(config: PretrainConfig) -> int:
+    """Return the rows of a forward pass of a run on this machine: those of a CPU without torch."""
+    try:
+        from electra.pretraining.run import default_rows
+        from electra.training.device import choose_device
+    except ImportError:
+        return config.micro_batch_size or min(32, config.train_batch_size)
+    return config.micro_batch_size or default_rows(config, choose_device(config.device))
 
 
 def describe(
-    config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given"
+    config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given", rows: int = 0
 ) -> list[tuple[str, str]]:
-    """Return the cost of a run as names and values, with its time if a speed is given; `source` labels it."""
+    """Return the cost of a run as names and values, with its time if a speed is given, labelled by `source`."""
     per_token = flops_per_token(config, seq_length)
-    rows = config.micro_batch_size or min(128, config.train_batch_size)
+    rows = rows or config.micro_batch_size or min(128, config.train_batch_size)
     tokens = scheduled_tokens(config, seq_length)
     found = [(f"training FLOPs per token, {part}", f"{value / 1e6:,.2f} M") for part, value in per_token.items()]
     found += [(f"parameters, {part}", f"{count:,}") for part, count in parameter_counts(config).items()]
@@ -65,11 +77,17 @@ def describe(
 def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
     """Measure tokens per second over three training steps; return it with its label, 0 without torch."""
     try:
+        import torch
+
         from electra.cost.bench import random_rows, training_step, windows
         from electra.training.device import choose_device
+        from electra.training.memory import keep_freed_memory
     except ImportError:
         return 0.0, "torch is not installed"
     device = choose_device(config.device)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    keep_freed_memory()  # as a run does
     cost = flops_per_token(config, seq_length)["total"] * seq_length
     rows = 128 if device.type == "cuda" else max(1, min(32, int(FLOPS_TIMED / cost)))
     timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
@@ -77,5 +95,6 @@ def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]
     seconds = statistics.median(windows(step, 3, 1, device))
     return (
         rows * seq_length / seconds,
-        f"measured on {device}: three steps of {rows} rows of {seq_length}, not compiled",
+        f"a guess from three steps of {rows} x {seq_length} on {device}, {torch.get_num_threads()} threads, not "
+        "compiled (electra bench measures the run's own)",
     )

@@ -24,12 +24,14 @@ from electra.models.heads import Discriminator
 from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
-from electra.pretraining.budget import BUDGET, accept_budget
+from electra.pretraining.budget import BUDGET, accept_budget, how_to_go_on, is_spent
 from electra.pretraining.dictionary import save_dictionary
+from electra.pretraining.effect import sample_weights, warn_if_idle
 from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.identity import begun_with, flat
 from electra.pretraining.optimizer import build_optimizer
+from electra.pretraining.plan import show_plan
 from electra.pretraining.report import examples_html, write_report
 from electra.pretraining.start import Start, fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
@@ -42,7 +44,17 @@ from electra.training.trainer import Trainer
 # Settings that may change when a run is continued: they affect the result by rounding at most (and `compile` on a GPU,
 # where compiled layers draw other dropout). To continue on another device, set --micro-batch-size: the masks of a step
 # depend on it, and its default on the device.
-FREE_TO_CHANGE = {"data", "out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "compile"}
+FREE_TO_CHANGE = {
+    "data",
+    "out",
+    "device",
+    "threads",
+    "log_steps",
+    "save_steps",
+    "save_total_limit",
+    "compile",
+    "dry_run",
+}
 SAVED_STEP = "pretraining_steps"  # in the config.json of the model
 FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]
@@ -70,24 +82,34 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
     require_readable(config, train, tokenizer)
     prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
     require_same_run(folder, config, prepared, checkpoint)
+    if checkpoint and is_finished(folder, config, checkpoint):
+        logger.info(f"finished: {folder}. {how_to_go_on(config, checkpoint)}")
+        return last_evaluation(folder)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    rows = config.micro_batch_size or default_rows(config, device)
+    show_plan(config, train, tokenizer, rows)
+    warn_of_few_rows(config, rows)
+    if config.dry_run:
+        return {}
     with only_writer(folder):
         keep_freed_memory()
-        if config.threads:
-            torch.set_num_threads(config.threads)
         objective = build_objective(config, train, tokenizer, start, resumed).to(device)
         write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions_of_run()})
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective, device)
         trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step)
+        before = sample_weights(objective)
         trainer.fit()
-        if (
-            saved_step(folder, trainer.resumed_at) != trainer.step
-        ):  # if it is there, the user may have calibrated it since
+        warn_if_idle(trainer, before)
+        # A model that is there already may have been calibrated by the user since.
+        if saved_step(folder, trainer.resumed_at) != trainer.step:
             if {"discriminator", "generator"} <= objective.networks().keys():  # it finds words, and suggests others
                 save_dictionary(folder / "model", train, tokenizer)
             save_model(folder, trainer, tokenizer)
         report(folder, config)
+        logger.info(f"report   {folder / 'report.html'}")
     return last_evaluation(folder)
 
 
@@ -98,6 +120,13 @@ def require_same_run(folder: Path, config: PretrainConfig, prepared: dict[str, A
     require_same(folder, before, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
     if before and checkpoint:
         accept_budget(config, before, checkpoint)
+
+
+def is_finished(folder: Path, config: PretrainConfig, checkpoint: Path) -> bool:
+    """Return whether the budget is spent, and the model and the report, the last files, are written."""
+    step = int(read_json(checkpoint / "state.json")["step"])
+    is_written = saved_step(folder, step) == step and (folder / "report.html").exists()
+    return is_written and is_spent(config, checkpoint)
 
 
 def fit(
@@ -162,12 +191,15 @@ def build_trainer(
 
 def default_rows(config: PretrainConfig, device: torch.device) -> int:
     """Return the default size of a micro-batch: a divisor of the batch, at most 32 on a CPU and 128 on a GPU."""
-    rows = largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
-    if rows < min(FEWEST_ROWS, config.train_batch_size):
+    return largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
+
+
+def warn_of_few_rows(config: PretrainConfig, rows: int) -> None:
+    """Warn of a default micro-batch that is so small that most of a step is overhead."""
+    if not config.micro_batch_size and rows < min(FEWEST_ROWS, config.train_batch_size):
         logger.warning(
             f"a batch of {config.train_batch_size} rows is processed {rows} at a time; a multiple of 32 is faster"
         )
-    return rows
 
 
 def largest_divisor(number: int, at_most: int) -> int:
@@ -188,7 +220,7 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     for name in others:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)
-    logger.info(f"saved {folder / 'model'}")
+    logger.info(f"model    {folder / 'model'}")
 
 
 def saved_step(folder: Path, unstated: int) -> int | None:
@@ -206,3 +238,9 @@ def report(folder: Path, config: PretrainConfig) -> None:
         assert isinstance(model, Detector)
         examples = examples_html(model, config)
     write_report(folder, folder / "report.html", examples)
+
+
+def next_step(config: PretrainConfig) -> str:
+    """Return a command that uses the model of a run."""
+    is_detector = network_kind(read_json(Path(config.out) / "model" / "config.json")) is Kind.DISCRIMINATOR
+    return f"electra detect {config.out} FILE" if is_detector else f"electra finetune {config.out} --train FILE"

@@ -8,6 +8,8 @@ import torch
 
 from electra.config import TrainConfig, require
 
+WORTH_COMPILING = 5.0  # minutes
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device of that name; `auto` is a GPU if there is one.
@@ -38,10 +40,11 @@ def choose_dtype(config: TrainConfig) -> torch.dtype:
 
 
 def should_compile(config: TrainConfig) -> bool:
-    """Return whether to compile; `auto` requires a C++ compiler, and a run long enough to repay half a minute of it."""
+    """Return whether to compile; `auto` requires a C++ compiler, and a run long enough to repay a minute of it."""
     if config.compile != "auto":
         return config.compile == "on"
-    return shutil.which("c++") is not None and config.train_steps >= 1_000
+    is_long = config.train_steps >= 1_000 and not 0 < config.max_minutes < WORTH_COMPILING
+    return is_long and shutil.which("c++") is not None
 
 
 def should_capture(config: TrainConfig, device: torch.device) -> bool:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from electra.core.log import duration, logger, show_progress
+from electra.core.log import duration, logger, progress_line, show_progress
 
+# In the order of their importance, as a line of the terminal may not hold all.
 SHOWN = {
     "loss": "loss",
     "gen_loss": "gen",
-    "gen_accuracy": "acc",
     "mlm_loss": "mlm",
     "disc_loss": "disc",
     "disc_auc": "auc",
+    "gen_accuracy": "acc",
     "disc_recall": "recall",
 }
+PARTS = {"gen_loss", "mlm_loss", "disc_loss"}  # of a loss that says little itself
+WIDTH = 79  # columns of a line
+LONGEST_SILENCE = 10.0  # seconds
 PATIENCE = 5  # consecutive lines with the same symptom before a warning
 
 
@@ -49,8 +54,8 @@ class RunningMeans:
 class Log:
     """Write the lines of a run, and warn of silent failures."""
 
-    def __init__(self, path: Path, warmup_steps: int) -> None:
-        self.path, self.warmup_steps = path, warmup_steps
+    def __init__(self, path: Path) -> None:
+        self.path, self.shown_at = path, float("-inf")
         self.streaks: dict[str, int] = {}
 
     def write(self, **fields: Any) -> None:
@@ -58,16 +63,30 @@ class Log:
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
 
-    def train(self, step: int, metrics: dict[str, float], speed: float, left: float | None, **fields: Any) -> None:
-        """Write the means since the last line and show them as progress."""
+    def train(
+        self, step: int, metrics: dict[str, float], speed: float, left: float | None, is_warm: bool, **fields: Any
+    ) -> None:
+        """Write the means since the last line and show them as progress; after the warm-up, check them too."""
         self.write(kind="train", step=step, **metrics, tokens_per_second=round(speed, 1), **fields)
-        shown = {"step": f"{step:,}"} | {s: f"{metrics[n]:.3f}" for n, s in SHOWN.items() if n in metrics}
-        shown["tokens/s"] = f"{speed:,.0f}"
-        if left is not None:
-            shown["left"] = duration(left)
-        show_progress(str(self.path), shown)
-        if step >= self.warmup_steps:
+        self.show(step, metrics, speed, left)
+        if is_warm:
             self.watch(metrics)
+
+    def is_due(self) -> bool:
+        """Return whether nothing has been shown for so long that a user may wonder."""
+        return time.monotonic() - self.shown_at >= LONGEST_SILENCE
+
+    def show(self, step: int, metrics: dict[str, float], speed: float, left: float | None) -> None:
+        """Show progress on one line of a terminal: what matters most first, and only as much as fits."""
+        self.shown_at = time.monotonic()
+        shown = {"left": "?" if left is None else duration(left), "step": f"{step:,}", "tokens/s": f"{speed:,.0f}"}
+        for name, short in SHOWN.items():
+            if name in metrics and not (name == "loss" and metrics.keys() & PARTS):
+                longer = shown | {short: f"{metrics[name]:.3f}"}
+                if len(progress_line(longer)) > WIDTH:
+                    break
+                shown = longer
+        show_progress(str(self.path), shown)
 
     def watch(self, metrics: dict[str, float]) -> None:
         """Check for the ways in which a run fails silently."""

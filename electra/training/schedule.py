@@ -34,8 +34,18 @@ def progress(config: TrainConfig, step: int, tokens: int, seconds: float) -> flo
 
 def learning_rate(config: TrainConfig, step: int, done: float) -> float:
     """Return the product of linear warm-up and linear decay; as in the released code, both may overlap."""
-    warmup = min(1.0, step / config.warmup_steps) if config.warmup_steps else 1.0
-    return config.learning_rate * min(1.0, (1 - done) / config.cooldown) * warmup
+    return config.learning_rate * min(1.0, (1 - done) / config.cooldown) * warmup(config, step, done)
+
+
+def warmup(config: TrainConfig, step: int, done: float) -> float:
+    """Return the share of the warm-up that is over, in [0, 1].
+
+    It ends after `warmup_steps`, or with `longest_warmup` of the budget: a run cut by the clock or by tokens may have
+    fewer steps than the warm-up of a full schedule.
+    """
+    if not config.warmup_steps:
+        return 1.0
+    return min(1.0, max(step / config.warmup_steps, done / config.longest_warmup))
 
 
 def initial_rate(config: TrainConfig, parameters: list[nn.Parameter]) -> float | torch.Tensor:

@@ -23,7 +23,8 @@ from electra.training.cuda import Captured
 from electra.training.divergence import DivergenceCheck
 from electra.training.log import Log, RunningMeans
 from electra.training.optimizer import clip
-from electra.training.schedule import learning_rate, progress, set_rate
+from electra.training.pace import Pace
+from electra.training.schedule import learning_rate, progress, set_rate, warmup
 from electra.training.seed import seed_all
 from electra.training.signals import handled_by
 
@@ -57,10 +58,11 @@ class Trainer:
         self.captured_for: tuple[Any, ...] = ()
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
+        self.peak = 0.0  # the highest learning rate so far
         self.saved_step = -1
         self.resumed_at = 0  # the step that `fit` continued from
         self.means = RunningMeans()
-        self.log = Log(folder / "metrics.jsonl", config.warmup_steps)
+        self.log, self.pace = Log(folder / "metrics.jsonl"), Pace(config)
         self.divergence = DivergenceCheck(folder / "checkpoints")
         self.stop_requested = False
         if device.type == "cuda" and device.index is not None:
@@ -98,6 +100,7 @@ class Trainer:
         self.module.begin_step(self.step, done)
         self.module.train()
         self.rate = learning_rate(self.config, self.step, done)
+        self.peak = max(self.peak, self.rate)
         set_rate(self.optimizer, self.rate)
         batches = self.source.micro_batches(self.step, self.micro_batch_size, done)
         if self.captured:
@@ -162,8 +165,11 @@ class Trainer:
     def after_step(self) -> None:
         """Log, evaluate and save if it is time."""
         c = self.config
+        self.pace.note(self.step, self.tokens, self.seconds)
         if self.step % c.log_steps == 0:
             self.write_line()
+        elif self.log.is_due():
+            self.log.show(self.step, self.means.values(), self.speed(), self.pace.left())
         if c.eval_steps and self.step % c.eval_steps == 0 and self.done() < 1:
             self.evaluate()
         if self.on_step:  # before the checkpoint: a run killed between both repeats the step and the call
@@ -174,12 +180,16 @@ class Trainer:
     def write_line(self) -> None:
         """Log the means since the last line."""
         self.require_finite()
-        now, (then, tokens) = time.perf_counter(), self.line_start
-        left = self.seconds * (1 / self.done() - 1) if self.done() else None
         fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
-        self.log.train(self.step, self.means.values(), (self.tokens - tokens) / (now - then), left, **fields)
+        is_warm = warmup(self.config, self.step, self.done()) == 1
+        self.log.train(self.step, self.means.values(), self.speed(), self.pace.left(), is_warm, **fields)
         self.means = RunningMeans()
-        self.line_start = (now, self.tokens)
+        self.line_start = (time.perf_counter(), self.tokens)
+
+    def speed(self) -> float:
+        """Return the tokens per second since the last line."""
+        then, tokens = self.line_start
+        return (self.tokens - tokens) / (time.perf_counter() - then)
 
     def evaluate(self) -> None:
         """Evaluate and log the metrics."""
@@ -193,7 +203,8 @@ class Trainer:
         if self.saved_step == self.step:
             return
         self.require_finite()
-        state = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "window": self.means.state()}
+        state: dict[str, Any] = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "peak": self.peak}
+        state |= {"window": self.means.state()}
         folder = self.folder / "checkpoints"
         save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
         self.saved_step = self.step
@@ -201,13 +212,14 @@ class Trainer:
     def resume(self) -> None:
         """Continue from the newest valid checkpoint, if there is one."""
         path = newest_checkpoint(self.folder / "checkpoints")
-        state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "window": {}}
+        state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "peak": 0.0, "window": {}}
         if path:
             state = load_checkpoint(path, self.module, self.optimizer)
             self.saved_step = state["step"]
             logger.info(f"continuing from step {state['step']:,}")
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.resumed_at = self.step
+        self.peak = state.get("peak", self.config.learning_rate)  # not in the checkpoints of older versions
         self.means = RunningMeans(**state["window"])
         truncate_metrics(self.log.path, self.step)
 

@@ -1,0 +1,47 @@
+"""Where a race stands: which run is next, and how long those that are left will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from electra.core.log import duration, logger
+
+FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/compare.md)
+
+
+class Agenda:
+    """Announce each run with the time left: by the budget if that is a time, then by the runs of this session."""
+
+    def __init__(self, pending: Mapping[str, float], total: int, seconds_of_one: float | None) -> None:
+        """Take the runs to train in their order, each with its multiple of the budget, and the seconds of a budget."""
+        self.pending, self.total, self.pace = dict(pending), total, seconds_of_one
+        self.spent, self.done = 0.0, 0.0  # seconds and budgets of this session
+        logger.info(f"{total} runs, {len(self.pending)} of them to train{self.left()}")
+
+    def left(self) -> str:
+        """Return the time of the pending runs, as the end of a sentence."""
+        return f": about {duration(self.pace * sum(self.pending.values()))}" if self.pace and self.pending else ""
+
+    def begin(self, run: str) -> None:
+        """Announce a run."""
+        self.began = time.monotonic()
+        if run in self.pending:
+            logger.info(f"run {self.total - len(self.pending) + 1} of {self.total}{self.left()} left")
+
+    def end(self, run: str) -> None:
+        """Note that a run is trained and examined, or has diverged."""
+        if run in self.pending:
+            self.spent, self.done = self.spent + time.monotonic() - self.began, self.done + self.pending.pop(run)
+            self.pace = self.spent / self.done
+
+
+def warn_if_short(steps: Mapping[str, int]) -> None:
+    """Warn of runs that are too short to tell contestants apart."""
+    short = {name: number for name, number in steps.items() if number < FEWEST_STEPS}
+    if short:
+        fewest = min(short.values())
+        logger.warning(
+            f"{len(short)} of {len(steps)} contestants train for fewer than {FEWEST_STEPS} steps (one for {fewest:,}), "
+            f"too few to mean anything; raise --budget {-(-FEWEST_STEPS // fewest)} times"
+        )

@@ -142,7 +142,7 @@ def show(name: str, results: dict[str, dict]) -> None:
     rows = {key.split(", ", 1)[1]: r for key, r in results.items() if key.startswith(name + ", ")}
     percent = find_task(next(iter(rows.values()))["task"]).shown
     for kind, r in rows.items():
-        print(f"{name:28} {kind:28} {r['main_metric']} {percent(r['median'])} (spread {percent(r['spread'])})")
+        print(f"{name:28} {kind:28} {r['main_metric']} {percent(r['kept'])} (mean {percent(r['mean'])})")
     for b in next(iter(rows.values()))["baselines"]:
         print(f"{name:28} {b['name']:28} {percent(b['score'])}")
 

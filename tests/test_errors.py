@@ -368,7 +368,7 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
     low, high = after["intervals"]["recall"]
     assert low < after["scores"]["recall"] < high and after["scores"]["recall_random"] > 0.3
     summary = read_json(learned / "summary.json")
-    assert summary["scores"]["f0.5"]["median"] == pytest.approx(after["scores"]["f0.5"])
+    assert summary["scores"]["f0.5"]["kept"] == pytest.approx(after["scores"]["f0.5"])
     assert "Precision and recall" in (clean / "report-after/report.html").read_text()
     words = ["evaluate", str(learned), "--suite", str(clean / "dev.txt"), "--language", "none"]
     main([*words, "--out", str(clean / "cli")])
@@ -378,7 +378,7 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
 def test_the_result_is_a_detector_with_its_own_threshold(folder, clean, learned):  # noqa: F811
     model = electra.load(learned)
     assert isinstance(model, Detector) and model.generator is not None
-    assert model.threshold == read_json(learned / "summary.json")["scores"]["threshold"]["median"]
+    assert model.threshold == read_json(learned / "summary.json")["scores"]["threshold"]["kept"]
     assert (learned / "generator/model.safetensors").read_bytes() == (
         folder / "generator/model.safetensors").read_bytes()  # fmt: skip
     assert model.candidates is not None and (learned / FILE).read_bytes() == (clean / "model" / FILE).read_bytes()

@@ -89,7 +89,7 @@ def test_questions_with_the_original_head_from_training_to_an_answer(folder, tmp
     settings = vars(config(folder, tmp_path / "out", epochs=4.0)) | dict(train=train, dev=dev, task="qa", head="joint")
     (result,) = evaluate(EvaluateConfig(**settings | {"seeds": 1}))["results"]
     names = {b["name"]: b["score"] for b in result["baselines"]}
-    assert names.keys() == {"word overlap"} and result["median"] > 60
+    assert names.keys() == {"word overlap"} and result["kept"] > 60
     out = tmp_path / "out/finetuned"
     asked = tmp_path / "asked.jsonl"
     asked.write_text('["the dog jumps over", "The quick dog jumps over the river. A cook eats a small meal."]\n')

@@ -143,7 +143,7 @@ def test_evaluation_writes_scores_beside_baselines(folder, tmp_path, kind, capsy
     verbs.evaluate(EvaluateConfig(**settings, suite=str(files[1])))
     (result,) = read_json(tmp_path / "out" / "summary.json")["results"]
     low, high = result["interval"]
-    assert result["task"] == kind and 0 <= low <= result["seeds"][result["median_seed"]]["score"] <= high <= 1
+    assert result["task"] == kind and 0 <= low <= result["seeds"][result["kept_seed"]]["score"] <= high <= 1
     names = [b["name"] for b in result["baselines"]]
     expected = ["majority", "tf-idf + logistic regression"] if kind == "classification" else ["majority"]
     assert names == expected
@@ -163,14 +163,14 @@ def test_a_fine_tuned_model_is_scored_as_it_is(folder, learned, tmp_path, few_ro
     c = EvaluateConfig(model=str(learned), suite=str(folder / "dev.jsonl"), out=str(out))
     summary = evaluate(c)
     (result,) = summary["results"]
-    assert len(result["seeds"]) == 1 and result["median"] > 0.9 and result["baselines"] == []
+    assert len(result["seeds"]) == 1 and result["kept"] > 0.9 and result["baselines"] == []
     assert summary["resamples"] == 100 and {"config", "hardware", "versions"} <= summary.keys()
 
 
 def test_columns_named_for_the_evaluation_count(folder, learned, tmp_path, few_rounds):  # noqa: F811
     file = write_lines(tmp_path / "t.jsonl", [{"body": r["text"], "gold": r["label"]} for r in rows(20, 9)])
     c = EvaluateConfig(model=str(learned), suite=file, out=str(tmp_path), text_column="body", label_column="gold")
-    assert evaluate(c)["results"][0]["median"] > 0.9
+    assert evaluate(c)["results"][0]["kept"] > 0.9
     train = write_lines(tmp_path / "train.jsonl", [{"text": "a", "label": "dog"}, {"text": "b", "label": ""}])
     other = str(tmp_path / "other")
     with pytest.raises(ValueError, match="row 2: no label"):

@@ -35,18 +35,18 @@ def evaluation(results: Sequence[dict[str, Any]]) -> Table:
     from electra.finetuning.report import title_of
     from electra.tasks import find_task
 
-    shown = Table("task", "model", "metric", "median", "spread", "95 % interval", "n")
+    shown = Table("task", "model", "metric", "score", "95 % interval", "seeds' mean", "sample dev.", "n")
     for r in results:
-        name = f"this one, {len(r['seeds'])} seeds" if len(r["seeds"]) > 1 else "this one"
-        percent, of_median = find_task(r["task"]).shown, r["seeds"][r["median_seed"]]
-        row = [percent(r[figure]) for figure in ("median", "spread")]
-        interval, *others = (" to ".join(map(percent, each["interval"])) for each in (r, *r["baselines"]))
-        shown.add_row(title_of(r), name, r["main_metric"], *row, interval, f"{r['examples']:,}")
-        for name, (low, high) in list(of_median["intervals"].items())[1:]:
-            score = percent(of_median["scores"][name])
-            shown.add_row("", "", name, score, "", f"{percent(low)} to {percent(high)}", "")
-        for b, of_baseline in zip(r["baselines"], others, strict=True):
-            shown.add_row("", b["name"], "", percent(b["score"]), "", of_baseline, "")
+        percent, kept = find_task(r["task"]).shown, r["seeds"][r["kept_seed"]]
+        over = [percent(r["mean"]), percent(r["deviation"])] if len(r["seeds"]) > 1 else ["", ""]
+        name = f"{kept['name']}, kept of {len(r['seeds'])}" if len(r["seeds"]) > 1 else "this one"
+        row = [r["main_metric"], percent(kept["score"]), " to ".join(map(percent, r["interval"])), *over]
+        shown.add_row(title_of(r), name, *row, f"{r['examples']:,}")
+        for metric, interval in list(kept["intervals"].items())[1:]:
+            score = percent(kept["scores"][metric])
+            shown.add_row("", "", metric, score, " to ".join(map(percent, interval)), "", "", "")
+        for b in r["baselines"]:
+            shown.add_row("", b["name"], "", percent(b["score"]), " to ".join(map(percent, b["interval"])), "", "", "")
     return shown
 
 

@@ -81,4 +81,4 @@ def fine_tune(point: Path, task: RaceTask, run: PretrainConfig) -> dict[str, flo
         )
     )  # fmt: skip
     metric = found["main_metric"]
-    return {f"{task.name} {metric}": float(found["scores"][metric]["median"])}
+    return {f"{task.name} {metric}": float(found["scores"][metric]["kept"])}

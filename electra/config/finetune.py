@@ -70,7 +70,9 @@ class FinetuneConfig(TrainConfig):
     dropout: float | None = arg(None, "dropout in the encoder and before the head; default: the preset's")
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, the order of examples and dropout")
-    seeds: int = arg(1, "train with this many seeds, and keep the model of the median one")
+    seeds: int = arg(
+        1, "train with this many seeds, and keep the model of the median one; of an even number, the lower of the two"
+    )
     parallel: int = arg(1, "seeds trained at the same time, each in a process with its share of the threads")
     select: Literal["last", "best"] = arg("last", "keep the last weights, or those of the best epoch on the dev file")
     # running

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from electra.core.storage import read_object, write_atomically, write_json
 from electra.finetuning.material import configured_task, named_columns
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
+from electra.finetuning.seeds import over_seeds
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.task_model import TaskModel
@@ -93,13 +94,14 @@ def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
 
 def evaluate_task(config: EvaluateConfig, out: Path) -> list[dict[str, Any]]:
     """Return the scores on each dev split, of every seed and of the baselines; write submissions for test sets."""
-    models = models_of(config, out)
-    task = models[0].task
+    candidates = models_of(config, out)
+    kept = candidates.models[candidates.kept]
+    task = kept.task
     train = task.read(config.train, "train") if config.train else []
     splits = [split for split in task.dev_splits if task.holds(config.dev, split)]
-    results = [measured(config, models, split, train, out) for split in splits]
+    results = [measured(config, candidates, split, train, out) for split in splits]
     if isinstance(task, Glue):
-        submit(models[results[0]["median_seed"]], task, config.dev, out / "submission")
+        submit(kept, task, config.dev, out / "submission")
     return results
 
 
@@ -110,7 +112,14 @@ def submit(model: TaskModel, task: Glue, source: str, folder: Path) -> None:
             logger.info(f"wrote {task.write_submission(model.answer(task.read(source, split)), folder, split)}")
 
 
-def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
+class Candidates(NamedTuple):
+    """A model for each seed."""
+
+    models: Sequence[TaskModel]
+    kept: int = 0  # index of the one that fine-tuning has kept
+
+
+def models_of(config: EvaluateConfig, out: Path) -> Candidates:
     """Return the fine-tuned model, or one for each seed; a model of another task is fine-tuned again for this one.
 
     A discriminator may be measured as it is by a task that asks what it was trained for.
@@ -123,13 +132,14 @@ def models_of(config: EvaluateConfig, out: Path) -> list[TaskModel]:
         require(bool(config.train), f"{config.model} is fine-tuned for {model.name}, not {config.task}: give --train")
         return finetuned_models(config, out)
     model.task.columns |= named_columns(config)
-    return [model]
+    return Candidates([model])
 
 
 def measured(
-    config: EvaluateConfig, models: Sequence[TaskModel], split: str, train: Sequence[Example], out: Path
+    config: EvaluateConfig, candidates: Candidates, split: str, train: Sequence[Example], out: Path
 ) -> dict[str, Any]:
     """Return the scores of every seed and of the baselines on one split; the predictions go into `out`."""
+    models, kept = candidates
     name, task = models[0].name, models[0].task
     examples = task.read(config.dev, split)
     answered = [model.answer(examples) for model in models]
@@ -138,30 +148,29 @@ def measured(
     stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"
     for number, predictions in enumerate(answered):
         write_predictions(out / f"{stem}-{number}.jsonl", predictions, examples)
-    median = sorted(range(len(rows)), key=lambda n: rows[n]["score"])[(len(rows) - 1) // 2]
-    scores = [row["score"] for row in rows]
     return {
         "task": name,
         "split": split,
         "file": config.dev,
         "examples": sum(example.label is not None for example in examples),
         "main_metric": task.main_metric,
-        "median": float(np.median(scores)),
-        "spread": float(np.std(scores)),
-        "interval": rows[median]["interval"],
-        "median_seed": median,
-        "predictions": str(out / f"{stem}-{median}.jsonl"),
+        **over_seeds([row["score"] for row in rows], kept),
+        "interval": rows[kept]["interval"],
+        "kept_seed": kept,
+        "predictions": str(out / f"{stem}-{kept}.jsonl"),
         "seeds": rows,
         "baselines": [row_of(baseline, task, p, examples) for baseline, p in baselines],
     }
 
 
-def finetuned_models(config: EvaluateConfig, out: Path) -> list[TaskModel]:
+def finetuned_models(config: EvaluateConfig, out: Path) -> Candidates:
     """Fine-tune with each seed, unless that has been done."""
     require(bool(config.train), f"{config.model} is not fine-tuned; give --train FILE to fine-tune it first")
     learning = finetune_config(config, out)
-    runs = Path(learning.out) / "runs"
-    return [load_task_model(runs / f"seed-{r['seed']}" / "model", config) for r in finetune(learning)["seeds"]]
+    summary = finetune(learning)
+    seeds = [result["seed"] for result in summary["seeds"]]
+    folders = [Path(learning.out) / "runs" / f"seed-{seed}" / "model" for seed in seeds]
+    return Candidates([load_task_model(folder, config) for folder in folders], seeds.index(summary["kept"]))
 
 
 def load_task_model(folder: Path, config: EvaluateConfig) -> TaskModel:
@@ -219,7 +228,7 @@ def write_predictions(path: Path, predictions: Predictions, examples: Sequence[E
 
 
 def write_html(out: Path, results: Sequence[dict[str, Any]]) -> None:
-    """Write report.html: the table of scores, and the errors of the median seed for each task."""
+    """Write report.html: the table of scores, and the errors of the kept seed for each task."""
     parts = []
     for r in results:
         lines = Path(r["predictions"]).read_text(encoding="utf-8").splitlines()

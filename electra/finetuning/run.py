@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import statistics
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -25,6 +24,7 @@ from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import Material, read_material, warn_if_collapsed
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
+from electra.finetuning.seeds import kept_of, over_seeds, told
 from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
@@ -233,18 +233,20 @@ def best_score(folder: Path, metric: str) -> float:
 
 
 def write_summary(config: FinetuneConfig, material: Material, results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Copy the median seed's model to `out`, and write summary.json."""
+    """Copy the kept seed's model to `out`, and write summary.json."""
     out, metric = Path(config.out), material.task.main_metric
-    ranked = sorted(results, key=lambda r: r.get(metric, 0.0))
-    chosen = ranked[(len(ranked) - 1) // 2]["seed"]
-    shutil.copytree(out / "runs" / f"seed-{chosen}" / "model", out, dirs_exist_ok=True)
+    seeds = [result["seed"] for result in results]
+    kept = kept_of([result.get(metric, 0.0) for result in results])
+    shutil.copytree(out / "runs" / f"seed-{seeds[kept]}" / "model", out, dirs_exist_ok=True)
     scores = {
-        name: {"median": statistics.median(v), "min": min(v), "max": max(v), "spread": statistics.pstdev(v)}
+        name: over_seeds([result[name] for result in results], kept)
         for name in results[0]
-        if name not in ("seed", "step", "seconds") and (v := [r[name] for r in results])
+        if name not in ("seed", "step", "seconds")
     }
-    summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": chosen, "scores": scores}
+    summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": seeds[kept], "scores": scores}
     write_json(out / "summary.json", summary)
-    shown = f": {metric} {material.task.shown(scores[metric]['median'])} on {config.dev}" if metric in scores else ""
-    logger.info(f"saved {out}{shown}" + (f", the median of {len(results)} seeds" if len(results) > 1 else ""))
+    shown = f": {metric} {material.task.shown(results[kept][metric])} on {config.dev}" if metric in scores else ""
+    logger.info(f"saved {out}{shown}")
+    if len(results) > 1 and metric in scores:
+        logger.info(told([result[metric] for result in results], kept, seeds, material.task.shown))
     return summary

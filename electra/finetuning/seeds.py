@@ -1,0 +1,32 @@
+"""The scores of several seeds: which model is kept, and how far they differ."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+
+
+def kept_of(scores: Sequence[float]) -> int:
+    """Return the index of the median score; of an even number, the lower of the two in the middle."""
+    ranked = sorted(range(len(scores)), key=lambda n: scores[n])
+    return ranked[(len(scores) - 1) // 2]
+
+
+def over_seeds(scores: Sequence[float], kept: int) -> dict[str, float | None]:
+    """Return the kept seed's score, and mean, sample deviation (None for one seed) and range of all seeds."""
+    return {
+        "kept": scores[kept],
+        "mean": statistics.fmean(scores),
+        "deviation": statistics.stdev(scores) if len(scores) > 1 else None,
+        "min": min(scores),
+        "max": max(scores),
+    }
+
+
+def told(scores: Sequence[float], kept: int, seeds: Sequence[int], shown: Callable[[float], str]) -> str:
+    """Say which of several seeds is kept, and how far they differ."""
+    found = over_seeds(scores, kept)
+    return (
+        f"kept seed {seeds[kept]} ({shown(scores[kept])}) of {len(scores)}: mean {shown(statistics.fmean(scores))}, "
+        f"sample deviation {shown(found['deviation'] or 0.0)}, from {shown(min(scores))} to {shown(max(scores))}"
+    )

@@ -123,8 +123,10 @@ def test_zero_shot_takes_the_word_that_looks_least_replaced(folder, monkeypatch)
 
 def test_zero_shot_cuts_the_text_and_keeps_the_template(folder):  # noqa: F811
     model = electra.load(folder / "model")
-    row, (first, last) = row_of(model, "the dog " * 50, "It was", "fox", "!")
-    assert len(row) <= model.longest
+    row, first, last, is_cut = row_of(model, "the dog " * 50, "It was", "fox", "!")
+    assert len(row) <= model.longest and is_cut
+    long, short = zero_shot(model, ["the dog " * 50, "the dog"], "It was {}!", ["fox", "meal"])
+    assert long["truncated"] is True and "truncated" not in short
     assert row[first:last] == model.tokenizer.encode(" fox").ids
 
 

@@ -33,6 +33,14 @@ class FinetuneConfig(TrainConfig):
         "if the architecture has it, else dense",
     )
     max_length: int = arg(0, "maximum length in tokens; 0: the task's default, at most what the model reads")
+    windows: Literal["mean", "max"] | None = arg(
+        None,
+        "read a long text in windows, each learned with the text's label, and answer by the mean or the maximum of "
+        "their logits; default: cut it",
+    )
+    class_weights: Literal["balanced"] | None = arg(
+        None, "balanced: weigh labels in the loss inversely to their frequency; default: all examples alike"
+    )
     # task errors (docs/errors.md)
     mix: float | None = arg(None, "errors: share of planted examples beside labelled ones; default: 0.5")
     language: str | None = arg(

@@ -15,7 +15,7 @@ from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
 from electra.core.storage import read_object, write_atomically, write_json
-from electra.finetuning.material import configured_task, named_columns
+from electra.finetuning.material import configured_task, named_columns, warn_of_unused_labels
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
 from electra.finetuning.seeds import over_seeds
@@ -143,6 +143,10 @@ def measured(
     name, task = models[0].name, models[0].task
     examples = task.read(config.dev, split)
     answered = [model.answer(examples) for model in models]
+    warn_of_unused_labels(task, answered[kept], examples, config.dev)
+    if cut := sum("truncated" in prediction for prediction in answered[kept]):
+        logger.warning(f"{config.dev}: {cut} of {len(examples)} texts are longer than {models[kept].longest} tokens "
+                       "and were cut")  # fmt: skip
     rows = [row_of(f"seed {config.seed + n}", task, p, examples) for n, p in enumerate(answered)]
     baselines = task.baselines(train, examples, config.baseline)
     stem = "predictions" if split == "dev" else f"predictions-{split.removeprefix('dev_')}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from electra.models.registry import architecture_of
 from electra.tasks import TASKS, Example, Features, Task, find_task
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
-from electra.tasks.training_set import TrainingSet
+from electra.tasks.training_set import FixedSet, TrainingSet
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
 SHOWN = 20  # labels in a message
@@ -54,11 +55,35 @@ def read_material(config: FinetuneConfig) -> Material:
     logger.info(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
     require_room(tokenizer, shape.vocab_size, folder)
     longest = shape.max_position_embeddings
+    require(
+        config.max_length <= longest,
+        f"--max-length {config.max_length}: the model in {folder} reads {longest} tokens; {remedy(task, longest)}",
+    )
     max_length = min(config.max_length or task.length, longest)
     if config.check:
         logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     learned, measured = task.training_set(tokenizer, train, max_length), task.encode(tokenizer, dev, max_length)
+    if isinstance(learned, FixedSet):
+        warn_if_cut(task, config.train, learned.features, max_length, longest)
+    warn_if_cut(task, config.dev, measured, max_length, longest)
     return Material(name, task, head, folder, tokenizer, max_length, learned, measured, dev)
+
+
+def warn_if_cut(task: Task, source: str, features: Sequence[Features], max_length: int, longest: int) -> None:
+    """Warn if some texts are longer than what the model is given of them."""
+    cut, count = (len({f.example for f in features if f.is_cut or each}) for each in (False, True))
+    if cut:
+        logger.warning(
+            f"{source}: {cut} of {count} texts are longer than {max_length} tokens and are cut there; "
+            + remedy(task, longest, max_length)
+        )
+
+
+def remedy(task: Task, longest: int, max_length: int = 0) -> str:
+    """Return how to have long texts read."""
+    ways = [f"--max-length may be up to {longest}"] if max_length < longest else []
+    ways += ["--windows mean reads a long text whole, in windows"] if "windows" in task.options else []
+    return "; ".join(ways) or "split them"
 
 
 def choose_head(head: str, name: str, task: Task, architecture: Architecture) -> str:
@@ -113,6 +138,25 @@ def warn_if_generator(folder: Path) -> None:
         logger.warning(
             f"{folder} holds a masked language model. If it is an ELECTRA's generator, fine-tune its discriminator"
         )
+
+
+def warn_of_unused_labels(
+    task: Task, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], source: str
+) -> None:
+    """Warn of labels that examples have and that are never predicted, the commonest first."""
+    pairs = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.label is not None]
+    given = {label for p, _ in pairs for label in answers_of(p)}
+    counts = Counter(label for _, e in pairs for label in task.labels_of(e)) if task.labels else Counter[str]()
+    if missed := [f"{label} ({count})" for label, count in counts.most_common() if label not in given]:
+        shown = ", ".join(missed[:SHOWN]) + (" ..." if len(missed) > SHOWN else "")
+        ways = "--class-weights balanced or " if "class_weights" in task.options else ""
+        logger.warning(f"never predicted, though {source} has them: {shown}; try {ways}more --epochs")
+
+
+def answers_of(prediction: Mapping[str, Any]) -> Sequence[str]:
+    """Return the labels or tags of a prediction; none for numbers and answers."""
+    given = [prediction["label"]] if "label" in prediction else prediction.get("labels", prediction.get("tags", ()))
+    return [str(each) for each in given]
 
 
 def warn_if_collapsed(predictions: Sequence[dict[str, Any]], examples: Sequence[Example]) -> None:

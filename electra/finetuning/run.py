@@ -21,7 +21,7 @@ from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, read_object, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.layerwise_decay import layerwise
-from electra.finetuning.material import Material, read_material, warn_if_collapsed
+from electra.finetuning.material import Material, read_material, warn_if_collapsed, warn_of_unused_labels
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
 from electra.finetuning.seeds import kept_of, over_seeds, told
@@ -113,6 +113,7 @@ class Evaluation:
             write_tensors(self.best, {n: p.detach() for n, p in network.state_dict().items()})
         if trainer.done() == 1:
             warn_if_collapsed(predictions, m.dev_examples)
+            warn_of_unused_labels(m.task, predictions, m.dev_examples, "the dev file")
         return scores
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from electra.config import PredictConfig
 from electra.core.errors import WrongInput
+from electra.core.log import logger
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.task_model import TaskModel
@@ -34,6 +35,11 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
             found = model.predict(inputs)
         except WrongInput as error:
             raise ValueError(f"line {questions[error.number - 1].line}: give {error.needed}") from None
+    if cut := sum("truncated" in prediction for prediction in found):
+        logger.warning(
+            f"{cut} of {len(found)} texts are longer than the {model.longest} tokens that the model reads, and were "
+            'cut ("truncated": true); split them, or fine-tune with --windows mean'
+        )
     return [
         {"id": q.id, **{k: v for k, v in prediction.items() if k != "id"}}
         for q, prediction in zip(questions, found, strict=True)

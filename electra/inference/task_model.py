@@ -32,7 +32,7 @@ class TaskModel(Model):
         require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
         if self.task.wanted:
             require_texts(inputs, self.task.wanted)
-        return self.answer([Example(str(n), self.task.texts(given)) for n, given in enumerate(inputs)])
+        return self.answer([self.task.asked(given, n, self.tokenizer) for n, given in enumerate(inputs)])
 
     def answer(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
         """Return a prediction for each example."""
@@ -43,9 +43,11 @@ class TaskModel(Model):
 def predict_features(
     session: Session, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
 ) -> list[dict[str, Any]]:
-    """Run encoded examples; return a prediction for each."""
+    """Run encoded examples; return a prediction for each, with `truncated` where some of it had no room."""
     rows, types = [feature.ids for feature in features], [feature.token_type_ids for feature in features]
     collected: list[Any] = [None] * len(features)
     for n, outputs in run_rows(session, rows, session.outputs, pad_id, types):
         collected[n] = task.collect(outputs, features[n])
-    return task.decode(collected, features, examples)
+    cut = {feature.example for feature in features if feature.is_cut}
+    predictions = task.decode(collected, features, examples)
+    return [p | {"truncated": True} if n in cut else p for n, p in enumerate(predictions)]

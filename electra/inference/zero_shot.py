@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,20 +24,33 @@ def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequ
     before, after = template.split("{}")
     for text in (*texts, template, *labels):
         require_valid(text)
-    rows, spans = [], []
-    for text in ("", *texts):
-        for label in labels:
-            row, span = row_of(model, text, before, label, after)
-            rows.append(row)
-            spans.append(span)
-    found = model.replaced(rows)
-    scores = [sum(-logit(p) for p in ps[a:b].tolist()) / (b - a) for ps, (a, b) in zip(found, spans, strict=True)]
+    rows = [row_of(model, text, before, label, after) for text in ("", *texts) for label in labels]
+    found = model.replaced([row.ids for row in rows])
+    scores = [mean_score(ps[row.first : row.end].tolist()) for ps, row in zip(found, rows, strict=True)]
     table = np.array(scores).reshape(len(texts) + 1, len(labels))
-    return [ranked(labels, row) for row in softmax(table[1:] - table[0])]
+    cut = {number // len(labels) - 1 for number, row in enumerate(rows) if row.is_cut}  # texts
+    return [
+        ranked(labels, row) | ({"truncated": True} if number in cut else {})
+        for number, row in enumerate(softmax(table[1:] - table[0]))
+    ]
 
 
-def row_of(model: Detector, text: str, before: str, label: str, after: str) -> tuple[list[int], tuple[int, int]]:
-    """Return the ids of text and template with a label, and the label's slots; truncate a long text."""
+def mean_score(probabilities: Sequence[float]) -> float:
+    """Return the mean log odds that the pieces of a word are original, given those that they were replaced."""
+    return sum(-logit(p) for p in probabilities) / len(probabilities)
+
+
+class Row(NamedTuple):
+    """The ids of a text and the template with a label, whose slots are ids[first:end]."""
+
+    ids: list[int]
+    first: int
+    end: int
+    is_cut: bool
+
+
+def row_of(model: Detector, text: str, before: str, label: str, after: str) -> Row:
+    """Return the row of a text and the template with a label; truncate a long text."""
     tokenizer = model.tokenizer
     head = tokenizer.encode(f" {before}").ids if before.strip() else []
     word = tokenizer.encode(f" {label}").ids
@@ -45,6 +58,7 @@ def row_of(model: Detector, text: str, before: str, label: str, after: str) -> t
     require(bool(word), f"the label {label!r} has no token in this vocabulary; choose another word")
     room = model.longest - 2 - len(head) - len(word) - len(tail)
     require(room >= 0, "the template is longer than the model reads; shorten it")
-    ids = tokenizer.encode(text).ids[:room]
+    whole = tokenizer.encode(text).ids
+    ids = whole[:room]
     first = 1 + len(ids) + len(head)
-    return model.row([*ids, *head, *word, *tail]), (first, first + len(word))
+    return Row(model.row([*ids, *head, *word, *tail]), first, first + len(word), len(whole) > room)

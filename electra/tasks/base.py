@@ -36,7 +36,7 @@ from electra.tasks.training_set import FixedSet, TrainingSet
 from electra.text.records import Record
 from electra.text.splits import read_records
 from electra.text.tokenizer import Tokenizer
-from electra.text.windows import TEXT_OR_PAIR, Wanted, join
+from electra.text.windows import TEXT_OR_PAIR, Wanted, even_runs, join
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,7 +64,7 @@ class Task:
     epochs: ClassVar[float] = 3.0  # passes over the training data (paper, Table 7)
     keeps_head: ClassVar[bool] = False  # whether learning goes on with the pre-trained head, if there is one
     options: ClassVar[tuple[str, ...]] = ()  # settings of FinetuneConfig that the task takes as arguments
-    splits_words: ClassVar[bool] = False  # whether an example's texts are words, so that a plain string is split
+    splits_words: ClassVar[bool] = False  # whether an example's texts are words
     wanted: ClassVar[Wanted | None] = TEXT_OR_PAIR  # None: any number of texts
     dev_splits: ClassVar[tuple[str, ...]] = ("dev",)
     text_names: ClassVar[tuple[str, ...]] = (
@@ -78,14 +78,19 @@ class Task:
         labels: Sequence[str] = (),
         columns: Mapping[str, str] | None = None,
         symmetric: bool = False,
+        windows: str | None = None,
+        class_weights: str | None = None,
     ) -> None:
         self.labels = tuple(labels)
         self.columns = dict(columns or {})  # {"text": ..., "text2": ..., "label": ...} as far as the user names them
         self.symmetric = symmetric  # pairs are learned and predicted in both orders
+        self.windows = windows  # mean or max: long texts are read in windows, whose logits are combined so
+        self.class_weights = class_weights  # balanced: rare labels weigh more in the loss
 
     def settings(self) -> dict[str, Any]:
         """Return JSON-able arguments that rebuild the task: type(task)(**task.settings())."""
-        return {"labels": list(self.labels), "columns": self.columns, "symmetric": self.symmetric}
+        found = {"labels": list(self.labels), "columns": self.columns, "symmetric": self.symmetric}
+        return found | ({"windows": self.windows} if self.windows else {})
 
     # -- reading --
 
@@ -142,11 +147,9 @@ class Task:
         """Turn a label of the file into a label of Example."""
         return str(value).strip()
 
-    def texts(self, given: str | Sequence[str]) -> tuple[str, ...]:
-        """Turn an input of `predict` into an example's texts."""
-        if not isinstance(given, str):
-            return tuple(given)
-        return tuple(given.split()) if self.splits_words else (given,)
+    def asked(self, given: str | Sequence[str], number: int, tokenizer: Tokenizer) -> Example:
+        """Turn an input of `predict` into an example."""
+        return Example(str(number), (given,) if isinstance(given, str) else tuple(given))
 
     # -- labels --
 
@@ -182,19 +185,28 @@ class Task:
     # -- features --
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
-        """Turn examples into features of at most `max_length` ids, in order; a symmetric pair gives both orders."""
+        """Turn examples into features of at most `max_length` ids, in order.
+
+        A symmetric pair gives both orders, with `windows` a long text several rows.
+        """
         first = tokenizer.encode_lines([example.texts[0] for example in examples])
         second = tokenizer.encode_lines([example.texts[1] if len(example.texts) > 1 else "" for example in examples])
         targets = self.example_targets(examples)
         features = []
         for number, (example, a, b) in enumerate(zip(examples, first, second, strict=True)):
             pair = len(example.texts) > 1
+            if pair and self.windows:
+                raise ValueError(f"{example.where or 'input'}: windows read one text, not a pair; leave --windows out")
             orders = [(a, b), (b, a)] if self.symmetric and pair else [(a, b)]
-            features += [
-                Features(*join(tokenizer, x, y if pair else None, max_length), number, targets[number])
-                for x, y in orders
-            ]
+            for x, y in self.windowed(a, max_length) if self.windows else orders:
+                is_cut = len(x) + pair * (len(y) + 1) > max_length - 2
+                row = join(tokenizer, x, y if pair else None, max_length)
+                features.append(Features(*row, number, targets[number], is_cut=is_cut))
         return features
+
+    def windowed(self, ids: list[int], max_length: int) -> list[tuple[list[int], list[int]]]:
+        """Return the windows of a text, each with an empty second text."""
+        return [(ids[first:end], []) for first, end in even_runs(len(ids), max_length - 2)]
 
     def training_set(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> TrainingSet:
         """Return the features to learn from."""
@@ -250,10 +262,11 @@ class Task:
     def decode(
         self, collected: Sequence[Any], features: Sequence[Features], examples: Sequence[Example]
     ) -> Predictions:
-        """Return one JSON-able prediction per example, from the mean of its features' logits."""
+        """Return one JSON-able prediction per example, from the mean (or the maximum) of its features' logits."""
         groups = grouped(collected, features, len(examples))
+        combined = np.max if self.windows == "max" else np.mean
         return [
-            {"id": example.id, **self.prediction(np.mean(group, 0))}
+            {"id": example.id, **self.prediction(combined(group, 0))}
             for example, group in zip(examples, groups, strict=True)
         ]
 

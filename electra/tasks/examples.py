@@ -17,6 +17,13 @@ Draws = NDArray[np.int32]
 T = TypeVar("T")
 
 
+class Raw(NamedTuple):
+    """A text as it was given, and the offsets of its words."""
+
+    text: str
+    spans: tuple[tuple[int, int], ...]
+
+
 class Example(NamedTuple):
     """One labelled input, as people wrote it."""
 
@@ -24,6 +31,7 @@ class Example(NamedTuple):
     texts: tuple[str, ...]  # one text or two; (question, context); the words of a sentence
     label: Any = None  # str, tuple[str, ...], float, tuple of tags, tuple of (answer, start); None if unknown
     where: str = ""  # file and row, for messages
+    raw: Raw | None = None  # the text from which `texts`, the words, were cut
 
 
 class Features(NamedTuple):
@@ -34,6 +42,7 @@ class Features(NamedTuple):
     example: int  # index in the list that was encoded; several features may belong to one example
     target: Any = IGNORED  # turned into tensors by `Task.targets`
     places: list[Any] = []  # noqa: RUF012  a slot's word (first pieces only, else -1) or span of characters (else None)
+    is_cut: bool = False  # whether some of the example had no room
 
 
 class Sample(NamedTuple):

@@ -23,6 +23,8 @@ class MultiLabel(Task):
 
     main_metric: ClassVar[str] = "micro_f1"
     problem_type: ClassVar[str | None] = "multi_label_classification"
+    options: ClassVar[tuple[str, ...]] = ("windows", "class_weights")
+    weights: tuple[float, ...] = ()  # of the examples that have a label, in the loss; (): all alike
     label_names: ClassVar[tuple[str, ...]] = ("labels", "label", "tags", "topics", "categories", "classes")
 
     @classmethod
@@ -48,6 +50,9 @@ class MultiLabel(Task):
             raise ValueError(f"every training example has the label {found[0]!r}; there is nothing to learn")
         self.labels = self.labels or found
         self.index(examples)
+        if self.class_weights:  # as heavy as the examples that lack the label
+            counts = Counter(label for example in examples for label in example.label)
+            self.weights = tuple((len(examples) - counts[x]) / max(1, counts[x]) or 1.0 for x in self.labels)
 
     def parse_label(self, value: Any, record: Record) -> tuple[str, ...]:
         """Read a list, a JSON list, or names separated by | ; or , in a cell; an empty list means no label applies."""
@@ -85,7 +90,8 @@ class MultiLabel(Task):
         """Return binary cross-entropy, the mean over the labels, [N]."""
         from torch.nn.functional import binary_cross_entropy_with_logits
 
-        return binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(-1)
+        weights = outputs.new_tensor(self.weights) if self.weights else None
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none", pos_weight=weights).mean(-1)
 
     def prediction(self, logits: Array) -> dict[str, Any]:
         """Return the labels above one half, and the probability of each."""

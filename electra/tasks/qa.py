@@ -119,7 +119,7 @@ class QuestionAnswering(Task):
             for w in windows:
                 before = len(w.ids) - 1 - (w.end - w.first)  # slots of the question
                 target = IGNORED if answer is None else target_of(answer, w.first, w.end, before)
-                features.append(Features(w.ids, w.token_type_ids, number, target, w.places))
+                features.append(Features(w.ids, w.token_type_ids, number, target, w.places, w.is_cut))
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:

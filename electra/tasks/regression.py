@@ -31,6 +31,7 @@ class Regression(Task):
     main_metric: ClassVar[str] = "spearman"
     problem_type: ClassVar[str | None] = "regression"
     epochs: ClassVar[float] = 10.0
+    options: ClassVar[tuple[str, ...]] = ("windows",)
     label_names: ClassVar[tuple[str, ...]] = ("score", "label", "rating", "value", "target", "labels")
 
     @classmethod

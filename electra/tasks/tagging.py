@@ -19,12 +19,15 @@ from electra.tasks.examples import (
     Features,
     Prediction,
     Predictions,
+    Raw,
     Sample,
     as_list,
     grouped,
     known,
 )
+from electra.text.errors.tagged import RIGHT, joined
 from electra.text.labels import Tag, word_tags
+from electra.text.pieces import split_as_detected
 from electra.text.records import Record
 from electra.text.tags import begun, entities, spans_are_tagged
 from electra.text.tokenizer import Tokenizer
@@ -72,6 +75,13 @@ class Tagging(Task):
             raise ValueError(f"{record.where}: word {blank + 1} is empty; remove it and its tag")
         return Example(str(record.fields.get("id") or number), tuple(words), tags, record.where)
 
+    def asked(self, given: str | Sequence[str], number: int, tokenizer: Tokenizer) -> Example:
+        """Turn words, or a text, which is split as `detect` splits it, into an example."""
+        if not isinstance(given, str):
+            return Example(str(number), tuple(given))
+        spans = split_as_detected(given, tokenizer.encode(given))
+        return Example(str(number), tuple(given[a:b] for a, b in spans), raw=Raw(given, tuple(spans)))
+
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read sentences; IOB1, whose entities may begin with I-, is turned into BIO."""
         return [e if e.label is None else e._replace(label=begun(e.label)) for e in super().read(source, split)]
@@ -98,7 +108,7 @@ class Tagging(Task):
         rows = word_windows(tokenizer, [example.texts for example in examples], max_length)
         for number, (example, windows) in enumerate(zip(examples, rows, strict=True)):
             target = IGNORED if example.label is None else [numbers.get(t, IGNORED) for t in example.label]
-            features += [Features(w.ids, w.token_type_ids, number, target, w.places) for w in windows]
+            features += [Features(w.ids, w.token_type_ids, number, target, w.places, w.is_cut) for w in windows]
         return features
 
     def targets(self, features: Sequence[Features]) -> Tensor:
@@ -132,14 +142,19 @@ class Tagging(Task):
     def decode(
         self, collected: Sequence[Any], features: Sequence[Features], examples: Sequence[Example]
     ) -> Predictions:
-        """Return the tags of each sentence, their probabilities, and the entities they spell."""
+        """Return the tags of each sentence, their probabilities, and the entities they spell.
+
+        Of a text as given, words and entities have their offsets in it.
+        """
         has_spans, predictions = spans_are_tagged(self.labels), Predictions()
         for example, group in zip(examples, grouped(collected, features, len(examples)), strict=True):
             found = [tag for part in group for tag in part]
             tags = [tag.name for tag in found]
             entry: dict[str, Any] = {"id": example.id, "tokens": list(example.texts), "tags": tags}
             entry["scores"] = [tag.probability for tag in found]
-            predictions.append(entry | ({"entities": entities(tags, example.texts)} if has_spans else {}))
+            if example.raw:
+                entry["offsets"] = [list(span) for span in example.raw.spans]
+            predictions.append(entry | ({"entities": found_entities(tags, example)} if has_spans else {}))
         return predictions
 
     def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
@@ -183,11 +198,24 @@ class Tagging(Task):
         return lambda example: {"tags": [best.get(word, common) for word in example.texts]}
 
 
+def found_entities(tags: Sequence[str], example: Example) -> list[dict[str, Any]]:
+    """Return the entities in the tags: type, words from `start` to `end`, text; and characters, of a text as given."""
+    raw, result = example.raw, []
+    for kind, first, end in entities(tags):
+        entity: dict[str, Any] = {"type": kind, "start": first, "end": end}
+        if raw:
+            start_char, end_char = raw.spans[first][0], raw.spans[end - 1][1]
+            place = {"start_char": start_char, "end_char": end_char}
+            result.append(entity | place | {"text": raw.text[start_char:end_char]})
+        else:
+            words = example.texts[first:end]
+            result.append(entity | {"text": joined(words, [RIGHT] * len(words)).text})
+    return result
+
+
 def matches(guessed: Sequence[str], gold: Sequence[str], has_spans: bool) -> tuple[int, int, int]:
     """Return the numbers of right, predicted and gold entities (or words) of a sentence."""
     if not has_spans:
         return sum(a == b for a, b in zip(guessed, gold, strict=True)), len(guessed), len(gold)
-    given, there = (
-        {(e["type"], e["start"], e["end"]) for e in entities(tags, [""] * len(tags))} for tags in (guessed, gold)
-    )
+    given, there = (set(entities(tags)) for tags in (guessed, gold))
     return len(given & there), len(given), len(there)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tokenizers import Encoding
 
+from electra.text.errors.tagged import split_words
 from electra.text.words import exempt
 
 LEAST = 1e-6  # probability at which log odds stop
@@ -76,6 +77,15 @@ def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
         elif start < end:
             spans.append(Span(start, end, first, last))
     return spans
+
+
+def split_as_detected(text: str, encoding: Encoding) -> list[tuple[int, int]]:
+    """Return the spans of the words that `detect` answers for, without signs that the tokeniser leaves on a word."""
+    return [
+        (span.start + first, span.start + last)
+        for span in spans_in_text(text, encoding)
+        for first, last in split_words(text[span.start : span.end]) or [(0, span.end - span.start)]
+    ]
 
 
 def exempt_words(text: str, encoding: Encoding, spans: Sequence[Span], unk_id: int | None) -> list[bool]:

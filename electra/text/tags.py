@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 
 def spans_are_tagged(labels: Iterable[str]) -> bool:
@@ -25,8 +24,8 @@ def begun(tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def entities(tags: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the entities (type, first word, last word + 1, text) that conlleval finds in the tags."""
+def entities(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Return the entities (type, first word, last word + 1) that conlleval finds in the tags."""
     found: list[tuple[str, int, int]] = []
     for number, tag in enumerate(tags):
         place, kind = tag[:1], tag[2:]
@@ -36,6 +35,4 @@ def entities(tags: Sequence[str], words: Sequence[str]) -> list[dict[str, Any]]:
         if place in "BS" or before[2:] != kind or before[:1] in "OES":
             found.append((kind, number, number))
         found[-1] = (found[-1][0], found[-1][1], number + 1)
-    return [
-        {"type": kind, "start": first, "end": end, "text": " ".join(words[first:end])} for kind, first, end in found
-    ]
+    return found

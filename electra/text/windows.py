@@ -26,6 +26,7 @@ class Window(NamedTuple):
     places: list[Any]
     first: int
     end: int
+    is_cut: bool = False  # whether some of the words or the question had no room
 
 
 class Wanted(NamedTuple):
@@ -62,6 +63,13 @@ def join(
     return [*head, *second, tokenizer.sep_id], [0] * len(head) + [1] * (len(second) + 1)
 
 
+def even_runs(length: int, room: int) -> list[Span]:
+    """Return (first, end) of the fewest runs of at most `room` tokens that cover `length`, at even distances."""
+    count = max(1, -(-length // room))
+    firsts = [0] if count == 1 else [(length - room) * n // (count - 1) for n in range(count)]
+    return [(first, min(first + room, length)) for first in firsts]
+
+
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
@@ -71,12 +79,11 @@ def word_windows(tokenizer: Tokenizer, sentences: Sequence[Sequence[str]], longe
     distinct = list(dict.fromkeys(" " * (n > 0) + w for words in sentences for n, w in enumerate(words)))
     pieces = dict(zip(distinct, tokenizer.encode_lines(distinct), strict=True))
     unknown = [tokenizer.mask_id if tokenizer.unk_id is None else tokenizer.unk_id]
+    room = longest - 2
     for sentence in sentences:
-        words = [(pieces[" " * (n > 0) + w] or unknown)[: longest - 2] for n, w in enumerate(sentence)]
-        yield [
-            word_window(tokenizer, words, first, end)
-            for first, end in word_runs([len(word) for word in words], longest - 2)
-        ]
+        words = [pieces[" " * (n > 0) + w] or unknown for n, w in enumerate(sentence)]
+        sizes = [min(len(word), room) for word in words]
+        yield [word_window(tokenizer, words, room, first, end) for first, end in word_runs(sizes, room)]
 
 
 def word_runs(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
@@ -90,14 +97,15 @@ def word_runs(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
     yield first, len(sizes)
 
 
-def word_window(tokenizer: Tokenizer, words: list[list[int]], first: int, end: int) -> Window:
-    """Return the row of the words from `first` to `end` (exclusive)."""
+def word_window(tokenizer: Tokenizer, words: list[list[int]], room: int, first: int, end: int) -> Window:
+    """Return the row of the words from `first` to `end` (exclusive), of each at most `room` pieces."""
     ids, places = [tokenizer.cls_id], [-1]
     for number in range(first, end):
-        ids += words[number]
-        places += [number] + [-1] * (len(words[number]) - 1)
+        pieces = words[number][:room]
+        ids += pieces
+        places += [number] + [-1] * (len(pieces) - 1)
     ids, places = [*ids, tokenizer.sep_id], [*places, -1]
-    return Window(ids, [0] * len(ids), places, first, end)
+    return Window(ids, [0] * len(ids), places, first, end, any(len(words[n]) > room for n in range(first, end)))
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------
@@ -123,10 +131,11 @@ def question_windows(
         if text != context.text:  # questions on the same paragraph are usually adjacent
             encoding = tokenizer.encode(text)
             context = Context(text, encoding.ids, encoding.offsets)
-        question = question[: min(MAX_QUESTION, longest // 2)]
-        head = [tokenizer.cls_id, *question, tokenizer.sep_id]
+        asked = question[: min(MAX_QUESTION, longest // 2)]
+        head = [tokenizer.cls_id, *asked, tokenizer.sep_id]
         found = context_windows(len(context.ids), longest - len(head) - 1)
-        yield context, [question_window(tokenizer, head, context, *each) for each in found]
+        rows = [question_window(tokenizer, head, context, *each) for each in found]
+        yield context, [row._replace(is_cut=len(asked) < len(question)) for row in rows]
 
 
 def question_window(tokenizer: Tokenizer, head: list[int], context: Context, first: int, end: int, own: Span) -> Window:

@@ -45,7 +45,7 @@ def test_entities_have_offsets_and_the_text_as_given():
     found = tagged(text, tags, tiny_tokenizer())
     entities = found["entities"]
     assert [e["text"] for e in entities] == ["O'Neil", "St", "Paul"]
-    assert [(e["start"], e["end"], e["start_char"], e["end_char"]) for e in entities][0] == (3, 6, 4, 10)
+    assert next((e["start"], e["end"], e["start_char"], e["end_char"]) for e in entities) == (3, 6, 4, 10)
     assert all(text[e["start_char"] : e["end_char"]] == e["text"] for e in entities)
     assert [text[a:b] for a, b in found["offsets"]] == found["tokens"]
     blanks = tagged("St.   Paul", {"St": "B-LOC", ".": "I-LOC", "Paul": "I-LOC"}, tiny_tokenizer())

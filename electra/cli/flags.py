@@ -124,6 +124,23 @@ def has_fields(word: str) -> bool:
     return bool(re.match(r"[\w.:]*:\w+=", word))
 
 
+def numbers() -> Any:
+    """Return how tyro reads a number, or several between commas."""
+    from tyro.constructors import PrimitiveConstructorSpec
+
+    def read(words: list[str]) -> float | tuple[float, ...]:
+        found = tuple(float(word) for word in words[0].split(","))
+        return found if len(found) > 1 else found[0]
+
+    return PrimitiveConstructorSpec[float | tuple[float, ...]](
+        nargs=1,
+        metavar="FLOAT[,FLOAT...]",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, float | int | tuple),
+        str_from_instance=lambda value: [",".join(map(str, value if isinstance(value, tuple) else (value,)))],
+    )
+
+
 def flags_of(kind: type, default: Any) -> type:
     """Make a dataclass for tyro with the fields and help of `kind` and the values of `default`, without any checks."""
     import tyro
@@ -137,7 +154,9 @@ def flags_of(kind: type, default: Any) -> type:
             hint = flags_of(type(value), value)
             made.append((f.name, hint, dataclasses.field(default_factory=hint)))
             continue
-        notes = [tyro.conf.arg(help=f.metadata["help"])]
+        notes: list[Any] = [tyro.conf.arg(help=f.metadata["help"])]
+        if hint == float | tuple[float, ...]:
+            notes.append(numbers())
         if f.metadata["positional"]:
             notes.append(tyro.conf.Positional)
         made.append((f.name, Annotated[(hint, *notes)], dataclasses.field(default=value)))

@@ -47,9 +47,11 @@ def require_positive(config: Any, *names: str) -> None:
 
 
 def require_not_negative(config: Any, *names: str) -> None:
-    """Raise ValueError if one of these fields is below 0."""
+    """Raise ValueError if one of these fields, or of the numbers it holds, is below 0."""
     for name in names:
-        require(getattr(config, name) >= 0, f"{name} must not be negative, got {getattr(config, name)}")
+        value = getattr(config, name)
+        lowest = min(value, default=0) if isinstance(value, tuple) else value
+        require(lowest >= 0, f"{name} must not be negative, got {value}")
 
 
 def require_threshold(value: float | None) -> None:

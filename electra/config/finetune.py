@@ -58,7 +58,9 @@ class FinetuneConfig(TrainConfig):
     optimizer: Literal["auto", "adamw", "muon"] = arg(
         "auto", "adamw, or muon for the layers' matrices; auto: the preset's"
     )
-    learning_rate: float = arg(0.0, "peak learning rate; 0: the preset's")
+    learning_rate: float | tuple[float, ...] = arg(  # type: ignore[assignment]  # a single one when training begins
+        0.0, "peak learning rate; 0: the preset's; several between commas: the one that is best on the dev file"
+    )
     layerwise_lr_decay: float = arg(
         0.0, "factor on the learning rate from each layer to the one below; 0: the preset's"
     )
@@ -75,6 +77,7 @@ class FinetuneConfig(TrainConfig):
     reduction: Literal["sum", "mean"] = arg(
         "sum", "loss of a batch: the sum, as released (most steps are then clipped to max_grad_norm), or the mean"
     )
+    freeze_layers: int = arg(0, "keep the embeddings and this many of the lowest layers as they are; 0: train all")
     dropout: float | None = arg(None, "dropout in the encoder and before the head; default: the preset's")
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, the order of examples and dropout")
@@ -83,6 +86,10 @@ class FinetuneConfig(TrainConfig):
     )
     parallel: int = arg(1, "seeds trained at the same time, each in a process with its share of the threads")
     select: Literal["last", "best"] = arg("last", "keep the last weights, or those of the best epoch on the dev file")
+    patience: int = arg(
+        0,
+        "stop after this many evaluations without a better score on the dev file, and keep the best weights; 0: never",
+    )
     # running
     log_steps: int = with_default(TrainConfig, "log_steps", 20)
     eval_steps: int = arg(0, "steps between two evaluations on the dev file; 0: only at the end")
@@ -92,13 +99,17 @@ class FinetuneConfig(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "seeds", "parallel")
-        require_not_negative(self, "epochs", "max_length")
+        require_not_negative(self, "epochs", "max_length", "freeze_layers", "patience")
         require(0 <= self.warmup_proportion < 1, f"warmup_proportion must be in [0, 1), got {self.warmup_proportion}")
         require(0 <= self.layerwise_lr_decay <= 1, "layerwise_lr_decay must be in (0, 1], 1 for none")
         require(
             self.mix is None or 0 < self.mix < 1, f"mix must be in (0, 1), got {self.mix}; for 0 or 1 name one file"
         )
         require(self.marks_per_100 is None or 0 < self.marks_per_100 <= 100, "marks_per_100 must be in (0, 100]")
+        require(
+            not isinstance(self.learning_rate, tuple) or (len(set(self.learning_rate)) > 1 and all(self.learning_rate)),
+            f"learning_rate: give one, or several different ones above 0 between commas, got {self.learning_rate}",
+        )
         require(self.dropout is None or 0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
 
     def resolved(self, hidden_size: int, num_examples: int, task_epochs: float) -> FinetuneConfig:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -25,6 +27,7 @@ from electra.finetuning.material import Material, read_material, warn_if_collaps
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
 from electra.finetuning.seeds import kept_of, over_seeds, told
+from electra.finetuning.sweep import choose_rate
 from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Output, Packed, Trainable
@@ -43,7 +46,7 @@ from electra.training.trainer import Trainer
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
                   "model", "train", "dev"}  # fmt: skip
-BEFORE_MUON = {"optimizer": "adamw"}  # of runs that began when there was no other
+OLDER = {"optimizer": "adamw", "freeze_layers": 0, "patience": 0}  # of runs that began before there was a choice
 FEWEST = 8  # examples of the smallest batch that can show a collapse
 
 
@@ -95,6 +98,7 @@ class Evaluation:
 
     def __init__(self, material: Material, best: Path | None) -> None:
         self.material, self.best = material, best
+        self.kept: list[dict[str, Any]] = []  # predictions with the weights that are kept so far
 
     def __call__(self, trainer: Trainer) -> dict[str, float]:
         """Return the scores by name; none without a dev file."""
@@ -109,12 +113,18 @@ class Evaluation:
         compute_in(network, dtype)
         scores = m.task.score(predictions, m.dev_examples)
         metric = m.task.main_metric
-        if self.best and scores[metric] > best_score(trainer.folder, metric):
+        is_best = scores[metric] > max(dev_scores(trainer.folder, metric), default=float("-inf"))
+        if self.best and is_best:
             write_tensors(self.best, {n: p.detach() for n, p in network.state_dict().items()})
-        if trainer.done() == 1:
-            warn_if_collapsed(predictions, m.dev_examples)
-            warn_of_unused_labels(m.task, predictions, m.dev_examples, "the dev file")
+        if is_best or not self.best:
+            self.kept = predictions
         return scores
+
+    def warn(self) -> None:
+        """Warn of what the predictions with the kept weights lack."""
+        if self.kept:
+            warn_if_collapsed(self.kept, self.material.dev_examples)
+            warn_of_unused_labels(self.material.task, self.kept, self.material.dev_examples, "the dev file")
 
 
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
@@ -128,7 +138,11 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     """
     require(bool(config.model), "which model? name a run, or a Hugging Face ELECTRA or BERT directory")
     require(bool(config.train), "which data? give --train FILE")
-    require(config.select == "last" or bool(config.dev), "select='best' needs a dev file to choose by: give --dev FILE")
+    needs = {"--select best": config.select == "best", "--patience": config.patience > 0,
+             "several --learning-rate": isinstance(config.learning_rate, tuple)}  # fmt: skip
+    for name in (name for name, is_asked in needs.items() if is_asked):
+        require(bool(config.dev), f"{name} needs a dev file to choose by: give --dev FILE")
+    config = replace(config, select="best") if config.patience else config
     material = read_material(config)
     if config.check:
         return {}
@@ -136,14 +150,21 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     encoder = load_encoder(material.folder)
     count = len(material.train)
     config = config.resolved(encoder.config.hidden_size, count, material.task.epochs)
+    layers = encoder.config.num_hidden_layers
+    require(config.freeze_layers <= layers, f"--freeze-layers {config.freeze_layers}: the model has {layers} layers")
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
-    content = to_dict(config) | {"head": material.head, "material": fingerprint(material, encoder)}
+    content = json.loads(json.dumps(to_dict(config))) | {
+        "head": material.head,
+        "material": fingerprint(material, encoder),
+    }
     file = out / "finetune.json"
-    before = BEFORE_MUON | read_json(file) if file.exists() else None
+    before = OLDER | read_json(file) if file.exists() else None
     require_same(out, before, content, FREE_TO_CHANGE)
     with only_writer(out):
         write_json(file, content)
+        if isinstance(config.learning_rate, tuple):
+            config = choose_rate(config, material, train_seed)
         seeds = range(config.seed, config.seed + config.seeds)
         if config.parallel > 1:
             share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
@@ -176,6 +197,8 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
     compute_in(learner, choose_dtype(config))
     trainer = build_trainer(config, material, learner, folder, device)
     trainer.fit()
+    if isinstance(trainer.evaluation, Evaluation):
+        trainer.evaluation.warn()
     lines = [line for line in read_metrics(folder) if line["kind"] == "eval"]
     scores = lines[-1] if lines else {}
     if config.select == "best":
@@ -204,7 +227,17 @@ def build_learner(config: FinetuneConfig, material: Material) -> Learner:
             nn.init.xavier_uniform_(p)  # as released
     if material.task.keeps_head and network_kind(read_object(material.folder / "config.json")) is network.kind:
         network.load_state_dict(load_network(material.folder).state_dict())
+    freeze(network, config.freeze_layers)
     return Learner(network, material.task, config.reduction)
+
+
+def freeze(network: Network, layers: int) -> None:
+    """Exclude the embeddings and the lowest layers from training; 0 excludes nothing."""
+    shape = network.encoder.config
+    architecture = architecture_of(shape)
+    for name, p in network.named_parameters():
+        if layers and architecture.depth(name, shape.num_hidden_layers) <= layers:
+            p.requires_grad_(False)
 
 
 def build_trainer(
@@ -223,14 +256,25 @@ def build_trainer(
     matrices_in = architecture_of(shape).matrices_in if config.optimizer == "muon" else None
     optimizer = build_optimizer(learner, config, rates, matrices_in)
     evaluation = Evaluation(material, folder / "best.safetensors" if config.select == "best" else None)
-    return Trainer(learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation)
+
+    def is_over() -> bool:
+        return config.patience > 0 and has_lost_patience(dev_scores(folder, task.main_metric), config.patience)
+
+    return Trainer(
+        learner, optimizer, loader, config, folder, device, config.micro_batch_size, evaluation, is_over=is_over
+    )
 
 
-def best_score(folder: Path, metric: str) -> float:
-    """Return the best score in a run's metrics."""
+def has_lost_patience(scores: Sequence[float], patience: int) -> bool:
+    """Return whether the last `patience` scores are no better than one before them."""
+    return len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
+
+
+def dev_scores(folder: Path, metric: str) -> list[float]:
+    """Return the scores in a run's metrics, in order."""
     if not (folder / "metrics.jsonl").exists():
-        return float("-inf")
-    return max((x[metric] for x in read_metrics(folder) if x["kind"] == "eval"), default=float("-inf"))
+        return []
+    return [x[metric] for x in read_metrics(folder) if x["kind"] == "eval"]
 
 
 def write_summary(config: FinetuneConfig, material: Material, results: list[dict[str, Any]]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def build_optimizer(
         matrices_in: if given, Muon updates the matrices of the layers; returns how many matrices the parameter of a
             name fuses, 0 for a parameter outside the layers.
     """
-    rest = dict(module.named_parameters())  # a shared tensor is listed once
+    rest = {name: p for name, p in module.named_parameters() if p.requires_grad}  # a shared tensor is listed once
     rows = {name: rest.pop(name) for name in list(rest) if ".memory.table." in name}
     matrices: dict[str, nn.Parameter] = {}
     if matrices_in:

@@ -36,6 +36,7 @@ class Trainer:
 
     evaluation: return held-out metrics by name; an empty dictionary is not logged.
     on_step: called after every step, before its checkpoint.
+    is_over: asked after each evaluation whether to end before the budget does; must follow from the run's files.
     captured: run steps as CUDA graphs; all batches of a stage must then have the same shape.
     """
 
@@ -51,15 +52,17 @@ class Trainer:
         evaluation: Callable[[Trainer], dict[str, float]] | None = None,
         on_step: Callable[[Trainer], None] | None = None,
         captured: bool = False,
+        is_over: Callable[[], bool] = lambda: False,
     ) -> None:
         self.module, self.optimizer, self.source, self.config = module, optimizer, source, config
         self.folder, self.device, self.micro_batch_size = folder, device, micro_batch_size
         self.evaluation, self.on_step, self.captured = evaluation, on_step, captured
+        self.is_over, self.ended = is_over, False
         self.captured_for: tuple[Any, ...] = ()
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
         self.peak = 0.0  # the highest learning rate so far
-        self.saved_step = -1
+        self.saved_step, self.evaluated_step = -1, -1
         self.resumed_at = 0  # the step that `fit` continued from
         self.means = RunningMeans()
         self.log, self.pace = Log(folder / "metrics.jsonl"), Pace(config)
@@ -90,8 +93,8 @@ class Trainer:
             raise Interrupted(f"stopped at step {self.step:,}; run the same command again to continue")
 
     def done(self) -> float:
-        """Return the share of the budget that is spent."""
-        return progress(self.config, self.step, self.tokens, self.seconds)
+        """Return the share of the budget that is spent; 1 for a run that has ended before."""
+        return 1.0 if self.ended else progress(self.config, self.step, self.tokens, self.seconds)
 
     def train_step(self) -> None:
         """Take one optimizer step: losses averaged over the whole batch, joint clipping, update."""
@@ -192,11 +195,15 @@ class Trainer:
         return (self.tokens - tokens) / (time.perf_counter() - then)
 
     def evaluate(self) -> None:
-        """Evaluate and log the metrics."""
+        """Evaluate and log the metrics, unless that has been done at this step."""
+        if self.evaluated_step == self.step:
+            return
+        self.evaluated_step = self.step
         self.require_finite()
         metrics = self.evaluation(self) if self.evaluation else {}
         if metrics:
             self.log.write(kind="eval", step=self.step, **metrics, tokens=self.tokens, seconds=round(self.seconds, 3))
+        self.ended = self.is_over()
 
     def save(self) -> None:
         """Write a checkpoint, unless this step already has one."""
@@ -222,6 +229,7 @@ class Trainer:
         self.peak = state.get("peak", self.config.learning_rate)  # not in the checkpoints of older versions
         self.means = RunningMeans(**state["window"])
         truncate_metrics(self.log.path, self.step)
+        self.ended = self.is_over()
 
     def note_signal(self, number: int, frame: object) -> None:
         """Stop after the current step on the first signal, at once on the second."""

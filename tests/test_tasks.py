@@ -316,7 +316,11 @@ def test_check_reports_what_is_wrong():
     train.append(train[0]._replace(label="b"))
     task = TASKS["classification"]()
     task.learn(train)
-    report = check(task, {"train": train, "dev": train[3:5]}, TOKENIZER, 8)
+    splits = {"train": train, "dev": train[3:5]}
+    features = {name: task.encode(TOKENIZER, examples, 8) for name, examples in splits.items()}
+    report = check(task, splits, features, TOKENIZER, 8)
+    longest = max(len(ids) for ids in TOKENIZER.encode_lines([e.texts[0] for e in train]))
+    assert longest > 8 and f"longest {longest} tokens; the model is given 8: " in report  # not the length it is cut to
     for part in (
         "train 13, dev 2",
         "b (2)",
@@ -333,7 +337,8 @@ def test_check_runs_for_every_task(name, tmp_path):
     task = TASKS[name]()
     examples = task.read(str(write_rows(tmp_path / "train.jsonl", rows(name))))
     task.learn(examples)
-    assert "examples   train 8" in check(task, {"train": examples}, TOKENIZER, LENGTH)
+    features = {"train": task.encode(TOKENIZER, examples, LENGTH)}
+    assert "examples   train 8" in check(task, {"train": examples}, features, TOKENIZER, LENGTH)
 
 
 # -- features ----------------------------------------------------------------------------------------------------------

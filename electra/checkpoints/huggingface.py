@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from electra.checkpoints.locate import (
     model_folder,
@@ -17,6 +20,7 @@ from electra.checkpoints.weights import build_to_fit, fill, read_weights, take_w
 from electra.config.base import require
 from electra.core.log import logger
 from electra.core.storage import read_json, read_object, write_json, write_tensors
+from electra.models.backbone import Backbone
 from electra.models.encoder import Encoder
 from electra.models.heads import Headless, Network
 from electra.models.kinds import NOT_IN_TRANSFORMERS, Kind
@@ -56,15 +60,24 @@ def load_network(folder: Path) -> Network:
     content = read_object(folder / "config.json")
     architecture, kind = stated_backbone(content, folder), network_kind(content)
     config, labels, backbone = architecture.read_config(content, folder), num_labels(content), architecture.backbone()
+    weights = read_weights(folder)
     if kind is None:
-        is_own = config.model_type == architecture.model_type
-        require(is_own, f"{folder} holds a {architecture.model_type!r} model, not {architecture.name}")
-        kind = Kind.DISCRIMINATOR
-    ours, unknown = backbone.from_huggingface(read_weights(folder), kind)
+        kind = unnamed_kind(backbone, weights)
+        is_own = config.model_type == architecture.model_type or kind is Kind.HEADLESS
+        name = stated_architecture(content) or architecture.model_type
+        require(is_own, f"{folder} holds a {name}, of which only the bare encoder and the masked language model load")
+    ours, unknown = backbone.from_huggingface(weights, kind)
     build = NETWORKS[kind]
     network = build_to_fit(lambda: build(backbone.encoder(config), labels), config, ours, unknown, folder)
     fill(network, ours, unknown, folder)
     return network
+
+
+def unnamed_kind(backbone: Backbone, weights: Mapping[str, Tensor]) -> Kind:
+    """Return what weights are whose class is unknown or not named: a discriminator if they have a head, else bare."""
+    ours, unknown = backbone.from_huggingface(weights, Kind.DISCRIMINATOR)
+    pooler_only = all("pooler" in name for name in unknown)
+    return Kind.HEADLESS if pooler_only and not any(n.startswith("head.") for n in ours) else Kind.DISCRIMINATOR
 
 
 def load_encoder(folder: Path) -> Encoder:

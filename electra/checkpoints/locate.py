@@ -76,15 +76,21 @@ def model_folder(path: Path) -> Path:
     Raises:
         ValueError: the folder has no model, or the run is not finished.
     """
-    for folder in (path / "model", path):
+    for folder in (path / "model", path, path / "0_Transformer"):  # the last by older SentenceTransformers
         weights = any((folder / name).is_file() for name in (*WEIGHTS, "pytorch_model.bin"))
         if weights and (folder / "config.json").is_file():  # written last
             return folder
     if not path.is_dir():
         raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
-    if (path / "checkpoints").is_dir():
-        raise ValueError(f"{path}: this run has not finished; repeat its electra pretrain command to continue it")
-    raise ValueError(f"{path} holds no model: no config.json with a model.safetensors, there or in model/")
+    verb = next(
+        (v for v, f in (("finetune", "finetune.json"), ("pretrain", "config.json")) if (path / f).is_file()), ""
+    )
+    if verb and any((path / name).exists() for name in ("checkpoints", "runs", "metrics.jsonl")):
+        raise ValueError(f"{path}: this run has not finished; repeat its electra {verb} command to continue it")
+    raise ValueError(
+        f"{path} holds no model: no config.json with a model.safetensors, there or in model/; "
+        "give the --out of a finished run, or a Hugging Face directory"
+    )
 
 
 def masked_lm_folder(path: Path) -> Path:

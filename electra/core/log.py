@@ -6,7 +6,12 @@ The command line installs one (cli/terminal.py); a program may call `logging.bas
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+SILENT, EVERY = 3.0, 0.5  # seconds before the first line of progress, and between two
+T = TypeVar("T")
 
 logger = logging.getLogger("electra")
 logger.addHandler(logging.NullHandler())
@@ -20,6 +25,17 @@ def show_progress(task: str, fields: Mapping[str, str]) -> None:
 def progress_line(fields: Mapping[str, str]) -> str:
     """Return `name value` pairs as a line."""
     return "  ".join(f"{name} {value}".strip() for name, value in fields.items())
+
+
+def tracked(items: Iterable[T], total: int, task: str) -> Iterator[T]:
+    """Yield items, and log progress once they have taken SILENT seconds."""
+    began = shown = time.monotonic()
+    for number, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - began > SILENT and now - shown > EVERY:
+            shown, left = now, (now - began) / number * (total - number)
+            show_progress(task, {task: f"{number:,} of {total:,}", "left": duration(left)})
 
 
 def duration(seconds: float) -> str:

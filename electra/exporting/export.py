@@ -45,8 +45,9 @@ def export(config: ExportConfig) -> dict[str, Any]:
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     formats = wanted(config)
     require_exportable(folder)
-    session = TorchSession(load_network(folder))
-    graph, reference = session.graph, assemble(folder, session, None, "torch")
+    network = load_network(folder)
+    session = TorchSession(network)
+    graph, reference = session.graph, assemble(folder, network.kind, session, None, "torch")
     lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
     if not lines and BF16 in formats:
         formats.remove(BF16)

@@ -60,11 +60,13 @@ def read_material(config: FinetuneConfig) -> Material:
         f"--max-length {config.max_length}: the model in {folder} reads {longest} tokens; {remedy(task, longest)}",
     )
     max_length = min(config.max_length or task.length, longest)
-    if config.check:
-        logger.info(check(task, {"train": train, **({"dev": dev} if dev else {})}, tokenizer, max_length))
     learned, measured = task.training_set(tokenizer, train, max_length), task.encode(tokenizer, dev, max_length)
-    if isinstance(learned, FixedSet):
-        warn_if_cut(task, config.train, learned.features, max_length, longest)
+    fixed = learned.features if isinstance(learned, FixedSet) else []
+    if config.check:
+        splits = {"train": train} | ({"dev": dev} if dev else {})
+        features = {"train": fixed or task.encode(tokenizer, train, max_length), "dev": measured}
+        logger.info(check(task, splits, features, tokenizer, max_length))
+    warn_if_cut(task, config.train, fixed, max_length, longest)
     warn_if_cut(task, config.dev, measured, max_length, longest)
     return Material(name, task, head, folder, tokenizer, max_length, learned, measured, dev)
 

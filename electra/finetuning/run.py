@@ -22,6 +22,7 @@ from electra.core.log import logger
 from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, read_object, write_json, write_tensors
 from electra.data.rows import ExampleLoader, lay_out
+from electra.finetuning.estimate import estimated_time
 from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import Material, read_material, warn_if_collapsed, warn_of_unused_labels
 from electra.finetuning.processes import side_by_side
@@ -144,8 +145,6 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
         require(bool(config.dev), f"{name} needs a dev file to choose by: give --dev FILE")
     config = replace(config, select="best") if config.patience else config
     material = read_material(config)
-    if config.check:
-        return {}
     out = Path(config.out)
     encoder = load_encoder(material.folder)
     count = len(material.train)
@@ -154,6 +153,9 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     require(config.freeze_layers <= layers, f"--freeze-layers {config.freeze_layers}: the model has {layers} layers")
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
+    if config.check:
+        report_time(config, material)
+        return {}
     content = json.loads(json.dumps(to_dict(config))) | {
         "head": material.head,
         "material": fingerprint(material, encoder),
@@ -211,6 +213,17 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
     for left in (folder / "checkpoints", folder / "best.safetensors"):
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
     return result
+
+
+def report_time(config: FinetuneConfig, material: Material) -> None:
+    """Log how long the training would take here."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config.device)
+    learner = build_learner(config, material).to(device)
+    compute_in(learner, choose_dtype(config))
+    source = build_trainer(config, material, learner, Path(config.out), device).source
+    logger.info(f"time       about {estimated_time(config, material, learner, learner.network, source)}")
 
 
 def build_learner(config: FinetuneConfig, material: Material) -> Learner:

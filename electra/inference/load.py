@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from electra.checkpoints.locate import is_exported, model_folder, network_kind
 from electra.config.base import require
 from electra.config.model import ElectraConfig
+from electra.core.log import logger
 from electra.core.storage import read_json, read_object
 from electra.inference.box import BOX
 from electra.inference.detector import Detector
@@ -21,9 +22,7 @@ from electra.text.dictionary import FILE, Dictionary, read_dictionary
 from electra.text.evidence import Evidence, read_weights
 from electra.text.tokenizer import load_tokenizer, require_room, stated_length
 
-if TYPE_CHECKING:
-    from electra.inference.torch_session import TorchSession
-
+POOLING = Path("1_Pooling", "config.json")
 UNNAMED = {"0": "LABEL_0", "1": "LABEL_1"}  # Hugging Face's labels if config.json names none
 POSITIONS, VOCABULARY = ElectraConfig().max_position_embeddings, ElectraConfig().vocab_size  # defaults
 
@@ -58,21 +57,20 @@ def load_in_torch(folder: Path, device: str) -> Detector | TaskModel | Embedder:
     from electra.checkpoints.huggingface import load_network
     from electra.inference.torch_session import TorchSession
 
-    def session(place: Path) -> TorchSession:
-        return TorchSession(load_network(place).to(device))
-
-    generator = folder / "generator"
+    network, generator = load_network(folder), folder / "generator"
     has_generator = (generator / "config.json").exists()
-    return assemble(folder, session(folder), session(generator) if has_generator else None, "torch")
+    proposing = TorchSession(load_network(generator).to(device)) if has_generator else None
+    return assemble(folder, network.kind, TorchSession(network.to(device)), proposing, "torch")
 
 
 def load_exported(folder: Path, format: str, threads: int) -> Detector | TaskModel | Embedder:
     """Load an exported folder in a format; auto: the fastest."""
     chosen = choose_format(folder) if format == "auto" else format
     session = open_session(folder, chosen, threads)
-    is_known = network_kind(read_object(folder / "config.json")) is not None
-    require(is_known, f"{folder}: config.json names no known architecture")
-    return assemble(folder, session, open_generator(folder / "generator", chosen, threads), chosen)
+    kind = network_kind(read_object(folder / "config.json"))
+    require(kind is not None, f"{folder}: config.json names no known architecture; export the model again")
+    assert kind is not None
+    return assemble(folder, kind, session, open_generator(folder / "generator", chosen, threads), chosen)
 
 
 def choose_format(folder: Path) -> str:
@@ -96,17 +94,19 @@ def open_generator(folder: Path, chosen: str, threads: int) -> Session | None:
     return None
 
 
-def assemble(folder: Path, session: Session, generator: Session | None, format: str) -> Detector | TaskModel | Embedder:
+def assemble(
+    folder: Path, kind: Kind, session: Session, generator: Session | None, format: str
+) -> Detector | TaskModel | Embedder:
     """Build a Detector, TaskModel or Embedder from a session and the settings in its folder."""
     content, tokenizer = read_object(folder / "config.json"), load_tokenizer(folder)
     require_room(tokenizer, int(content.get("vocab_size", VOCABULARY)), folder)
     longest = min(int(content.get("max_position_embeddings", POSITIONS)), stated_length(folder))
-    kind = network_kind(content)
-    if kind is None or kind is Kind.DISCRIMINATOR:  # without a known class, assume a discriminator
+    if kind is Kind.DISCRIMINATOR:
         threshold, dictionary = saved_threshold(content, folder), read_dictionary(folder)
         evidence = saved_evidence(content, dictionary, folder)
         return Detector(session, tokenizer, longest, generator, threshold, format, dictionary, evidence)
     if kind is Kind.HEADLESS:
+        warn_of_pooling(folder)
         return Embedder(session, tokenizer, longest, format)
     name = content.get("task") or guess_task(kind, content)
     require(
@@ -114,6 +114,16 @@ def assemble(folder: Path, session: Session, generator: Session | None, format: 
         f"{folder} holds neither a discriminator nor a fine-tuned model; a masked language model alone is neither",
     )
     return TaskModel(session, saved_task(name, content), name, tokenizer, longest, format)
+
+
+def warn_of_pooling(folder: Path) -> None:
+    """Warn if SentenceTransformer saved the encoder with another pooling than the mean, which `Embedder` takes."""
+    file = next((f for f in (folder / POOLING, folder.parent / POOLING) if f.is_file()), None)
+    stated = read_object(file) if file else {}
+    modes = {name.removeprefix("pooling_mode_") for name, value in stated.items() if value is True}
+    modes |= {str(stated["pooling_mode"])} if "pooling_mode" in stated else set()
+    if other := {mode for mode in modes if mode.startswith(("cls", "max", "mean_sqrt", "weighted", "last"))}:
+        logger.warning(f"{file} pools by {', '.join(sorted(other))}; vectors here are the mean over the tokens")
 
 
 def saved_threshold(content: Mapping[str, Any], folder: Path) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from electra.config.base import require
+from electra.core.log import tracked
 from electra.inference.model import Model, run_rows
 from electra.inference.sessions import Session
 from electra.tasks import Example, Features, Task
@@ -46,7 +47,7 @@ def predict_features(
     """Run encoded examples; return a prediction for each, with `truncated` where some of it had no room."""
     rows, types = [feature.ids for feature in features], [feature.token_type_ids for feature in features]
     collected: list[Any] = [None] * len(features)
-    for n, outputs in run_rows(session, rows, session.outputs, pad_id, types):
+    for n, outputs in tracked(run_rows(session, rows, session.outputs, pad_id, types), len(rows), "answering"):
         collected[n] = task.collect(outputs, features[n])
     cut = {feature.example for feature in features if feature.is_cut}
     predictions = task.decode(collected, features, examples)

@@ -14,8 +14,14 @@ RARE = 10  # training examples of a label below which it is unlikely to be learn
 SHOWN = 30  # labels listed
 
 
-def check(task: Task, splits: Mapping[str, Sequence[Example]], tokenizer: Tokenizer, max_length: int) -> str:
-    """Return a report on the splits, "train" first; the task has learned its labels from it.
+def check(
+    task: Task,
+    splits: Mapping[str, Sequence[Example]],
+    features: Mapping[str, Sequence[Features]],
+    tokenizer: Tokenizer,
+    max_length: int,
+) -> str:
+    """Return a report on the splits, "train" first, and their features; the task has learned its labels from it.
 
     Raises:
         ValueError: a split has a label absent from train.
@@ -31,8 +37,7 @@ def check(task: Task, splits: Mapping[str, Sequence[Example]], tokenizer: Tokeni
             lines.append(
                 f"leak       {len(both)} of {len(examples)} texts of {name} are in train too, e.g. {both[0].where}"
             )
-    for name, examples in splits.items():
-        lines.append(length_line(name, task.encode(tokenizer, examples, max_length), examples, max_length))
+    lines += [length_line(name, features[name], examples, tokenizer, max_length) for name, examples in splits.items()]
     return "\n".join(lines)
 
 
@@ -85,14 +90,23 @@ def text_lines(task: Task, name: str, examples: Sequence[Example]) -> list[str]:
     return lines
 
 
-def length_line(name: str, features: Sequence[Features], examples: Sequence[Example], max_length: int) -> str:
-    """Report lengths in tokens, and how many examples were truncated or split into windows."""
-    lengths = sorted(len(feature.ids) for feature in features)
-    in_windows = len(features) > len(examples) and bool(features[0].places)
-    full = len({f.example for f in features if len(f.ids) == max_length and not f.places})
-    line = f"lengths    {name}: median {lengths[len(lengths) // 2]}, longest {lengths[-1]} of {max_length} tokens"
-    if full:
-        line += f"; {full} of {len(examples)} fill or exceed it: the excess is truncated"
-    if in_windows:
-        line += f"; long ones are split into windows, {len(features)} in all"
+def length_line(
+    name: str, features: Sequence[Features], examples: Sequence[Example], tokenizer: Tokenizer, max_length: int
+) -> str:
+    """Report the lengths of the examples in tokens, and how many are truncated or read in windows."""
+    lengths = sorted(true_lengths(tokenizer, examples))
+    cut = len({feature.example for feature in features if feature.is_cut})
+    line = f"lengths    {name}: median {lengths[len(lengths) // 2]:,}, longest {lengths[-1]:,} tokens; "
+    line += f"the model is given {max_length}"
+    if cut:
+        line += f": {cut:,} of {len(examples):,} are truncated"
+    if len(features) > len(examples):
+        line += f"; long ones are split into windows, {len(features):,} in all"
     return line
+
+
+def true_lengths(tokenizer: Tokenizer, examples: Sequence[Example]) -> list[int]:
+    """Return the tokens of each example's texts, special ones not counted, before anything is truncated."""
+    distinct = list(dict.fromkeys(text for example in examples for text in example.texts))
+    sizes = {text: len(ids) for text, ids in zip(distinct, tokenizer.encode_lines(distinct), strict=True)}
+    return [sum(sizes[text] for text in example.texts) for example in examples]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from electra.core.log import logger
+from electra.core.log import logger, tracked
 from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
 from electra.tasks.baselines import no_answer, overlapping
@@ -114,7 +114,8 @@ class QuestionAnswering(Task):
         """Turn questions and contexts into windows of at most `max_length` ids."""
         features: list[Features] = []
         rows = question_windows(tokenizer, [example.texts for example in examples], max_length)
-        for number, (example, (context, windows)) in enumerate(zip(examples, rows, strict=True)):
+        pairs = tracked(zip(examples, rows, strict=True), len(examples), "encoding questions")
+        for number, (example, (context, windows)) in enumerate(pairs):
             answer = None if example.label is None else answer_tokens(example.label, context.offsets)
             for w in windows:
                 before = len(w.ids) - 1 - (w.end - w.first)  # slots of the question

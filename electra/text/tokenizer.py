@@ -145,7 +145,10 @@ def find_tokenizer_file(path: Path) -> Path:
             if (folder / name).is_file():
                 return folder / name
     if path.is_dir():
-        raise ValueError(f"{path} holds no tokenizer: neither {' nor '.join(names)} exists")
+        raise ValueError(
+            f"{path} holds no tokenizer: neither {' nor '.join(names)} exists; copy it there from the model it was "
+            "made from (a model's save_pretrained writes none, the tokeniser's does)"
+        )
     raise ValueError(
         f"{path}: no such tokenizer; give wordpiece, bpe or unigram to train one, "
         "or a tokenizer.json, a vocab.txt, a SentencePiece .model or a folder that holds one of the first two"

@@ -66,4 +66,9 @@ ELECTRA = Architecture(
     fused={"qkv": 3},
 )
 # BERT is an ELECTRA encoder with embedding_size == hidden_size; its masked language model loads as a generator.
-BERT = replace(ELECTRA, model_type="bert", classes={"BertForMaskedLM": Kind.MASKED_LM}, whole_masked_lm=True)
+BERT = replace(
+    ELECTRA,
+    model_type="bert",
+    classes={"BertForMaskedLM": Kind.MASKED_LM, "BertModel": Kind.HEADLESS},
+    whole_masked_lm=True,
+)

@@ -160,7 +160,7 @@ def test_folders_and_globs(tmp_path):
     assert read(tmp_path / "**" / "*.txt") == [["second"]]
     fails("no file matches", tmp_path / "*.jsonl")
     (tmp_path / "empty").mkdir()
-    fails("holds no file that ends in", tmp_path / "empty")
+    fails("holds no file that can be read", tmp_path / "empty")
 
 
 def test_what_is_written_is_not_read(tmp_path):

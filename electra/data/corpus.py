@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from electra.config import PrepareConfig
 from electra.core.log import logger
-from electra.data.documents import Document, group, record_documents, text_pieces
+from electra.data.documents import Document, group, line_pieces, record_documents, text_pieces
+from electra.text.documents import DocumentFormat, Unreadable, require_library
 from electra.text.records import READERS, Opened
-from electra.text.sources import decoded, file_format, find_files, open_bytes, undecodable
+from electra.text.sources import decoded, document_of, file_format, find_files, named_text, open_bytes, undecodable
 from electra.text.splits import stream_data_set
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
 MARKED_UP = (
-    ".html", ".htm", ".xml", ".md", ".rst", ".tex", ".fasta", ".fa", ".faa", ".fna", ".srt", ".vtt",
+    ".xml", ".md", ".rst", ".tex", ".fasta", ".fa", ".faa", ".fna", ".srt", ".vtt",
 )  # fmt: skip
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, to detect changes; files up to 1 MiB are read in full
 
@@ -30,6 +32,8 @@ class Corpus:
         check_encoding(config.encoding)
         self.config = config
         self.parts: list[str | Path] = []
+        self.named = set[Path]()  # files that are sources themselves, not found in a folder
+        self.skipped = dict[Path, str]()  # documents found in a folder that cannot be read, and why
         for source in config.sources:
             self.parts += self.parts_of(source, stdin)
         self.bytes_read = 0
@@ -42,10 +46,13 @@ class Corpus:
             if stdin is None:
                 raise ValueError("standard input cannot be read here; give a file")
             return [stdin]
-        out = Path(self.config.out).resolve()
-        files: list[str | Path] = [file for file in find_files(source) if out not in file.resolve().parents]
-        warn_of_markup(files)
-        return files
+        found = find_files(source, written=Path(self.config.out).resolve())
+        for path in found:
+            if document := format_of(path):
+                require_library(document)
+        self.named |= {path for path in found if path == Path(source).expanduser()}
+        warn_of_markup(found)
+        return [*found]
 
     def file_sizes(self) -> dict[str, int]:
         """Return the size on disk of every file, in bytes."""
@@ -81,12 +88,37 @@ class Corpus:
     def read_file(self, path: Path) -> Iterator[Document]:
         """Yield the documents of one file and advance `bytes_read`."""
         before = self.bytes_read
+        if (kind := format_of(path)) is not None:
+            yield from self.read_document(path, kind)
+            self.bytes_read = before + path.stat().st_size
+            return
         with open_bytes(path) as (raw, stream):
             for document in file_documents(path, stream, self.config):
                 if not raw.closed:
                     self.bytes_read = before + raw.tell()
                 yield document
         self.bytes_read = before + path.stat().st_size
+
+    def read_document(self, path: Path, kind: DocumentFormat) -> Iterator[Document]:
+        """Yield the text of an HTML page, a Word file or a PDF; skip one found in a folder that cannot be read."""
+        try:
+            text = named_text(path, kind)
+        except Unreadable as error:
+            if path in self.named:
+                raise
+            if path not in self.skipped:
+                logger.warning(f"skipped: {error}")
+            self.skipped[path] = str(error)
+            return
+        yield from group(line_pieces(io.StringIO(text, newline=None)), "file")
+
+
+def format_of(path: Path) -> DocumentFormat | None:
+    """Return the format of a document, None for text and tables; ValueError if the file holds neither."""
+    try:
+        return document_of(path)
+    except Unreadable as error:
+        raise ValueError(f"{path} is {error}; or leave the file out") from None
 
 
 def warn_of_markup(files: Iterable[str | Path]) -> None:

@@ -16,7 +16,7 @@ from electra.inference.detector import Detector
 from electra.inference.documents import detect_document
 from electra.inference.load import load
 from electra.inference.marked_text import MarkedText, marked_html
-from electra.text.sources import read_text
+from electra.text.sources import document_of, read_text
 
 
 def detect(config: DetectConfig) -> Iterator[MarkedText]:
@@ -35,6 +35,10 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
     threshold = model.threshold if config.threshold is None else config.threshold
     pages = []
     for name in files:
+        require(
+            not (config.fix and name != "-" and Path(name).is_file() and document_of(Path(name)) is not None),
+            f"{name} is no plain text, which --fix needs for its diff; leave --fix out",
+        )
         text = read_text(name)
         words = detect_document(model, name, text, threshold, config.suggestions)
         yield MarkedText(name, text, words, threshold)

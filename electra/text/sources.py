@@ -16,26 +16,76 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
+from electra.core.log import logger
+from electra.text.documents import HEAD, DocumentFormat, Unreadable, document_text, recognise
+
 COMPRESSIONS = (".gz", ".xz", ".zst", ".bz2")
-FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")
+FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")  # in a folder, beside documents
+NAMES = ", ".join((*FORMATS, ".html", ".docx", ".pdf"))
+SHOWN = 3  # names of skipped files in a message, for each reason
 
 
-def find_files(source: str) -> list[Path]:
-    """Return the files of a path, folder or glob, sorted; ValueError if there are none."""
+def find_files(source: str, written: Path | None = None) -> list[Path]:
+    """Return the files of a path, folder or glob, sorted, but those in the folder `written`; ValueError if none."""
     path = Path(source).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.name[0] != "." and file_format(p) in FORMATS)
-        if not files:
-            raise ValueError(f"{source} holds no file that ends in {', '.join(FORMATS)} (or these with {COMPRESSIONS})")
-        return files
+        return readable_files(path, written)
     if any(character in source for character in "*?["):
         files = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
         if not files:
-            raise ValueError(f"{source}: no file matches")
+            raise ValueError(f"{source}: no file matches; put the pattern in quotes, or name a folder")
         return files
     raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
+
+
+def readable_files(folder: Path, written: Path | None = None) -> list[Path]:
+    """Return the files in a folder that hold text, sorted; warn of the others and say why they are skipped."""
+    files, skipped = list[Path](), dict[str, list[str]]()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name[0] != "."):
+        if written and written in path.resolve().parents:
+            continue
+        if reason := why_skipped(path):
+            skipped.setdefault(reason, []).append(str(path.relative_to(folder)))
+        else:
+            files.append(path)
+    reasons = [f"{len(names)} {why} ({', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)})"
+               for why, names in skipped.items()]  # fmt: skip
+    if not files:
+        found = f"; it has {'; '.join(reasons)}" if reasons else ""
+        raise ValueError(f"{folder} holds no file that can be read: name one, or rename it to end in {NAMES}{found}")
+    if reasons:
+        logger.warning(f"{folder}: {sum(map(len, skipped.values()))} files are skipped: {'; '.join(reasons)}")
+    return files
+
+
+def why_skipped(path: Path) -> str:
+    """Return why a file in a folder is not read, '' if it is."""
+    try:
+        if document_of(path) is not None:
+            return ""
+    except Unreadable as error:
+        return f"({error})"
+    kind = file_format(path)
+    return "" if kind in FORMATS else f"ending in {kind}" if kind else "without an ending"
+
+
+def document_of(path: Path) -> DocumentFormat | None:
+    """Return the format of a document, None for text and tables; raise Unreadable if the file holds no text."""
+    with open_bytes(path) as (_, stream):
+        head = stream.read(HEAD)
+        stream.seek(0)
+        return recognise(head, stream, file_format(path))
+
+
+def named_text(path: Path, document: DocumentFormat) -> str:
+    """Return the text of a document; the error names the file."""
+    with open_bytes(path) as (_, stream):
+        try:
+            return document_text(document, stream.read())
+        except Unreadable as error:
+            raise Unreadable(f"{path} is {error}; or leave the file out") from None
 
 
 def nearest_name(path: Path) -> str:
@@ -110,14 +160,25 @@ def with_signature(encoding: str) -> str:
 
 
 def read_text(name: str) -> str:
-    """Return the text of a file, plain or compressed, or of standard input for "-"; ValueError if it is not UTF-8."""
+    """Return the text of a file, plain or compressed, or a document; of standard input for "-".
+
+    Raises:
+        ValueError: it is not UTF-8, or holds no text.
+    """
     try:
         if name == "-":
-            return sys.stdin.buffer.read().decode("utf-8-sig")
-        with open_bytes(Path(name)) as (_, stream):
-            return stream.read().decode("utf-8-sig")
+            data, suffix = sys.stdin.buffer.read(), ""
+        else:
+            with open_bytes(Path(name)) as (_, stream):
+                data, suffix = stream.read(), file_format(Path(name))
+        document = recognise(data[:HEAD], io.BytesIO(data), suffix)
+        return document_text(document, data) if document else data.decode("utf-8-sig")
+    except Unreadable as error:
+        raise ValueError(f"{name} is {error}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not UTF-8 at byte {error.start}; convert it first") from None
+        raise ValueError(
+            f"{name} is not UTF-8 at byte {error.start}; save it as UTF-8 (iconv -f latin1 -t utf8)"
+        ) from None
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"{name}: no such file") from None
 

@@ -35,18 +35,18 @@ def evaluation(results: Sequence[dict[str, Any]]) -> Table:
     from electra.finetuning.report import title_of
     from electra.tasks import find_task
 
-    shown = Table("task", "model", "metric", "score", "95 % interval", "seeds' mean", "sample dev.", "n")
+    shown = Table("task", "model", "metric", "score", "95 % interval", "mean ± s.d.")
     for r in results:
         percent, kept = find_task(r["task"]).shown, r["seeds"][r["kept_seed"]]
-        over = [percent(r["mean"]), percent(r["deviation"])] if len(r["seeds"]) > 1 else ["", ""]
-        name = f"{kept['name']}, kept of {len(r['seeds'])}" if len(r["seeds"]) > 1 else "this one"
-        row = [r["main_metric"], percent(kept["score"]), " to ".join(map(percent, r["interval"])), *over]
-        shown.add_row(title_of(r), name, *row, f"{r['examples']:,}")
+        count = len(r["seeds"])
+        name = f"{kept['name']} (kept of {count})" if count > 1 else "this one"
+        over = f"{percent(r['mean'])} ± {percent(r['deviation'])}" if count > 1 else ""
+        row = [percent(kept["score"]), " to ".join(map(percent, r["interval"])), over]
+        shown.add_row(f"{title_of(r)}, n = {r['examples']:,}", name, r["main_metric"], *row)
         for metric, interval in list(kept["intervals"].items())[1:]:
-            score = percent(kept["scores"][metric])
-            shown.add_row("", "", metric, score, " to ".join(map(percent, interval)), "", "", "")
+            shown.add_row("", "", metric, percent(kept["scores"][metric]), " to ".join(map(percent, interval)), "")
         for b in r["baselines"]:
-            shown.add_row("", b["name"], "", percent(b["score"]), " to ".join(map(percent, b["interval"])), "", "", "")
+            shown.add_row("", b["name"], "", percent(b["score"]), " to ".join(map(percent, b["interval"])), "")
     return shown
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,9 +57,10 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         require(bool(file), "which data? name a file to measure on: --suite FILE, or --suite glue --data FOLDER")
         results = evaluate_task(replace(config, dev=file), out)
     about = {"resamples": RESAMPLES, "config": to_dict(config), **provenance()}
+    about |= {"time": datetime.now().astimezone().isoformat(timespec="seconds")}
     summary = {"model": config.model, "results": results} | about
     write_json(out / "summary.json", summary)
-    write_html(out, results)
+    write_html(out, results, summary)
     logger.info(f"wrote {out / 'summary.json'} and {out / 'report.html'}")
     return summary
 
@@ -74,7 +76,9 @@ def refuse_other_report(config: EvaluateConfig, out: Path) -> None:
 def suite_tasks(config: EvaluateConfig) -> list[str]:
     """Return the GLUE tasks whose folders exist; MNLI first, as others may start from its model."""
     found = [name for name in sorted(GLUE, key="mnli".__ne__) if folder_of(config, name).is_dir()]
-    require(bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))})")
+    require(
+        bool(found), f"{config.data or '.'}: no folder of a GLUE task there ({', '.join(sorted(GLUE))}): give --data"
+    )
     return found
 
 
@@ -88,7 +92,10 @@ def task_config(config: EvaluateConfig, name: str, out: Path) -> EvaluateConfig:
     """Return the configuration of one task of the suite; with --from-mnli, some start from its MNLI model."""
     folder, mnli = str(folder_of(config, name)), out / "mnli" / "finetuned"
     goes_on = config.from_mnli and GLUE[name].starts_from_mnli
-    require(not goes_on or folder_of(config, "mnli").is_dir(), f"--from-mnli: {config.data} has no folder MNLI")
+    require(
+        not goes_on or folder_of(config, "mnli").is_dir(),
+        f"--from-mnli: {config.data} has no folder MNLI; fetch it, or leave --from-mnli out",
+    )
     return replace(config, task=name, train=folder, dev=folder, model=str(mnli) if goes_on else config.model)
 
 
@@ -231,11 +238,11 @@ def write_predictions(path: Path, predictions: Predictions, examples: Sequence[E
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def write_html(out: Path, results: Sequence[dict[str, Any]]) -> None:
-    """Write report.html: the table of scores, and the errors of the kept seed for each task."""
+def write_html(out: Path, results: Sequence[dict[str, Any]], about: Mapping[str, Any]) -> None:
+    """Write report.html: what was measured, the table of scores, and the errors of the kept seed for each task."""
     parts = []
     for r in results:
         lines = Path(r["predictions"]).read_text(encoding="utf-8").splitlines()
         parts.append((r, [json.loads(line) for line in lines]))
     with write_atomically(out / "report.html", "w") as file:
-        file.write(evaluation_html(parts))
+        file.write(evaluation_html(parts, about))

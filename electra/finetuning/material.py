@@ -91,7 +91,7 @@ def remedy(task: Task, longest: int, max_length: int = 0) -> str:
 def choose_head(head: str, name: str, task: Task, architecture: Architecture) -> str:
     """Return the name of the head; auto: the first of the task that the architecture has."""
     offered = [each for each, kind in task.heads.items() if architecture.offers(kind)]
-    require(bool(offered), f"{architecture.name} has no head for the task {name}")
+    require(bool(offered), f"{architecture.name} has no head for the task {name}; use another model")
     require(
         head in ("auto", *offered),
         f"the task {name} has the heads {', '.join(offered)} on {architecture.name}, not {head!r}; leave --head out",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,14 +15,23 @@ SHOWN_LABELS = 20  # a larger matrix is unreadable
 SHOWN_ERRORS = 20
 
 
-def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> str:
-    """Return the page for pairs of a result and its predictions."""
-    body = []
+def evaluation_html(parts: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]], about: Mapping[str, Any]) -> str:
+    """Return the page for pairs of a result and its predictions, and what the evaluation was."""
+    body = [header(parts[0][0], about)]
     for result, lines in parts:
         body.append(f"<h2>{escape(title_of(result))}</h2>{score_table(result)}")
         labelled = [line for line in lines if line["gold"] is not None]
         body += pictures(labelled) if labelled else []
     return page("Evaluation", "".join(body))
+
+
+def header(first: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    """Return what was measured on what, when and with which code, and the first score."""
+    score = f"{first['main_metric']} {find_task(first['task']).shown(first['kept'])}"
+    config = about["config"]
+    data = {"fine-tuned on": config["train"], "measured on": config["data"] or config["suite"] or config["dev"]}
+    rows = {"model": about["model"], **data, "score": score, "time": about["time"], "commit": about["commit"]}
+    return table(("", ""), [(name, str(value)) for name, value in rows.items() if value])
 
 
 def pictures(lines: list[dict[str, Any]]) -> list[str]:

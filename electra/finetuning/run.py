@@ -150,7 +150,10 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     count = len(material.train)
     config = config.resolved(encoder.config.hidden_size, count, material.task.epochs)
     layers = encoder.config.num_hidden_layers
-    require(config.freeze_layers <= layers, f"--freeze-layers {config.freeze_layers}: the model has {layers} layers")
+    require(
+        config.freeze_layers <= layers,
+        f"--freeze-layers {config.freeze_layers}: the model has {layers} layers; give fewer",
+    )
     if config.select == "best" and not config.eval_steps:
         config = replace(config, eval_steps=max(1, count // config.train_batch_size))
     if config.check:

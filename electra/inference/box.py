@@ -28,7 +28,7 @@ def model_and_texts(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     if Path(first).is_dir():
         return first, tuple(rest) or (STDIN,)
     if first != STDIN and not Path(first).is_file():
-        raise ValueError(f"{first}: no such file, and no folder of a model")
+        raise ValueError(f"{first}: no such file, and no folder of a model; check the name")
     return str(BOX), (first, *rest)
 
 

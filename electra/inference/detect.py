@@ -28,18 +28,18 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
     )
     model = load(name)
     if not isinstance(model, Detector):
-        raise ValueError(f"{name} is not a discriminator; name a pre-trained run")
+        raise ValueError(f"{name} is not a discriminator, which finds wrong words; name a pre-trained run")
     if config.calibrate:
         calibrate(config, model.detect(read_text(config.calibrate), 1.0, 0))
         return
     threshold = model.threshold if config.threshold is None else config.threshold
     pages = []
     for name in files:
+        text = read_text(name)
         require(
-            not (config.fix and name != "-" and Path(name).is_file() and document_of(Path(name)) is not None),
+            not (config.fix and name != "-" and document_of(Path(name)) is not None),
             f"{name} is no plain text, which --fix needs for its diff; leave --fix out",
         )
-        text = read_text(name)
         words = detect_document(model, name, text, threshold, config.suggestions)
         yield MarkedText(name, text, words, threshold)
         pages.append(f"<h2>{escape(name)}</h2>{marked_html(text, words, threshold)}")

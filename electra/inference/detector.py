@@ -81,7 +81,7 @@ class Detector(Embedder):
             ValueError: the model has no generator.
         """
         if self.generator is None:
-            raise ValueError("this model has no generator, so it cannot suggest words")
+            raise ValueError("this model has no generator, so it cannot suggest words; ask for 0 suggestions")
         best = np.empty((len(rows), count), np.int64)
         for group in by_length(rows):
             where = np.array([positions[n] for n in group], np.int64)[:, None]

@@ -78,7 +78,9 @@ def choose_format(folder: Path) -> str:
     try:
         kept = [f["format"] for f in read_json(folder / "export.json")["formats"] if f["kept"]]
     except (KeyError, TypeError):
-        raise ValueError(f"{folder / 'export.json'} is not what electra export writes; it was altered") from None
+        raise ValueError(
+            f"{folder / 'export.json'} is not what electra export writes; export the model again"
+        ) from None
     usable = [name for name in fastest_first() if name in kept and installed(FORMATS[name].library)]
     if not usable:
         raise ValueError(f"{folder} holds {', '.join(kept) or 'no format'}; install onnxruntime or openvino to run it")
@@ -111,7 +113,8 @@ def assemble(
     name = content.get("task") or guess_task(kind, content)
     require(
         bool(name),
-        f"{folder} holds neither a discriminator nor a fine-tuned model; a masked language model alone is neither",
+        f"{folder} holds neither a discriminator nor a fine-tuned model; a masked language model alone is neither: "
+        "fine-tune it (electra finetune), or name a discriminator",
     )
     return TaskModel(session, saved_task(name, content), name, tokenizer, longest, format)
 
@@ -130,7 +133,7 @@ def saved_threshold(content: Mapping[str, Any], folder: Path) -> float:
     """Return the detection threshold in config.json, 0.5 by default."""
     threshold = content.get("detection_threshold", 0.5)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
-        raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1")
+        raise ValueError(f"{folder}: detection_threshold in config.json must be a number from 0 to 1; correct it")
     return threshold
 
 
@@ -143,7 +146,7 @@ def saved_evidence(content: Mapping[str, Any], dictionary: Dictionary | None, fo
     try:
         return Evidence(dictionary, read_weights(content["dictionary_weights"]))
     except ValueError as error:
-        raise ValueError(f"{folder}: {error} in config.json") from None
+        raise ValueError(f"{folder}: {error} in config.json; restore the file") from None
 
 
 def saved_task(name: str, content: Mapping[str, Any]) -> Task:

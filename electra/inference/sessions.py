@@ -66,14 +66,18 @@ def open_session(folder: Path, format: str, threads: int = 0) -> Session:
         raise ValueError(f"unknown format {format!r}; there are {', '.join(FORMATS)}")
     file, library, precision = FORMATS[format]
     if not (folder / file).is_file():
-        raise ValueError(f"{folder} has no {file}, the file of format {format}")
+        raise ValueError(
+            f"{folder} has no {file}, the file of format {format}; export the model again, or leave the format out"
+        )
     if not installed(library):
         raise ValueError(f"the format {format} needs {library}: pip install {library}")
     threads = threads or len(os.sched_getaffinity(0))
     try:
         return SESSIONS[library](folder / file, precision, threads)
     except Exception as error:  # each library has its own errors for a damaged file
-        raise ValueError(f"{folder / file} cannot be opened: it was cut short or altered ({error})") from None
+        raise ValueError(
+            f"{folder / file} cannot be opened: it was cut short or altered ({error}); export it again"
+        ) from None
 
 
 class OnnxSession:

@@ -110,7 +110,7 @@ class Task:
         """
         records = list(read_records(source, split))
         if not records:
-            raise ValueError(f"{source}: the {split} split holds no rows")
+            raise ValueError(f"{source}: the {split} split holds no rows; name a file that has some")
         columns = self.find_columns(records, source, split)
         logger.info(f"{source} ({split}): {len(records)} rows, {columns}")
         examples = [self.example(record, columns, number) for number, record in enumerate(records)]
@@ -161,7 +161,8 @@ class Task:
             self.labels = found
         if len(found) < 2:
             raise ValueError(
-                f"every training example of {examples[0].where} has the label {found[0]!r}; there is nothing to learn"
+                f"every training example of {examples[0].where} has the label {found[0]!r}; "
+                "add examples of another, or name the right column with --label-column"
             )
         self.index(examples)
 

@@ -36,18 +36,28 @@ def find_column(
     if role in named:
         if named[role] in found:
             return named[role]
-        raise ValueError(f"{source} has no column {named[role]!r}{listed(found, [named[role]])}")
+        raise ValueError(f"{source} has no column {named[role]!r}{listed(found, role, [named[role]])}")
     lower = {name.lower().strip(): name for name in reversed(found) if name != taken}
     column = next((lower[name.lower()] for name in names if name.lower() in lower), None)
     if column is None and not optional:
-        raise ValueError(f"{source} has no {role} column ({', '.join(names)}){listed(found, names)}")
+        raise ValueError(f"{source} has no {role} column ({', '.join(names)}){listed(found, role, names)}")
     return column
 
 
-def listed(found: Sequence[str], wanted: Sequence[str]) -> str:
-    """List the columns, and propose the likeliest."""
+def listed(found: Sequence[str], role: str, wanted: Sequence[str]) -> str:
+    """List the columns, and propose the flag with the likeliest: a similar name, or the only one left."""
     if len(found) == 1 and (separator := next((s for s in ";\t|" if s in found[0]), "")):
         return f"; its only column is {found[0]!r}: separate columns by commas, not {separator!r}, or name it .tsv"
-    near = [close for name in wanted for close in get_close_matches(name, found, n=1)]
+    free = [name for name in found if is_free(name, role)]
+    near = [close for name in wanted for close in get_close_matches(name, free, n=1)]
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"; {hint}its columns are {', '.join(map(repr, found))}: rename a column, or select one"
+    example = next(iter(near or free), "NAME")
+    example = repr(example) if " " in example else example
+    return f"; {hint}its columns are {', '.join(map(repr, found))}: name it, as in --{role}-column {example}"
+
+
+def is_free(column: str, role: str) -> bool:
+    """Return whether a column is not plainly one of another role, or a number of rows."""
+    common = {"text": {"text", "sentence", "text1", "sentence1"}, "text2": {"text2", "sentence2"},
+              "label": {"label", "labels", "tags", "score", "target"}, "": {"id", "idx", "index", "guid"}}  # fmt: skip
+    return not any(column.lower().strip() in names for other, names in common.items() if other != role)

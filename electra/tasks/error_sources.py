@@ -44,7 +44,7 @@ def read_sources(written: str, split: str, columns: Mapping[str, str]) -> tuple[
     if labelled and all(token.tag != RIGHT for text, _ in labelled for token in text.tokens):
         raise ValueError(f"{labelled[0].where}: no word is tagged {RIGHT}; tag right words {RIGHT} and wrong words i")
     if not clean and not labelled:
-        raise ValueError(f"{written} holds no text")
+        raise ValueError(f"{written} holds no text; name a file that has some")
     return clean, labelled
 
 
@@ -75,8 +75,8 @@ def texts_of(record: Record, columns: Mapping[str, str]) -> Iterator[str | Label
     text = find_column(found, "text", TEXT, columns, where, optional=True)
     if not text:
         raise ValueError(
-            f"{where}: needs tokens and tags, a wrong text and the corrected one, or clean text"
-            + listed(found, [*TOKENS, *WRITTEN, *TEXT])
+            f"{where}: needs tokens and tags, a wrong text and the corrected one, or clean text; "
+            "write it in one of these forms (docs/errors.md)" + listed(found, "text", [*TOKENS, *WRITTEN, *TEXT])
         )
     yield from (line for written in text_of(record, text).splitlines() if (line := " ".join(written.split())))
 

@@ -111,7 +111,7 @@ class Errors(Task):
         wrong = sum(token.tag != RIGHT for example in labelled for token in example.label)
         if labelled:
             self.labels = RIGHT, WRONG
-            require(wrong > 0, f"{labelled[0].where}: no word is tagged as wrong; there is nothing to learn")
+            require(wrong > 0, f"{labelled[0].where}: no word is tagged as wrong; tag some with i")
         clean = len(examples) - len(labelled)
         require(
             self.mix is None or bool(labelled and clean), "--mix needs clean and labelled text: --train A.txt,B.jsonl"

@@ -67,7 +67,10 @@ def is_measured(split: str) -> bool:
 def require_some_label(examples: Sequence[Example], source: str, split: str, columns: Columns) -> None:
     """Raise ValueError if a train or dev split has no label at all."""
     if is_measured(split) and all(example.label is None for example in examples):
-        raise ValueError(f"{source}: no row of the {split} split has a label in column {columns.label!r}; fill it in")
+        raise ValueError(
+            f"{source}: no row of the {split} split has a label in column {columns.label!r}; "
+            "fill it in, or name another with --label-column"
+        )
 
 
 def require_labels(examples: Sequence[Example]) -> None:
@@ -94,7 +97,9 @@ def text_of(record: Record, name: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str | int | float):
-        raise ValueError(f"{record.where}: column {name!r} holds {type(value).__name__}, not a text")
+        raise ValueError(
+            f"{record.where}: column {name!r} holds {type(value).__name__}, not a text; choose another --text-column"
+        )
     return str(value)
 
 

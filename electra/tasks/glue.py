@@ -55,7 +55,7 @@ class Glue(Task):
         else:  # a submission needs a line for every row of a test set
             records = list(read_records(str(path), split, None if split in self.test_splits else malformed.append))
         if not records:
-            raise ValueError(f"{source}: the {split} split holds no rows")
+            raise ValueError(f"{source}: the {split} split holds no rows; fetch it again")
         if malformed:
             logger.warning(f"{path}: skipped {len(malformed)} malformed rows, the first: {malformed[0]}")
         columns = self.glue_columns(records, source, split)

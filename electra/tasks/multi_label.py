@@ -45,9 +45,11 @@ class MultiLabel(Task):
         require_labels(examples)
         found = sorted_labels(label for example in examples for label in self.labels_of(example))
         if not found:
-            raise ValueError(f"no training example of {examples[0].where} has any label; there is nothing to learn")
+            raise ValueError(
+                f"no training example of {examples[0].where} has any label; name the right column with --label-column"
+            )
         if len(found) == 1 and all(example.label for example in examples):
-            raise ValueError(f"every training example has the label {found[0]!r}; there is nothing to learn")
+            raise ValueError(f"every training example has the label {found[0]!r}; add examples without it")
         self.labels = self.labels or found
         self.index(examples)
         if self.class_weights:  # as heavy as the examples that lack the label

@@ -83,14 +83,14 @@ class QuestionAnswering(Task):
             return super().read(source, split)
         examples = list(read_squad(content, str(path)))
         if not examples:
-            raise ValueError(f"{source} holds no questions")
+            raise ValueError(f"{source} holds no questions: its articles need paragraphs with qas, as in SQuAD")
         logger.info(f"{source} ({split}): {len(examples)} questions")
         return examples
 
     def example(self, record: Record, columns: Columns, number: int) -> Example:
         """Turn a row into an example; the hub writes answers as {"text": [...], "answer_start": [...]}."""
         if columns.text2 is None:
-            raise ValueError(f"{record.where}: no context column; name it context")
+            raise ValueError(f"{record.where}: no context column; name it context, or give --text2-column")
         answers = record.fields.get(columns.label) if columns.label else None
         if isinstance(answers, dict):
             texts, starts = list(answers.get("text", ())), list(answers.get("answer_start", ()))
@@ -108,7 +108,7 @@ class QuestionAnswering(Task):
             raise ValueError(f"{bare.where}: no answers; give a list of them, empty if the question has none")
         self.may_be_unanswerable = any(not example.label for example in examples)
         if not any(example.label for example in examples):
-            raise ValueError("no training question has an answer; there is nothing to learn")
+            raise ValueError("no training question has an answer; add some that have")
 
     def encode(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> list[Features]:
         """Turn questions and contexts into windows of at most `max_length` ids."""
@@ -214,7 +214,9 @@ def read_squad(content: Any, source: str) -> Iterator[Example]:
     """Yield the questions of a SQuAD file, version 1.1 or 2.0."""
     articles = content.get("data") if isinstance(content, dict) else None
     if not isinstance(articles, list):
-        raise ValueError(f'{source} is not SQuAD JSON: it has no list "data"')
+        raise ValueError(
+            f'{source} is not SQuAD JSON: it has no list "data"; write it so, or as rows of question, context, answers'
+        )
     for a, article in enumerate(articles):
         for p, paragraph in enumerate(objects(article, "paragraphs", f"{source}, article {a + 1}")):
             place = f"{source}, article {a + 1}, paragraph {p + 1}"
@@ -231,7 +233,7 @@ def objects(parent: Any, name: str, where: str) -> list[dict[str, Any]]:
     """Return the list of objects that an object of SQuAD JSON holds under a name."""
     found = parent.get(name, []) if isinstance(parent, dict) else None
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise ValueError(f'{where} is not SQuAD JSON: it has no list "{name}" of objects')
+        raise ValueError(f'{where} is not SQuAD JSON: it has no list "{name}" of objects; correct it')
     return found
 
 
@@ -249,7 +251,9 @@ def checked_answers(answers: Sequence[Mapping[str, Any]], context: str, where: s
         try:
             text, start = answer["text"], int(answer["answer_start"])
         except (KeyError, TypeError, ValueError):
-            raise ValueError(f'{where}: an answer is {{"text": ..., "answer_start": ...}}, not {answer!r}') from None
+            raise ValueError(
+                f'{where}: an answer is {{"text": ..., "answer_start": ...}}, not {answer!r}; write it so'
+            ) from None
         if not isinstance(text, str) or not text.strip():
             raise ValueError(f"{where}: an answer is empty; if there is none, give an empty list of answers")
         if context[start : start + len(text)] != text or start < 0:

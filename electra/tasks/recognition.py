@@ -32,7 +32,7 @@ def read_sample(source: str, columns: Mapping[str, str]) -> Sample:
     """Read the first rows of a file, and find its label column by the names that tasks give it."""
     rows = [record.fields for record in islice(read_records(source, "train"), ROWS)]
     if not rows:
-        raise ValueError(f"{source} holds no rows")
+        raise ValueError(f"{source} holds no rows; name a file that has some")
     found = {name.lower().strip(): name for name in rows[0]}
     names = [columns["label"]] if "label" in columns else [*Task.label_names, *NUMBERS]
     label = next((found[name.lower()] for name in names if name.lower() in found), "")

@@ -74,7 +74,10 @@ class Regression(Task):
         require_labels(examples)
         scores = [example.label for example in examples]
         if min(scores) == max(scores):
-            raise ValueError(f"every training example has the score {scores[0]:g}; there is nothing to learn")
+            raise ValueError(
+                f"every training example has the score {scores[0]:g}; "
+                "name the right column with --label-column, or add examples of other scores"
+            )
         self.low, self.high = self.bounds or (min(scores), max(scores))
 
     def example_targets(self, examples: Sequence[Example]) -> list[Any]:

@@ -79,7 +79,7 @@ def json_lines(file: Opened) -> Iterator[Record]:
         except (ValueError, RecursionError) as error:  # also for a number of thousands of digits, or deep nesting
             raise ValueError(f"{where} is not JSON ({error}); each line must be one object") from None
         if not isinstance(row, dict):
-            raise ValueError(f"{where} is not an object with named columns")
+            raise ValueError(f'{where} is not an object with named columns; each line must be like {{"text": ...}}')
         yield Record(where, row)
 
 
@@ -103,7 +103,7 @@ def parse_json(text: str, path: Path) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+        raise ValueError(f"{path} is not valid JSON ({error}); correct it, or fetch it again") from None
 
 
 def json_list(cell: str) -> list[str] | None:
@@ -127,7 +127,8 @@ def table_rows(file: Opened) -> Iterator[Record]:
         yield from named_rows(file.path, rows, file.torn, file.column)
     except csv.Error as error:
         raise ValueError(
-            f"{file.path}, row {rows.line_num}: {error}; a quotation mark is not closed or not doubled"
+            f"{file.path}, row {rows.line_num}: {error}; "
+            "a quotation mark is not closed or not doubled: correct it there"
         ) from None
 
 
@@ -138,7 +139,7 @@ def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None, column
     """
     header = next(rows, None)
     if header is None:
-        raise ValueError(f"{path} is empty")
+        raise ValueError(f"{path} is empty; give it a line of column names and rows below")
     if column:
         require_column(column, header, str(path))
     for row in rows:
@@ -179,7 +180,7 @@ def parquet_rows(file: Opened) -> Iterator[Record]:
         for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), 1):
             yield Record(f"{file.path}, row {number}", row)
     except pyarrow.lib.ArrowException as error:
-        raise ValueError(f"{file.path} is damaged or not a Parquet file ({error})") from None
+        raise ValueError(f"{file.path} is damaged or not a Parquet file ({error}); fetch it again") from None
 
 
 def conll_sentences(file: Opened) -> Iterator[Record]:
@@ -222,7 +223,9 @@ def m2_sentences(file: Opened) -> Iterator[Record]:
         elif kind == "A":
             edits.append(rest)
         elif kind:
-            raise ValueError(f"{file.path}, row {number} is no line of M2: a sentence is a line S and its lines A")
+            raise ValueError(
+                f"{file.path}, row {number} is no line of M2: a sentence is a line S and its lines A; correct it"
+            )
 
 
 READERS: dict[str, Callable[[Opened], Iterator[Record]]] = {
@@ -253,7 +256,9 @@ def load_data_set(name: str, streaming: bool = False) -> Any:
     except ConnectionError:
         raise
     except Exception as error:  # the library raises many kinds
-        raise ValueError(f"{name}: the datasets library cannot load it ({error})") from None
+        raise ValueError(
+            f"{name}: the datasets library cannot load it ({error}); check the name, or save it as .jsonl"
+        ) from None
 
 
 def data_set_rows(rows: Iterable[dict[str, Any]], name: str) -> Iterator[Record]:

@@ -89,10 +89,10 @@ def named_text(path: Path, document: DocumentFormat) -> str:
 
 
 def nearest_name(path: Path) -> str:
-    """Return a hint with the most similar file name, or an empty string."""
+    """Return a hint with the most similar file name, or without one."""
     folder = path.parent
     near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1) if folder.is_dir() else []
-    return f"; did you mean {folder / near[0]}?" if near else ""
+    return f"; did you mean {folder / near[0]}?" if near else "; check the name"
 
 
 def file_format(path: Path) -> str:
@@ -167,6 +167,8 @@ def read_text(name: str) -> str:
     """
     try:
         if name == "-":
+            if sys.stdin.isatty():
+                logger.info("reading from the terminal; end the text with Ctrl-D on a line of its own")
             data, suffix = sys.stdin.buffer.read(), ""
         else:
             with open_bytes(Path(name)) as (_, stream):
@@ -180,7 +182,7 @@ def read_text(name: str) -> str:
             f"{name} is not UTF-8 at byte {error.start}; save it as UTF-8 (iconv -f latin1 -t utf8)"
         ) from None
     except (FileNotFoundError, IsADirectoryError):
-        raise ValueError(f"{name}: no such file") from None
+        raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
 
 
 def undecodable(path: Path, encoding: str) -> str:

@@ -41,7 +41,9 @@ def split_file(source: str, split: str) -> Path:
     if found:
         raise ValueError(f"{source}: {', '.join(p.name for p in found)} could each be {split}; give the file")
     there = ", ".join(p.name for p in files) or f"no file that ends in {', '.join(READERS)}"
-    raise ValueError(f"{source} has no {split} split (a file named {' or '.join(names_of(split))}); it has {there}")
+    raise ValueError(
+        f"{source} has no {split} split (a file named {' or '.join(names_of(split))}); it has {there}; name a file"
+    )
 
 
 def has_split(source: str, split: str) -> bool:
@@ -79,7 +81,7 @@ def read_data_set(name: str, split: str) -> Iterator[Record]:
     if isinstance(data, dict):
         key = next((key for key in (split, *names_of(split)) if key in data), None)
         if key is None:
-            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}")
+            raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}: save one under that name")
         data = data[key]
     return data_set_rows(data, f"{name} ({split})")
 

@@ -131,7 +131,7 @@ def require_room(tokenizer: Tokenizer, vocab_size: int, folder: Path) -> None:
     if tokenizer.vocab_size > vocab_size:
         raise ValueError(
             f"{folder}: the tokeniser has {tokenizer.vocab_size} entries, the model {vocab_size}; they do not belong "
-            "together"
+            "together; put the model's own tokenizer.json there"
         )
 
 
@@ -160,7 +160,10 @@ def read_backend(file: Path) -> tokenizers.Tokenizer:
     try:
         return tokenizers.Tokenizer.from_file(str(file))
     except Exception as error:  # the library raises bare Exception
-        raise ValueError(f"{file} is not a tokenizer.json that this version of tokenizers reads: {error}") from None
+        raise ValueError(
+            f"{file} is not a tokenizer.json that this version of tokenizers reads: {error}; "
+            "fetch it again, or update tokenizers"
+        ) from None
 
 
 def read_vocabulary(file: Path) -> dict[str, int]:
@@ -168,7 +171,7 @@ def read_vocabulary(file: Path) -> dict[str, int]:
     try:
         tokens = file.read_text(encoding="utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is not a vocab.txt: {error}") from None
+        raise ValueError(f"{file} is not a vocab.txt: {error}; save it as UTF-8, a token a line") from None
     tokens = [token.rstrip("\r") for token in (tokens[:-1] if tokens[-1] == "" else tokens)]
     vocabulary = {token: index for index, token in enumerate(tokens)}
     if len(vocabulary) < len(tokens):
@@ -208,7 +211,9 @@ def bert_wordpiece(vocabulary: dict[str, int], normalizer: normalizers.Normalize
     """Build the tokeniser of BERT from a vocabulary and a normaliser."""
     unknown = next((token for token in SPELLINGS["unk_token"] if token in vocabulary), None)
     if unknown is None:
-        raise ValueError(f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it")
+        raise ValueError(
+            f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it; add one"
+        )
     model = models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=LONGEST_WORD)
     backend = tokenizers.Tokenizer(model)
     backend.normalizer = normalizer

@@ -50,7 +50,7 @@ def find_language(name: str) -> Language:
         )
     content = read_object(path)
     if unknown := sorted(content.keys() - set(Language._fields)):
-        raise ValueError(f"{path}: unknown list {unknown[0]!r}; there are {', '.join(Language._fields)}")
+        raise ValueError(f"{path}: unknown list {unknown[0]!r}; name one of {', '.join(Language._fields)}")
     try:
         return language_of(content)
     except (AttributeError, TypeError, ValueError):

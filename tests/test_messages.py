@@ -1,0 +1,90 @@
+"""Messages say what to do next."""
+
+import io
+import json
+import logging
+import sys
+
+import pytest
+from test_finetune import config, folder, rows, write_lines  # noqa: F401
+
+from electra.checkpoints.locate import model_folder
+from electra.cli import main
+from electra.finetuning.evaluate import write_html
+from electra.tasks.columns import find_column
+from electra.text.sources import read_text
+
+TEXT, LABEL = ("text", "sentence", "content"), ("label", "labels", "class")
+
+
+@pytest.mark.parametrize(
+    ("found", "role", "said"),
+    [(["transcript", "label"], "text", "--text-column transcript"),
+     (["label", "id", "body of it"], "text", "--text-column 'body of it'"),
+     (["sentense", "label"], "text", "did you mean 'sentense'?"),
+     (["text", "outcome"], "label", "--label-column outcome"),
+     (["id", "label"], "text", "--text-column NAME")],
+)  # fmt: skip
+def test_a_column_is_proposed_for_its_role(found, role, said):
+    """The label column was proposed for the text."""
+    with pytest.raises(ValueError) as refused:
+        find_column(found, role, TEXT if role == "text" else LABEL, {}, "t.csv")
+    assert said in str(refused.value) and f"--{role}-column label" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [(("finetune.json", "runs/seed-0/metrics.jsonl"), "repeat its electra finetune command to continue it"),
+     (("config.json", "metrics.jsonl"), "repeat its electra pretrain command to continue it"),
+     (("config.json",), "holds no model: .*give the --out of a finished run")],
+)  # fmt: skip
+def test_an_unfinished_run_is_told_from_a_folder_without_a_model(tmp_path, files, said):
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ValueError, match=said):
+        model_folder(tmp_path)
+
+
+def test_a_terminal_is_told_that_text_is_awaited(monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "electra")
+
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO(b"the dog")))
+    assert read_text("-") == "the dog" and "end the text with Ctrl-D" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the dog")))
+    assert read_text("-") == "the dog" and not caplog.text  # a pipe
+
+
+def test_a_report_says_what_was_measured(tmp_path):
+    (tmp_path / "p.jsonl").write_text(json.dumps({"gold": None}) + "\n")
+    row = {"name": "seed 0", "score": 0.8, "interval": [0.7, 0.9]}
+    result = {"task": "classification", "split": "dev", "main_metric": "accuracy", "kept": 0.8, "examples": 1,
+              "seeds": [row], "baselines": [], "predictions": str(tmp_path / "p.jsonl")}  # fmt: skip
+    asked = {"train": "t.jsonl", "data": "", "suite": "", "dev": "d.jsonl"}
+    about = {"model": "runs/mine", "config": asked, "time": "2026-11-29T09:00:00+00:00", "commit": "abc1234"}
+    write_html(tmp_path, [result], about)
+    page = (tmp_path / "report.html").read_text()
+    for part in ("runs/mine", "t.jsonl", "d.jsonl", "accuracy 80.0", "2026-11-29T09:00:00", "abc1234"):
+        assert f">{part}" in page, part
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "said"),
+    [([], {}, "holds no rows; name a file"),
+     ([{"text": "a", "label": "x"}] * 3, {}, "--label-column"),
+     ([{"text": "a", "label": ""}] * 3, {}, "--label-column"),
+     ([{"transcript": "a", "label": "x"}], {}, "--text-column transcript"),
+     ([{"text": "a", "score": 1.0}] * 3, {"task": "regression"}, "--label-column"),
+     ([{"question": "a", "answers": []}], {"task": "qa"}, "--text2-column")],
+)  # fmt: skip
+def test_refused_data_says_what_to_change(folder, tmp_path, capsys, lines, more, said):  # noqa: F811
+    file = write_lines(tmp_path / "t.jsonl", lines)
+    words = [part for name, value in more.items() for part in (f"--{name}", value)]
+    with pytest.raises(SystemExit) as ended:
+        main(["finetune", str(folder / "model"), "--train", file, "--out", str(tmp_path / "out"), *words])
+    assert ended.value.code == 2 and said in capsys.readouterr().err

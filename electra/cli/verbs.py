@@ -20,6 +20,7 @@ from electra.config import (
     PredictConfig,
     PrepareConfig,
     PretrainConfig,
+    PushConfig,
     ServeConfig,
 )
 
@@ -143,6 +144,7 @@ VERBS = {
     "detect": Verb(DetectConfig, detect),
     "convert": Verb(ConvertConfig, call("electra.checkpoints.convert", "convert")),
     "export": Verb(ExportConfig, call("electra.exporting.export", "export")),
+    "push": Verb(PushConfig, call("electra.checkpoints.push", "push")),
     "serve": Verb(ServeConfig, call("electra.server.serve", "serve")),
     "flops": Verb(FlopsConfig, flops),
     "bench": Verb(BenchConfig, bench),

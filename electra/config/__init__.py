@@ -17,6 +17,7 @@ from electra.config.predict import PredictConfig
 from electra.config.prepare import PrepareConfig
 from electra.config.presets import PRESETS, RECIPES, SEQ_LENGTHS, SIZES, continued, find_preset
 from electra.config.pretrain import PretrainConfig, pretrain_config_from_dict
+from electra.config.push import PushConfig
 from electra.config.serve import ServeConfig
 from electra.config.training import TrainConfig
 
@@ -40,6 +41,7 @@ __all__ = [
     "PredictConfig",
     "PrepareConfig",
     "PretrainConfig",
+    "PushConfig",
     "ServeConfig",
     "TrainConfig",
     "continued",

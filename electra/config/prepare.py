@@ -13,7 +13,10 @@ class PrepareConfig:
     """Turn raw text into a tokeniser and shards of token ids."""
 
     sources: tuple[str, ...] = arg(
-        (), "files, folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face data set", True
+        (),
+        "files (text, tables, HTML, .docx, PDF), folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face "
+        "data set",
+        True,
     )
     out: str = arg("data/prepared", "folder to write")
     tokenizer: str = arg(

@@ -118,7 +118,7 @@ def format_of(path: Path) -> DocumentFormat | None:
     try:
         return document_of(path)
     except Unreadable as error:
-        raise ValueError(f"{path} is {error}; or leave the file out") from None
+        raise ValueError(f"{path} is {error}, or leave the file out") from None
 
 
 def warn_of_markup(files: Iterable[str | Path]) -> None:

@@ -11,7 +11,7 @@ import io
 import lzma
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
@@ -50,8 +50,7 @@ def readable_files(folder: Path, written: Path | None = None) -> list[Path]:
             skipped.setdefault(reason, []).append(str(path.relative_to(folder)))
         else:
             files.append(path)
-    reasons = [f"{len(names)} {why} ({', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)})"
-               for why, names in skipped.items()]  # fmt: skip
+    reasons = [f"{listed(names)} ({why})" for why, names in skipped.items()]
     if not files:
         found = f"; it has {'; '.join(reasons)}" if reasons else ""
         raise ValueError(f"{folder} holds no file that can be read: name one, or rename it to end in {NAMES}{found}")
@@ -60,13 +59,19 @@ def readable_files(folder: Path, written: Path | None = None) -> list[Path]:
     return files
 
 
+def listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
 def why_skipped(path: Path) -> str:
     """Return why a file in a folder is not read, '' if it is."""
     try:
         if document_of(path) is not None:
             return ""
     except Unreadable as error:
-        return f"({error})"
+        return str(error)
     kind = file_format(path)
     return "" if kind in FORMATS else f"ending in {kind}" if kind else "without an ending"
 
@@ -85,7 +90,7 @@ def named_text(path: Path, document: DocumentFormat) -> str:
         try:
             return document_text(document, stream.read())
         except Unreadable as error:
-            raise Unreadable(f"{path} is {error}; or leave the file out") from None
+            raise Unreadable(f"{path} is {error}, or leave the file out") from None
 
 
 def nearest_name(path: Path) -> str:

@@ -314,11 +314,11 @@ def test_berts_vocabulary_says_that_it_strips(config, tmp_path, capsys):
 
 
 def test_markup_is_read_as_text_and_said(config, tmp_path, capsys):
-    for name in ("a.fasta", "b.fasta", "c.html"):
+    for name in ("a.fasta", "b.fasta", "c.rst"):
         (tmp_path / name).write_text("\n\n".join(["> a dog sees"] * 30))
     manifest = prepare(replace(config, sources=(str(tmp_path / "[abc].*"),)))
     said = " ".join(capsys.readouterr().err.split())
-    assert said.count("is read as plain text") == 2 and "extract from .fasta" in said and "extract from .html" in said
+    assert said.count("is read as plain text") == 2 and "extract from .fasta" in said and "extract from .rst" in said
     assert manifest["counts"]["documents"] == 90
 
 

@@ -103,7 +103,8 @@ def test_a_folder_is_read_and_what_is_skipped_is_listed_with_its_reason(tmp_path
     assert len(found) == 5 and ["plain"] in found and ["a row"] in found
     told = caplog.text
     for part in ("4 files are skipped", "more.zip (an archive; unpack it)",
-                 "sums.xlsx (a spreadsheet; save it as .csv)", "noise.txt (an image)", "notes.md (ending in .md)"):  # fmt: skip
+                 "sums.xlsx (a spreadsheet; save it as .csv)", "noise.txt (an image)",
+                 "notes.md (ending in .md)"):  # fmt: skip
         assert part in told, (part, told)
     assert told.count("blank.pdf is a PDF without text; if it is scanned") == 1
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Go on from a general model with text of your field, in the general model's vocabulary: abstracts, records, papers.
+# Go on from a general model with text of your field: abstracts, records, papers. EXTEND=2000 adds as many words and
+# pieces of it to the general model's vocabulary.
 #   INIT=models/general recipes/domain_biomedical.sh abstracts/*.jsonl.gz
 # INIT is a run or a Hugging Face ELECTRA directory. A lower peak rate keeps what it knows. One document a line or record.
 set -euo pipefail
@@ -9,7 +10,7 @@ OUT="${OUT:-runs/biomedical}"
 STEPS="${STEPS:-100000}"
 [ $# -gt 0 ] && [ -n "${INIT:-}" ] || { echo "usage: INIT=MODEL recipes/domain_biomedical.sh TEXT..." >&2; exit 2; }
 
-$ELECTRA prepare "$@" --tokenizer "$INIT" --out "$OUT/data"
+$ELECTRA prepare "$@" --tokenizer "$INIT" --extend "${EXTEND:-0}" --out "$OUT/data"
 $ELECTRA pretrain --preset "$PRESET" --init "$INIT" --data "$OUT/data" --out "$OUT/run" \
   --train-steps "$STEPS" --warmup-steps "$((STEPS / 20))" --learning-rate "${LEARNING_RATE:-2e-4}"
 if [ -n "${TASK:-}" ]; then

@@ -51,7 +51,7 @@ def main() -> None:
     texts = planted(sources[0])
     for name in CONTESTANTS:
         once(options.out, f"{name}, at the start", lambda name=name: at_the_start(options, general, name, sources))
-    for seed, name in product(range(options.seeds), CONTESTANTS):
+    for name, seed in product(CONTESTANTS, range(options.seeds)):
         run = continued(options, general, name, seed, sources)
         once(options.out, f"{name}, seed {seed}", lambda run=run: row(run, texts))
         for task in TASKS:
@@ -67,8 +67,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--general", required=True, help="general text")
     parser.add_argument("--field", required=True, help="text of a field")
     parser.add_argument("--tasks", required=True, type=Path, help="folder of the tasks")
-    parser.add_argument("--general-tokens", type=float, default=1.5e6, help="that the general model is trained on")
-    parser.add_argument("--tokens", type=float, default=1e6, help="of a run in the general vocabulary")
+    parser.add_argument("--general-tokens", type=float, default=1.8e6, help="that the general model is trained on")
+    parser.add_argument("--tokens", type=float, default=8e5, help="of a run in the general vocabulary")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", default="runs/extension", type=Path, help="where prepared text and runs are kept")
     parser.add_argument("--out", required=True, type=Path)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import lzma
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +52,17 @@ def main() -> None:
     for name in CONTESTANTS:
         once(options.out, f"{name}, at the start", lambda name=name: at_the_start(options, general, name, sources))
     main, means, counts = CONTESTANTS
-    for name, seed in [
-        *((n, s) for s in range(options.seeds) for n in (main, means)),
-        *((counts, s) for s in range(options.seeds)),
-    ]:
-        run = continued(options, general, name, seed, sources)
-        once(options.out, f"{name}, seed {seed}", lambda run=run: row(run, texts))
-        for task in TASKS:
+    for names in ((main, means), (counts,)):  # the question first, then whether other vectors are better
+        pairs = list(product(range(options.seeds), names))
+        for seed, name in pairs:
+            run = continued(options, general, name, seed, sources)
+            once(options.out, f"{name}, seed {seed}", lambda run=run: row(run, texts))
+        for (seed, name), task in product(pairs, TASKS):
+            model = str(folder_of(options, name, seed))
             once(
-                options.out, f"{name}, seed {seed}, {task}", lambda r=run, t=task: fine_tuned(options, r.out, t, r.seed)
+                options.out,
+                f"{name}, seed {seed}, {task}",
+                lambda m=model, t=task, s=seed: fine_tuned(options, m, t, s),
             )
     for task in TASKS:
         once(options.out, f"general, {task}", lambda task=task: fine_tuned(options, general, task, 0))
@@ -128,11 +130,16 @@ def continued(
         flops_per_token(replace(find_preset("tiny"), model=replace(shape, vocab_size=V)), 128)["total"]
         for V in (VOCABULARY, VOCABULARY + count)
     ]
-    out = options.runs / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+    out = folder_of(options, name, seed)
     changes = dict(init=general, init_vectors=vectors, learning_rate=RATE)
     config = settings(sources[count].out, out, options.tokens * costs[0] / costs[1], seed, **changes)
     pretrain(config)
     return config
+
+
+def folder_of(options: argparse.Namespace, name: str, seed: int) -> Path:
+    """The folder of a run."""
+    return options.runs / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import SEQ_LENGTH, lengths_only, tiny_tokenizer, write_data
 
+from electra.data.cooccurrence import neighbour_counts
 from electra.data.layout import Layout, several_a_row
 from electra.data.loader import Loader
 from electra.data.shards import open_examples, starts_of_blocks
@@ -218,3 +219,16 @@ def test_what_stands_in_a_row(data, packed):
     assert several > 3 if packed else several == 0
     if not packed:
         assert loader.num_rows == len(loader.examples)
+
+
+def test_pairs_counted_in_parts_are_those_counted_at_once(monkeypatch):
+    tokens = RNG.integers(0, 50, 1000).astype(np.uint16)
+    found = []
+    for part in (1 << 21, 7, 1):
+        monkeypatch.setattr("electra.data.cooccurrence.PART", part)
+        found.append(neighbour_counts(tokens, 2, 50, [0, 3]).toarray())
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    expected = np.zeros((50, 50))
+    np.add.at(expected, (tokens[:-2], tokens[2:]), 1)
+    expected[[0, 3]] = expected[:, [0, 3]] = 0
+    assert np.array_equal(found[0], expected)

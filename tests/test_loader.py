@@ -1,12 +1,18 @@
 """The loader: rows are filled, every example comes once an epoch, a step depends on nothing but its number."""
 
+import hashlib
+import tracemalloc
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from tiny import SEQ_LENGTH, lengths_only, tiny_tokenizer, write_data
 
-from electra.data.loader import Loader, pack
-from electra.data.shards import open_examples
+from electra.data.cooccurrence import neighbour_counts
+from electra.data.layout import Layout, several_a_row
+from electra.data.loader import Loader
+from electra.data.shards import open_examples, starts_of_blocks
 
 RNG = np.random.default_rng(0)
 LENGTHS = {
@@ -17,6 +23,17 @@ LENGTHS = {
     "one": np.array([7]),
     "halves and one over": np.array([64] * 10 + [65] * 10),
 }
+
+
+def rows_of(layout: Layout, count: int) -> np.ndarray:
+    """The row of each slot."""
+    starts = layout.starts(np.arange(layout.num_rows))
+    return np.searchsorted(starts, layout.places(np.arange(count)), side="right") - 1
+
+
+def pack(lengths: np.ndarray, seq_length: int) -> np.ndarray:
+    """The row of each example, sorted by length."""
+    return rows_of(several_a_row(np.bincount(lengths, minlength=seq_length + 1), seq_length), len(lengths))
 
 
 @pytest.mark.parametrize("name", LENGTHS)
@@ -71,6 +88,47 @@ def test_every_example_comes_once_an_epoch(tmp_path, packed):
         assert sorted(seen) == list(range(101))
         orders.append(seen)
     assert orders[0] != orders[1] != orders[2]
+
+
+@pytest.mark.parametrize(
+    ("packed", "rows", "digest"), [(True, 1566, "41432f6d3f3678cc"), (False, 3000, "e02d86473ca79a1f")]
+)
+def test_rows_are_those_of_earlier_versions(tmp_path, packed, rows, digest):
+    """A run that one of them began goes on bit for bit."""
+    lengths = np.random.default_rng(5).integers(4, 129, 3000)
+    loader = Loader(lengths_only(lengths, 128, tmp_path), 8, 3, sep_id=1, pad_id=0, special_ids=[0, 1], packed=packed)
+    found = hashlib.sha256()
+    for step in (0, 5, rows // 8, rows // 8 + 1, 3 * rows // 8):
+        for tensor in loader.micro_batches(step, 8)[0]:
+            found.update(tensor.numpy().tobytes())
+    assert (loader.num_rows, found.hexdigest()[:16]) == (rows, digest)
+
+
+def test_an_epoch_sorted_in_parts_is_one_sorted_at_once(tmp_path, monkeypatch):
+    lengths = RNG.integers(3, 33, 1000)
+    orders = []
+    for part in (1 << 20, 7):
+        monkeypatch.setattr("electra.data.loader.PART", part)
+        loader = Loader(lengths_only(lengths, 32, tmp_path / str(part)), 1, 3, 1, 0, [0, 1])
+        orders.append(loader.epoch(1).examples)
+    assert np.array_equal(*orders)
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("longest", [12, 128])
+def test_an_example_takes_less_than_sixteen_bytes(monkeypatch, packed, longest):
+    """As much text as fits into examples of that length, at most; read over the end of an epoch."""
+    monkeypatch.setattr("electra.data.loader.PART", 1 << 12)
+    lengths = np.random.default_rng(0).integers(longest // 3, longest + 1, 1_000_000).astype(np.uint8)
+    examples = SimpleNamespace(seq_length=128, lengths=lengths)
+    tracemalloc.start()
+    examples.block_starts = starts_of_blocks(lengths)
+    loader = Loader(examples, 8, 0, 1, 0, [0, 1], packed)
+    for epoch in range(2):
+        loader.epoch(epoch)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak + lengths.nbytes < 16 * len(lengths)
 
 
 def test_neighbours_in_a_row_change_from_epoch_to_epoch(tmp_path):
@@ -161,3 +219,16 @@ def test_what_stands_in_a_row(data, packed):
     assert several > 3 if packed else several == 0
     if not packed:
         assert loader.num_rows == len(loader.examples)
+
+
+def test_pairs_counted_in_parts_are_those_counted_at_once(monkeypatch):
+    tokens = RNG.integers(0, 50, 1000).astype(np.uint16)
+    found = []
+    for part in (1 << 21, 7, 1):
+        monkeypatch.setattr("electra.data.cooccurrence.PART", part)
+        found.append(neighbour_counts(tokens, 2, 50, [0, 3]).toarray())
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    expected = np.zeros((50, 50))
+    np.add.at(expected, (tokens[:-2], tokens[2:]), 1)
+    expected[[0, 3]] = expected[:, [0, 3]] = 0
+    assert np.array_equal(found[0], expected)

@@ -63,7 +63,7 @@ def test_all_text_is_kept_and_read_back(config, tmp_path):
     for split in ("train", "heldout"):
         examples = open_examples(config.out, split)
         assert examples.tokenizer_hash == tokenizer.hash and examples.vocab_size == tokenizer.vocab_size
-        assert examples.num_tokens == examples.lengths.sum() and examples.lengths.dtype == np.int64
+        assert examples.num_tokens == examples.lengths.sum() and examples.lengths.dtype == np.uint8
         for index, row in enumerate(examples[n] for n in range(len(examples))):
             assert row.dtype == np.uint16 and len(row) == examples.lengths[index] <= 32
             assert row[0] == tokenizer.cls_id and row[-1] == tokenizer.sep_id

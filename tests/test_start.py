@@ -60,7 +60,7 @@ def test_a_missing_generator_is_said_and_starts_at_random(data, run, tmp_path, c
 
 
 def test_another_vocabulary_is_refused(data, tmp_path):
-    tokenizer = tiny_tokenizer(vocab_size=90)
+    tokenizer = tiny_tokenizer("bpe")
     save_network(tmp_path / "m", Discriminator(Encoder(replace(MODEL, vocab_size=tokenizer.vocab_size))), tokenizer, 24)
     with pytest.raises(ValueError, match="prepare it again with --tokenizer"):
         pretrain(tiny_config(data, tmp_path / "out", init=str(tmp_path / "m")))

@@ -18,8 +18,9 @@ WORTH_COMPILING = 1_000  # steps
 def steps_of(loader: Loader, tokens: float) -> int:
     """Return the exact number of steps that read `tokens`; each step's rows are known in advance."""
     epoch, rest = divmod(tokens, loader.examples.num_tokens)
-    rows = loader.epoch(int(epoch))
-    tokens_of_row = np.add.reduceat(loader.examples.lengths[rows.examples], rows.starts[:-1])[rows.order]
+    examples, order = loader.epoch(int(epoch))[1:]
+    starts = loader.layout.starts(np.arange(loader.num_rows))
+    tokens_of_row = np.add.reduceat(loader.examples.lengths[examples], starts, dtype=np.int64)[order]
     read = int(np.searchsorted(np.cumsum(tokens_of_row), rest)) + (rest > 0)
     return max(1, math.ceil((epoch * loader.num_rows + read) / loader.batch_size))
 

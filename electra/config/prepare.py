@@ -7,6 +7,8 @@ from typing import Literal
 
 from electra.config.base import arg, require
 
+TRAINABLE = ("wordpiece", "bpe", "unigram")  # kinds of tokenisers
+
 
 @dataclass(frozen=True)
 class PrepareConfig:
@@ -24,6 +26,11 @@ class PrepareConfig:
         "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt, SentencePiece .model or model folder",
     )
     vocab_size: int = arg(30522, "entries of a trained vocabulary")
+    extend: int = arg(
+        0,
+        "words and pieces to learn from the text and add behind the entries of a given --tokenizer, which keep their "
+        "ids: `electra pretrain --init` continues from its model",
+    )
     lowercase: bool = arg(
         True, "lower-case (a trained WordPiece or Unigram; a vocab.txt, which then strips accents too)"
     )
@@ -49,6 +56,12 @@ class PrepareConfig:
         require(8 <= self.seq_length <= 65536, f"seq_length must be in [8, 65536], got {self.seq_length}")
         require(0 <= self.heldout < 1, f"heldout must be in [0, 1), got {self.heldout}")
         require(self.vocab_size >= 100, f"vocab_size must be at least 100, got {self.vocab_size}")
+        require(self.extend >= 0, f"extend must not be negative, got {self.extend}")
+        require(
+            not self.extend or self.tokenizer not in TRAINABLE,
+            f"extend adds to a vocabulary that exists, and {self.tokenizer!r} trains one: name a model or a tokeniser "
+            "with --tokenizer",
+        )
         require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(
             not self.strip_accents or self.tokenizer in ("wordpiece", "unigram"),

@@ -76,6 +76,11 @@ class PretrainConfig(TrainConfig):
         "neighbours; or a run or Hugging Face directory to continue from (PATH, or DISCRIMINATOR,GENERATOR), "
         "whose sizes it takes; a missing generator starts from the first layers of a BERT or ModernBERT",
     )
+    init_vectors: Literal["mean", "counts"] = arg(
+        "mean",
+        "first vectors of the entries that `electra prepare --extend` added to those of --init PATH; mean: of their "
+        "pieces' vectors; counts: predicted from counts of their neighbours in the text",
+    )
     # optimization and rows
     optimizer: Literal["adamw", "muon"] = arg(
         "adamw", "adamw: the paper's; muon: orthogonalised momentum for the matrices of the layers, AdamW for the rest"
@@ -116,6 +121,11 @@ class PretrainConfig(TrainConfig):
         require(self.short_length >= 8, f"short_length must be at least 8, got {self.short_length}")
         require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
+        require(
+            self.init_vectors == "mean" or self.init not in ("random", "corpus"),
+            f"init_vectors is for entries added to the vocabulary of a model, and init={self.init!r} starts from none; "
+            "name a model with --init",
+        )
         self.require_fitting_masks()
         if self.traits.generator != "none":
             self.require_fitting_generator()

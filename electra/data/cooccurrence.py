@@ -13,6 +13,7 @@ from scipy.sparse import csr_matrix, diags, hstack
 
 Floats = NDArray[np.float64]
 WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour and its weight
+PART = 1 << 21  # tokens counted at once: pairs take many times the memory of their sums
 MAX_TOKENS = 20_000_000  # more text barely changes the vectors
 
 
@@ -47,11 +48,17 @@ def neighbour_counts(
     tokens: NDArray[np.integer], distance: int, vocab_size: int, special_ids: Collection[int]
 ) -> csr_matrix:
     """Count how often token j follows token i at `distance`, without special tokens: sparse [V, V]."""
-    tokens = tokens[:MAX_TOKENS].astype(np.int64)
-    left, right = tokens[:-distance], tokens[distance:]
-    inside = ~(np.isin(left, list(special_ids)) | np.isin(right, list(special_ids)))
-    pairs = (np.ones(int(inside.sum()), np.float32), (left[inside], right[inside]))
-    return csr_matrix(pairs, shape=(vocab_size, vocab_size))
+    is_special = np.zeros(vocab_size, bool)
+    is_special[list(special_ids)] = True
+    tokens = tokens[:MAX_TOKENS]
+    total = csr_matrix((vocab_size, vocab_size), dtype=np.float32)
+    for start in range(0, len(tokens) - distance, PART):
+        left, right = tokens[start : start + PART], tokens[start + distance : start + distance + PART]
+        left = left[: len(right)]
+        inside = ~(is_special[left] | is_special[right])
+        pairs = (np.ones(int(inside.sum()), np.float32), (left[inside], right[inside]))
+        total += csr_matrix(pairs, shape=(vocab_size, vocab_size))
+    return total
 
 
 def positive_pmi(counts: csr_matrix) -> csr_matrix:

@@ -14,18 +14,19 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from electra.data.layout import Ints, Layout, one_a_row, several_a_row
 from electra.data.shards import Examples
 from electra.interface import Batch
 
-Ints = NDArray[np.int64]
+PART = 1 << 20  # examples that are sorted at once
 
 
-class Rows(NamedTuple):
-    """The rows of an epoch: row r holds examples[starts[r] : starts[r + 1]]."""
+class Epoch(NamedTuple):
+    """What is read in an epoch: a number for every example and every row, in four bytes each."""
 
-    examples: Ints
-    starts: Ints
-    order: Ints  # in which the rows are read
+    number: int
+    examples: NDArray[np.integer]  # in the places of the layout
+    order: NDArray[np.integer]  # in which the rows are read
 
 
 class Loader:
@@ -51,13 +52,10 @@ class Loader:
         self.sep_id, self.pad_id, self.special_ids = sep_id, pad_id, sorted(special_ids)
         self.seq_length = examples.seq_length
         self.short_stage, self.short_length = short_stage, min(short_length, examples.seq_length)
-        self.row_of_slot = pack(examples.lengths, self.seq_length) if packed else np.arange(len(examples))
-        self.num_rows = int(self.row_of_slot.max()) + 1
-        self.by_row = np.argsort(self.row_of_slot, kind="stable")
-        self.starts = np.searchsorted(self.row_of_slot[self.by_row], np.arange(self.num_rows + 1))
-        # Small integers are sorted in linear time.
-        self.lengths = examples.lengths.astype(np.min_scalar_type(self.seq_length))
-        self.epochs: dict[int, Rows] = {}
+        self.counts = count_lengths(examples.lengths, examples.seq_length)
+        self.layout = several_a_row(self.counts, self.seq_length) if packed else one_a_row(self.counts)
+        self.num_rows = self.layout.num_rows
+        self.last_epoch: Epoch | None = None
 
     def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
         """Return the micro-batches of an optimizer step, `size` rows each, at a share `done` of the training."""
@@ -70,20 +68,22 @@ class Loader:
 
     def row(self, number: int) -> list[NDArray[np.integer]]:
         """Return the examples of the `number`th row of training, counted from the start of the first epoch."""
-        epoch, place = divmod(number, self.num_rows)
-        rows = self.epoch(epoch)
-        row = rows.order[place]
-        return [self.examples[int(i)] for i in rows.examples[rows.starts[row] : rows.starts[row + 1]]]
+        number, place = divmod(number, self.num_rows)
+        epoch = self.epoch(number)
+        row = int(epoch.order[place])
+        start, end = self.layout.starts(np.array([row, row + 1]))
+        return [self.examples[int(i)] for i in epoch.examples[start:end]]
 
-    def epoch(self, number: int) -> Rows:
-        """Shuffle an epoch: swap examples of equal length, then permute rows. The last two epochs are cached."""
-        if number not in self.epochs:
+    def epoch(self, number: int) -> Epoch:
+        """Shuffle an epoch: swap examples of equal length, then permute rows. The last one is cached."""
+        if self.last_epoch is None or self.last_epoch.number != number:
+            self.last_epoch = None  # its memory is for the next one
             rng = np.random.default_rng([self.seed, number])
-            shuffled = rng.permutation(len(self.examples))
-            by_length = shuffled[np.argsort(self.lengths[shuffled], kind="stable")]
-            self.epochs = {n: rows for n, rows in self.epochs.items() if n == number - 1}
-            self.epochs[number] = Rows(by_length[self.by_row], self.starts, rng.permutation(self.num_rows))
-        return self.epochs[number]
+            examples = in_places(
+                permutation(rng, len(self.examples.lengths)), self.examples.lengths, self.counts, self.layout
+            )
+            self.last_epoch = Epoch(number, examples, permutation(rng, self.num_rows))
+        return self.last_epoch
 
     def batch(self, rows: list[list[NDArray[np.integer]]]) -> Batch:
         """Lay out rows of examples as tensors [B, L]."""
@@ -112,32 +112,36 @@ def pieces(batch: Batch, length: int, pad_id: int = 0) -> Batch:
     return Batch(*(tensor.reshape(-1, length) for tensor in (ids, *(F.pad(rest, (0, missing)) for rest in batch[1:]))))
 
 
-def pack(lengths: Ints, seq_length: int) -> Ints:
-    """Assign examples, sorted by length, to rows: [examples] -> row of each.
+def permutation(rng: np.random.Generator, count: int) -> NDArray[np.integer]:
+    """Return what `rng.permutation(count)` does, in half the memory."""
+    numbers: NDArray[np.integer] = np.arange(count, dtype=np.uint32 if count <= 1 << 32 else np.uint64)
+    rng.shuffle(numbers)
+    return numbers
 
-    Best fit by counting: a row starts with the longest example left and takes the longest that still fits until none
-    does. Rows with the same lengths are made at once, so the cost barely grows with the number of examples.
+
+def count_lengths(lengths: NDArray[np.integer], longest: int) -> Ints:
+    """Count the examples of each length up to `longest`, a part at a time: counting takes numbers of eight bytes."""
+    counts = np.zeros(longest + 1, np.int64)
+    for start in range(0, len(lengths), PART):
+        counts += np.bincount(lengths[start : start + PART], minlength=longest + 1)
+    return counts
+
+
+def in_places(
+    shuffled: NDArray[np.integer], lengths: NDArray[np.integer], counts: Ints, layout: Layout
+) -> NDArray[np.integer]:
+    """Sort shuffled examples by length, and put each in the place of its slot: [examples].
+
+    By counting, a part at a time: sorting all would need numbers of eight bytes.
     """
-    left = np.bincount(lengths, minlength=seq_length + 1)
-    rows_by_length: list[list[Ints]] = [[] for _ in left]
-    row = 0
-    for longest in range(len(left) - 1, 0, -1):
-        while left[longest]:
-            pattern = best_fit(left, longest, seq_length)
-            times = int(min(left[n] // pattern.count(n) for n in set(pattern)))
-            rows = np.arange(row, row + times)
-            for n in pattern:
-                left[n] -= times
-                rows_by_length[n].append(rows)
-            row += times
-    return np.concatenate([rows for of_length in rows_by_length for rows in of_length])
-
-
-def best_fit(left: Ints, longest: int, seq_length: int) -> list[int]:
-    """Return the lengths in one row: `longest`, then repeatedly the longest remaining one that fits."""
-    pattern, space = [longest], seq_length - longest
-    for n in range(min(longest, space), 0, -1):
-        while n <= space and left[n] > pattern.count(n):
-            pattern.append(n)
-            space -= n
-    return pattern
+    placed = np.empty_like(shuffled)
+    following = np.cumsum(counts) - counts  # the next slot of each length
+    for start in range(0, len(shuffled), PART):
+        part = shuffled[start : start + PART]
+        of_part = lengths[part]
+        part = part[np.argsort(of_part, kind="stable")]  # small integers are sorted in linear time
+        found = np.bincount(of_part, minlength=len(following))
+        slots = np.repeat(following - (np.cumsum(found) - found), found) + np.arange(len(part))
+        placed[layout.places(slots)] = part
+        following += found
+    return placed

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import PrepareConfig, to_dict
+from electra.config.prepare import TRAINABLE
 from electra.core.log import logger
 from electra.core.storage import (
     explained,
@@ -22,13 +23,13 @@ from electra.core.storage import (
 from electra.data.chunks import SPLITS, Recipe, cut_chunks
 from electra.data.corpus import Corpus
 from electra.data.pool import in_processes, number_of_workers
-from electra.data.report import Progress, report
+from electra.data.report import Progress, report, report_extension
 from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
+from electra.text.extension import extend
 from electra.text.losses import merged
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
 
-TRAINABLE = ("wordpiece", "bpe", "unigram")
 TRAINING_BYTES = 100_000_000  # of text to train a vocabulary on
 COMPRESSION = 4  # bytes of text in a byte of a compressed file, roughly
 OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
@@ -99,7 +100,8 @@ def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
         return
     if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():
         logger.info(f"{folder}: an earlier, different preparation finished nothing; starting over")
-        (folder / "tokenizer_config.json").unlink(missing_ok=True)  # its tokeniser
+        for name in ("tokenizer_config.json", "extension.json"):  # its tokeniser
+            (folder / name).unlink(missing_ok=True)
         return
     differences = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
     raise ValueError(f"{folder} was prepared differently: {differences}. Choose another --out, or remove the folder")
@@ -130,8 +132,20 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
         tokenizer = train_tokenizer(config.tokenizer, lines, config.vocab_size, config.lowercase, config.strip_accents)
     else:
         tokenizer = load_tokenizer(config.tokenizer, config.lowercase)
+    if config.extend:
+        tokenizer = extended(tokenizer, config, training_lines(corpus), folder)
     tokenizer.save(folder, config.seq_length)
     return tokenizer
+
+
+def extended(tokenizer: Tokenizer, config: PrepareConfig, lines: list[str], folder: Path) -> Tokenizer:
+    """Return the tokeniser with entries for the text, and write which ones in `folder`."""
+    logger.info(f"learning up to {config.extend:,} entries for the vocabulary of {config.tokenizer}")
+    extension = extend(tokenizer, lines, config.extend)
+    before, after = extension.before._asdict(), extension.after._asdict()
+    write_json(folder / "extension.json", {"before": before, "after": after, "entries": extension.entries})
+    report_extension(config, extension)
+    return extension.tokenizer
 
 
 def training_lines(corpus: Corpus) -> list[str]:

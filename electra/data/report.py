@@ -10,10 +10,12 @@ from typing import Any
 from electra.config import PrepareConfig
 from electra.core.log import duration, logger, show_progress
 from electra.data.corpus import Corpus
+from electra.text.extension import Extension
 from electra.text.losses import scripts_of
 
 LOST = 0.01  # share of characters in unknown tokens that is worth a warning; of English text 0.0001 are
 STRIPPED = 0.01  # share of words without their marks, likewise; of English text 0.001 are
+SHOWN = 6  # new entries
 
 
 class Progress:
@@ -33,6 +35,19 @@ class Progress:
             share = self.corpus.bytes_read / total
             shown |= {"read": f"{share:.0%}", "left": duration(seconds * (1 - share) / share)}
         show_progress("prepare", shown)
+
+
+def report_extension(config: PrepareConfig, extension: Extension) -> None:
+    """Log what new entries change in the words of the text, or that there are fewer than wanted."""
+    before, after, found = extension.before, extension.after, len(extension.entries)
+    logger.info(
+        f"{found:,} new entries, {', '.join(extension.entries[:SHOWN])} among them ({config.out}/extension.json)\n"
+        f"                    before   after\n"
+        f"  pieces per word  {before.pieces_per_word:7.2f} {after.pieces_per_word:7.2f}\n"
+        f"  words split      {before.share_split:7.1%} {after.share_split:7.1%}"
+    )
+    if found < config.extend:
+        logger.warning(f"{config.extend:,} new entries were wanted; the text splits no more words often enough")
 
 
 def report(config: PrepareConfig, manifest: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from electra.core.storage import read_json, sha256, write_atomically
 
 FORMAT_VERSION = 1
 KINDS = ("tokens", "lengths")
+BLOCK = 64  # examples; the start of an example is found from that of its block
 AGAIN = "run `electra prepare` again"
 
 
@@ -66,17 +67,22 @@ class Examples:
         self.tokenizer_hash: str = manifest["tokenizer_hash"]
         entries = manifest[split]
         self.tokens = [open_array(folder, entry, "tokens", verify) for entry in entries]
-        lengths = [np.asarray(open_array(folder, entry, "lengths", verify), np.int64) for entry in entries]
-        for entry, shard in zip(entries, lengths, strict=True):
-            if int(shard.sum()) != entry["tokens"]:
-                raise ValueError(
-                    f"{shard_file(folder, entry['name'], 'lengths')} adds up to {int(shard.sum())} tokens, "
-                    f"not the {entry['tokens']} of the manifest; {AGAIN}"
-                )
-        self.lengths = np.concatenate(lengths) if lengths else np.zeros(0, np.int64)
-        self.starts = np.concatenate([np.cumsum(shard) - shard for shard in lengths]) if lengths else self.lengths
-        self.first = np.cumsum([0, *map(len, lengths)])  # number of the first example of each shard, then of all
-        self.num_tokens = int(self.lengths.sum())
+        shards = [open_array(folder, entry, "lengths", verify) for entry in entries]
+        for entry, lengths in zip(entries, shards, strict=True):
+            self.require_fit(shard_file(folder, entry["name"], "lengths"), lengths, entry["tokens"])
+        smallest = np.min_scalar_type(self.seq_length)  # for millions of examples every byte counts
+        self.lengths = np.concatenate([np.zeros(0, smallest), *(lengths.astype(smallest) for lengths in shards)])
+        self.first = np.cumsum([0, *map(len, shards)])  # number of the first example of each shard, then of all
+        self.block_starts = [starts_of_blocks(lengths) for lengths in shards]
+        self.num_tokens = sum(entry["tokens"] for entry in entries)
+
+    def require_fit(self, path: Path, lengths: np.ndarray, tokens: int) -> None:
+        """Raise ValueError unless the lengths of a shard are those of its tokens."""
+        if int(lengths.sum()) != tokens or int(lengths.max(initial=0)) > self.seq_length:
+            raise ValueError(
+                f"{path} adds up to {int(lengths.sum())} tokens, not the {tokens} of the manifest, or has an example "
+                f"of more than {self.seq_length}; {AGAIN}"
+            )
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -86,7 +92,9 @@ class Examples:
         if not 0 <= index < len(self):
             raise IndexError(f"example {index} of {len(self)}")
         shard = int(np.searchsorted(self.first, index, side="right")) - 1
-        start = int(self.starts[index])
+        block = (index - int(self.first[shard])) // BLOCK
+        begun = int(self.first[shard]) + block * BLOCK
+        start = int(self.block_starts[shard][block]) + int(self.lengths[begun:index].sum())
         return self.tokens[shard][start : start + int(self.lengths[index])]
 
     def first_tokens(self, count: int) -> np.ndarray:
@@ -95,6 +103,12 @@ class Examples:
         for shard in self.tokens:
             first.append(shard[: count - sum(map(len, first))])
         return np.concatenate(first)
+
+
+def starts_of_blocks(lengths: np.ndarray) -> np.ndarray:
+    """Return where every BLOCKth example of a shard starts among its tokens."""
+    sums = np.add.reduceat(lengths, np.arange(0, len(lengths), BLOCK), dtype=np.int64) if len(lengths) else lengths
+    return np.cumsum(sums) - sums
 
 
 def open_array(folder: Path, entry: dict[str, Any], kind: str, verify: bool) -> np.ndarray:

@@ -19,6 +19,7 @@ from electra.objectives import find_objective
 from electra.objectives.base import Objective
 from electra.objectives.generators import Unigram
 from electra.objectives.replacement import Replacement
+from electra.pretraining.extension import extend_start
 from electra.pretraining.start import Start, load_frozen_generator, take_over
 from electra.text.tokenizer import Tokenizer
 from electra.training.seed import seed_all
@@ -37,7 +38,7 @@ def build_objective(
         seed_all(config.seed)
         initialise(part)
     if start:
-        take_over(objective.networks(), start)
+        take_over(objective.networks(), extend_start(start, config, train, tokenizer))
     if isinstance(objective, Replacement) and config.generator_kind not in (TRAINED, UNIFORM):
         set_fixed_generator(objective, config, train, tokenizer)
     return objective

@@ -63,12 +63,16 @@ def load_main(folder: Path) -> Network:
 def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> PretrainConfig:
     """Return the configuration with the sizes of the weights; dropout stays as configured.
 
+    The vocabulary of the prepared text may have entries beyond the model's (pretraining/extension.py).
+
     Raises:
-        ValueError: the vocabulary is not that of the prepared text, or the generator does not fit the discriminator.
+        ValueError: the vocabulary is another one, or the generator does not fit the discriminator.
     """
     for path in start.path.split(","):
-        require_same_vocabulary(load_tokenizer(model_folder(Path(path))), path, tokenizer)
-    model = replace(start.main.encoder.config.trained_as(config.model), pad_token_id=tokenizer.pad_id)
+        require_known_entries(load_tokenizer(model_folder(Path(path))), path, tokenizer)
+    model = start.main.encoder.config.trained_as(config.model)
+    vocab_size = max(model.vocab_size, tokenizer.vocab_size)
+    model = replace(model, vocab_size=vocab_size, pad_token_id=tokenizer.pad_id)
     if not start.generator or config.traits.head != "rtd":
         return replace(config, model=model)
     width = start.generator.encoder.config.hidden_size / model.hidden_size
@@ -76,7 +80,7 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     if (width, depth) != (1, 1) and config.needs_full_size_generator:
         return replace(config, model=model)  # a generator of full size, which starts at random
     fitting = replace(config, model=model, generator_width=width, generator_depth=depth)
-    wanted = alike(start.generator.encoder.config, fitting.generator)
+    wanted = replace(alike(start.generator.encoder.config, fitting.generator), vocab_size=vocab_size)
     require(
         fitting.generator == wanted,
         f"the generator of {start.path} is not its discriminator made narrower: {wanted}, expected {fitting.generator}",
@@ -84,14 +88,25 @@ def fit_to_start(config: PretrainConfig, start: Start, tokenizer: Tokenizer) -> 
     return fitting
 
 
-def require_same_vocabulary(theirs: Tokenizer, path: str | Path, of_text: Tokenizer) -> None:
-    """Raise ValueError if the text was prepared with another vocabulary than the model's."""
+def require_known_entries(theirs: Tokenizer, path: str | Path, of_text: Tokenizer) -> None:
+    """Raise ValueError unless the text's vocabulary has all entries of the model's, with the same ids."""
     model, text = (t.backend.get_vocab(with_added_tokens=True) for t in (theirs, of_text))
-    differing = sorted(token for token in model.keys() | text.keys() if model.get(token) != text.get(token))
+    differing = sorted(token for token in model if model[token] != text.get(token))
     require(
         not differing,
         f"the text was prepared with another vocabulary than that of {path} ({len(differing)} tokens differ, "
         f"{differing[:3]} among them); prepare it again with --tokenizer {path}",
+    )
+
+
+def require_same_vocabulary(theirs: Tokenizer, path: str | Path, of_text: Tokenizer) -> None:
+    """Raise ValueError if the text was prepared with another vocabulary than the model's, or one with more entries."""
+    require_known_entries(theirs, path, of_text)
+    more = of_text.vocab_size - theirs.vocab_size
+    require(
+        more <= 0,
+        f"the vocabulary of the text has {more} entries beyond that of {path}, which is not trained; prepare the text "
+        f"with --tokenizer {path} and without --extend",
     )
 
 

@@ -1,42 +1,60 @@
 # `make` lists the targets. The environment is .venv; another Python: make install PYTHON=python3.12
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/.installed
 # What `make bench` compares; peers that are not on PyPI by their path: BENCH="--peers google --google CLONE ..."
 BENCH ?= --peers hf,hf-bf16
+EVERYTHING := train,data,documents,eval,hub,tensorflow,export,openvino,serve,dev
+
+# uv where it is installed, otherwise venv and pip.
+UV := $(shell command -v uv)
+ifdef UV
+ENVIRONMENT = test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+INSTALL = $(UV) pip install --python $(BIN)/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
+else
+ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+INSTALL = $(BIN)/python -m pip install
+endif
 
 .PHONY: help install demo test check bench docs
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make install   .venv with electra and all it needs, versions as in constraints.txt"
-	@echo "make demo      prepare, pre-train a tiny ELECTRA, show what it finds: minutes on a laptop"
+	@echo "make demo      install what training needs; read a letter, then train a model for six minutes"
+	@echo "make install   install everything into .venv, versions as in constraints.txt"
 	@echo "make test      the tests"
 	@echo "make check     format, lint, types"
 	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
 	@echo "make docs      where the documentation is"
 
-install: $(INSTALLED)
+define install
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
+@$(ENVIRONMENT)
+$(INSTALL) -c constraints.txt -e ".[$(1)]"
+endef
 
-# The stamp is newer than what it was made from: a second call does nothing.
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,eval,tensorflow,export,openvino,serve,dev]"
+# A stamp is newer than what it was made from: a second call does nothing.
+.venv/.trains: pyproject.toml constraints.txt
+	$(call install,train)
 	@touch $@
 
-demo: $(INSTALLED)
+.venv/.installed: pyproject.toml constraints.txt
+	$(call install,$(EVERYTHING))
+	@touch $@ .venv/.trains
+
+install: .venv/.installed
+
+demo: .venv/.trains
 	$(BIN)/electra demo
 
-test: $(INSTALLED)
+test: .venv/.installed
 	$(BIN)/pytest
 
-check: $(INSTALLED)
+check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)
+bench: .venv/.installed
 	$(BIN)/python benchmarks/pretrain_speed.py $(BENCH) --json
 
 docs:

@@ -3,7 +3,7 @@
 #   recipes/chinese.sh corpus/*.txt
 # Chinese is written without spaces; the tokeniser sets each character apart, as BERT's does, so 21,128 entries are enough.
 set -euo pipefail
-ELECTRA="${ELECTRA:-python -m electra}"
+ELECTRA="${ELECTRA:-$([ -x .venv/bin/electra ] && echo .venv/bin/electra || echo electra)}"
 PRESET="${PRESET:-small}"
 OUT="${OUT:-runs/chinese}"
 [ $# -gt 0 ] || { echo "name the text: recipes/chinese.sh corpus/*.txt" >&2; exit 2; }

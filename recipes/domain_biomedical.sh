@@ -4,7 +4,7 @@
 #   INIT=models/general recipes/domain_biomedical.sh abstracts/*.jsonl.gz
 # INIT is a run or a Hugging Face ELECTRA directory, whose recipe goes on at a lower rate. One document a line or record.
 set -euo pipefail
-ELECTRA="${ELECTRA:-python -m electra}"
+ELECTRA="${ELECTRA:-$([ -x .venv/bin/electra ] && echo .venv/bin/electra || echo electra)}"
 OUT="${OUT:-runs/biomedical}"
 [ $# -gt 0 ] && [ -n "${INIT:-}" ] || { echo "usage: INIT=MODEL recipes/domain_biomedical.sh TEXT..." >&2; exit 2; }
 

@@ -5,7 +5,7 @@
 # Without settings: the documentation of your Python, the tiny model, 40 TFLOP a run (20 to 45 minutes of one core), three
 # seeds. A budget in operations is the same in all recipes; one in tokens or minutes is what their first contestants spend.
 set -euo pipefail
-ELECTRA="${ELECTRA:-python -m electra}"
+ELECTRA="${ELECTRA:-$([ -x .venv/bin/electra ] && echo .venv/bin/electra || echo electra)}"
 PRESET="${PRESET:-tiny}"
 BUDGET="${BUDGET:-4e13}"
 SEEDS="${SEEDS:-3}"

@@ -4,7 +4,7 @@
 #   MINUTES=2880 TASK=tasks/topic recipes/small_on_one_gpu.sh corpus/
 # MINUTES lets the schedule follow the clock; without it a million steps are trained. TASK holds train.* and dev.*.
 set -euo pipefail
-ELECTRA="${ELECTRA:-python -m electra}"
+ELECTRA="${ELECTRA:-$([ -x .venv/bin/electra ] && echo .venv/bin/electra || echo electra)}"
 PRESET="${PRESET:-small}"
 OUT="${OUT:-runs/$PRESET}"
 [ $# -gt 0 ] || { echo "name the text: recipes/small_on_one_gpu.sh corpus/*.txt" >&2; exit 2; }

@@ -63,8 +63,8 @@ OnStep = Callable[[Trainer], None]
 def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str, float]:
     """Train to the end of the budget and save the model; return the last held-out metrics.
 
-    The same configuration again continues the run, bit for bit as if it had never stopped. `on_step` is called after
-    every step.
+    The same configuration again continues the run, bit for bit as if it had never stopped, unless `max_minutes` ends
+    it: then its learning rate follows the clock. `on_step` is called after every step.
 
     Raises:
         ValueError: the data or the folder does not fit the configuration; nothing has been written.

@@ -15,7 +15,7 @@ ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ven
 INSTALL = $(BIN)/python -m pip install
 endif
 
-.PHONY: help install demo test check bench docs
+.PHONY: help install demo test check bench docs release-check
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make check     format, lint, types"
 	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
 	@echo "make docs      where the documentation is"
+	@echo "make release-check   build, install in fresh environments, tour, licences, sizes"
 
 define install
 @$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
@@ -60,3 +61,6 @@ bench: .venv/.installed
 docs:
 	@echo "Plain Markdown; nothing is built:"
 	@ls -1 README.md CONTRIBUTING.md CHANGELOG.md docs/*.md 2>/dev/null || true
+
+release-check:
+	.ci/release-check

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from electra.inference.detector import Detector as Detector
     from electra.inference.embedder import Embedder as Embedder
     from electra.inference.load import load as load
+    from electra.inference.marked_text import Words as Words
     from electra.inference.task_model import TaskModel as TaskModel
     from electra.inference.words import Word as Word
     from electra.pretraining.run import pretrain as pretrain
@@ -47,6 +48,7 @@ _HOME = {
     "Embedder": "electra.inference.embedder",
     "TaskModel": "electra.inference.task_model",
     "Word": "electra.inference.words",
+    "Words": "electra.inference.marked_text",
     **dict.fromkeys(
         (
             "CompareConfig", "ConvertConfig", "ElectraConfig", "ExportConfig", "EvaluateConfig", "FinetuneConfig",

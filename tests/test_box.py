@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+from html import unescape
 from importlib.resources import files
 
 import pytest
@@ -33,7 +35,21 @@ def box():
 
 
 def marks(box, text):
-    return [word for word in box.detect(text) if word.is_marked(box.threshold)]
+    return box.detect(text).marked
+
+
+def test_what_is_found_shows_itself_in_a_notebook(box):
+    """The text as it was given, whole and escaped, with the words that are marked and nothing else marked."""
+    text = "We <b>has</b> to wait & see\nat our scool."
+    found = box.detect(text, threshold=0.5)
+    html = found._repr_html_()
+    assert isinstance(found, list) and found.text == text and found.threshold == 0.5
+    assert [w.text for w in found.marked] == [w.text for w in found if w.is_marked(0.5)] != []
+    assert re.findall(r'<span class="marked"[^>]*>([^<]*)</span>', html) == [w.text for w in found.marked]
+    paragraph = html.partition('<p class="text">')[2].partition("</p>")[0]
+    assert unescape(re.sub(r"</?span[^>]*>", "", paragraph)) == text
+    assert "&lt;" in html and "<b>" not in html
+    assert box.detect(text, threshold=1.1).marked == []
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -12,7 +12,8 @@ import electra
 
 model = electra.load("runs/mine")
 if isinstance(model, electra.Detector):
-    for word in model.detect("The chef ate the meel."):
+    found: electra.Words = model.detect("The chef ate the meel.")
+    for word in found.marked:
         print(word.text.upper(), word.replaced + 1, word.suggestions[:1])
 elif isinstance(model, electra.TaskModel):
     answers: list[dict[str, object]] = [dict(each) for each in model.predict(["a text", ("a", "pair")])]

@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# A text whose words are shaded by a probability; electra/inference/marked_text.py writes it.
+MARKS = """.text { white-space: pre-wrap; }
+.text span { background: rgb(220 40 40 / calc(var(--p) * 0.8)); border-radius: 3px; }
+.text .marked { text-decoration: underline wavy crimson; }
+.text .wrong { outline: 2px solid royalblue; }"""
+
+
 def page(title: str, body: str) -> str:
     """Return a page without scripts or external resources."""
     return f"""<!doctype html>
@@ -18,10 +25,7 @@ def page(title: str, body: str) -> str:
 <title>{escape(title)}</title><style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-.text {{ white-space: pre-wrap; }}
-.text span {{ background: rgb(220 40 40 / calc(var(--p) * 0.8)); border-radius: 3px; }}
-.text .marked {{ text-decoration: underline wavy crimson; }}
-.text .wrong {{ outline: 2px solid royalblue; }}
+{MARKS}
 table {{ border-collapse: collapse; }}
 td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }}
 td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; height: auto; background: white; }}

@@ -15,6 +15,7 @@ from tokenizers import Encoding
 
 from electra.inference.candidates import Candidates
 from electra.inference.embedder import Embedder
+from electra.inference.marked_text import Words
 from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array, Session
 from electra.inference.suggestions import Place, Ranking
@@ -62,13 +63,17 @@ class Detector(Embedder):
         self.generator, self.threshold, self.evidence = generator, threshold, evidence
         self.candidates = Candidates(dictionary) if dictionary else None
 
-    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> list[Word]:
-        """Return the words of `text`, each with its replacement probability and suggestions.
+    def detect(self, text: str, threshold: float | None = None, suggestions: int = 3) -> Words:
+        """Return the words of `text`, each with its replacement probability and suggestions; `.marked`: the wrong ones.
 
-        Words at or above `threshold` (default: the model's own) get suggestions, if the model has a generator.
+        `text` may be of any length: long ones are read in windows that overlap by half. Words at or above `threshold`
+        (a probability; default: the model's own) get at most `suggestions` other words, if the model has a generator.
+
+        Raises:
+            ValueError: the text holds half a surrogate pair, so it is no valid Unicode.
         """
         threshold = self.threshold if threshold is None else threshold
-        return detect_texts(self, [Query(text, threshold, suggestions)])[0]
+        return Words(detect_texts(self, [Query(text, threshold, suggestions)])[0], text, threshold)
 
     def replaced(self, rows: Sequence[Sequence[int]]) -> list[Array]:
         """Return the probability that each token was replaced, for rows of ids that include the special tokens."""

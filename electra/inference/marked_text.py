@@ -1,12 +1,35 @@
-"""A text with marked words, as JSON and as HTML."""
+"""A text with marked words: in Python, as JSON and as HTML."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
 
+from electra.core.html import MARKS
 from electra.inference.words import Word
+
+
+class Words(list[Word]):
+    """The words of a text in order, a list that also knows the text; a notebook shows it with its marks.
+
+    text: as it was given; the words' offsets are in it. threshold: words at or above it are marked.
+    """
+
+    def __init__(self, words: Iterable[Word], text: str, threshold: float) -> None:
+        super().__init__(words)
+        self.text, self.threshold = text, threshold
+
+    @property
+    def marked(self) -> list[Word]:
+        """The words that are marked: at or above the threshold, and not exempt."""
+        return [word for word in self if word.is_marked(self.threshold)]
+
+    def _repr_html_(self) -> str:
+        """Return the text for a notebook, its words shaded by probability and underlined where they are marked."""
+        paragraph = marked_html(self.text, self, self.threshold)
+        return f'<style>.electra {{ {MARKS} }}</style><div class="electra">{paragraph}</div>'
 
 
 class MarkedText(NamedTuple):

@@ -21,7 +21,7 @@ class Hub:
     def upload_folder(self, *, repo_id, folder_path, commit_message, ignore_patterns):
         files = [str(p.relative_to(folder_path)) for p in folder_path.rglob("*") if p.is_file()]
         Hub.sent = set(filter_repo_objects(files, ignore_patterns=ignore_patterns))
-        return f"https://huggingface.co/{repo_id}"
+        return f"https://hub.example/{repo_id}"
 
 
 def test_a_models_files_are_sent_and_no_seeds_or_paths_of_this_machine(folder, tmp_path, monkeypatch, capsys):  # noqa: F811

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+ALL = slice(None)  # of the micro-batches of a step
+
 
 class Batch(NamedTuple):
     """Rows of token ids, each tensor [B, L]."""
@@ -48,8 +50,8 @@ class Output(NamedTuple):
 class Source(Protocol):
     """A source of batches: nested tuples of tensors."""
 
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Any]:
-        """Return the micro-batches of a step, `size` rows or examples each, at a share `done` of the training."""
+    def micro_batches(self, step: int, size: int, done: float = 1.0, share: slice = ALL) -> list[Any]:
+        """Return micro-batches of a step, `size` rows or examples each, when a share `done` of the training is over."""
         ...
 
 

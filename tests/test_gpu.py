@@ -118,7 +118,7 @@ def losses(name, captured, steps=10, optimizer="adamw", short_stage=0.0):
     half = [toy_batch(seed) for seed in range(2)]
 
     class Halves(InTurn):
-        def micro_batches(self, step, size, done=1.0):
+        def micro_batches(self, step, size, done=1.0, share=None):
             return half if done >= short_stage else [pieces(batch, half[0].input_ids.shape[1] // 2) for batch in half]
 
     seen = []

@@ -39,6 +39,7 @@ from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, requi
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device
+from electra.training.distributed import World
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
@@ -146,7 +147,7 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
-        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)))
+        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World())
         if not times:  # killed between its last step and the write below, so its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)
@@ -190,7 +191,7 @@ def race(
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / LAST_FILE).exists():
         logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
-        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data))
+        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
     seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
     for number, step in enumerate(steps, 1):

@@ -107,13 +107,19 @@ class PretrainConfig(TrainConfig):
         "long",
     )
     dry_run: bool = arg(False, "print what would be trained, and end")
+    sum: Literal["fast", "exact"] = arg(
+        "fast",
+        "how gradients of micro-batches are summed: fast: in fp32, whose rounding depends on the number of processes; "
+        "exact: as 64-bit whole numbers, bit for bit the same on any number of processes",
+    )
+    wait_minutes: float = arg(30.0, "minutes to wait for another process before the run ends and names it")
     eval_batches: int = arg(32, "micro-batches of held-out text in an evaluation, at most")
 
     def __post_init__(self) -> None:
         require_positive(
             self,
             "mask_prob", "temperature", "temperature_decay", "learning_rate", "generator_lr_scale", "generator_width",
-            "generator_depth", "train_steps", "eval_batches",
+            "generator_depth", "train_steps", "eval_batches", "wait_minutes",
         )  # fmt: skip
         require_not_negative(self, "temperature_start", "gen_weight", "disc_weight")
         super().__post_init__()

@@ -66,6 +66,11 @@ class TrainConfig:
         return 1.0
 
     @property
+    def sum(self) -> Literal["fast", "exact"]:
+        """How gradients of micro-batches are summed."""
+        return "fast"
+
+    @property
     def compile(self) -> Literal["auto", "on", "off"]:
         """Whether layers are compiled and, on a GPU, steps captured as CUDA graphs."""
         return "off"

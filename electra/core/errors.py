@@ -19,9 +19,13 @@ class Interrupted(RuntimeError):
     """A signal stopped a run, after it saved its state."""
 
 
-STOPPED, NOT_FINITE = 75, 4
+class Lost(RuntimeError):
+    """Another process of a run ended or does not answer; the last checkpoint is good."""
+
+
+STOPPED, NOT_FINITE, LOST = 75, 4, 6
 EXIT_CODES: dict[type[Exception], int] = {
-    ValueError: 2, FloatingPointError: NOT_FINITE, OSError: 5, Interrupted: STOPPED,
+    ValueError: 2, FloatingPointError: NOT_FINITE, OSError: 5, Lost: LOST, Interrupted: STOPPED,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from electra.core.hardware import peak_memory, provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
 from electra.cost.operations import Trained, flops_per_token, networks, scheduled_tokens
-from electra.interface import Batch
+from electra.interface import ALL, Batch
 from electra.models.encoder import compile_parts, compute_in
 from electra.models.heads import Discriminator
 from electra.models.registry import backbone_of
@@ -130,7 +130,7 @@ class InTurn:
     def __init__(self, batches: list[Batch]) -> None:
         self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
 
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
+    def micro_batches(self, step: int, size: int, done: float = 1.0, share: slice = ALL) -> list[Batch]:
         """Return one batch."""
         return [self.batches[step % len(self.batches)]]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from electra.data.layout import Ints, Layout, one_a_row, several_a_row
 from electra.data.shards import Examples
-from electra.interface import Batch
+from electra.interface import ALL, Batch
 
 PART = 1 << 20  # examples that are sorted at once
 
@@ -57,11 +57,11 @@ class Loader:
         self.num_rows = self.layout.num_rows
         self.last_epoch: Epoch | None = None
 
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[Batch]:
-        """Return the micro-batches of an optimizer step, `size` rows each, at a share `done` of the training."""
-        first = step * self.batch_size
-        rows = [self.row(number) for number in range(first, first + self.batch_size)]
-        batches = [self.batch(rows[i : i + size]) for i in range(0, self.batch_size, size)]
+    def micro_batches(self, step: int, size: int, done: float = 1.0, share: slice = ALL) -> list[Batch]:
+        """Return micro-batches of an optimizer step, `size` rows each, at a share `done` of the training."""
+        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
+        chosen = [numbers[i : i + size] for i in range(0, self.batch_size, size)[share]]
+        batches = [self.batch([self.row(number) for number in of_batch]) for of_batch in chosen]
         return (
             [pieces(batch, self.short_length, self.pad_id) for batch in batches] if done < self.short_stage else batches
         )

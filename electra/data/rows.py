@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 import torch
 
-from electra.interface import Packed
+from electra.interface import ALL, Packed
 
 MIN_ROW = 128  # slots of a row, unless all examples together have fewer tokens
 
@@ -81,11 +81,11 @@ class ExampleLoader(Generic[E, B]):
         self.examples, self.batch_size, self.seed, self.collate = examples, batch_size, seed, collate
         self.orders: dict[int, np.ndarray] = {}
 
-    def micro_batches(self, step: int, size: int, done: float = 1.0) -> list[B]:
-        """Return the micro-batches of an optimizer step, `size` examples each; they do not depend on `done`."""
-        first = step * self.batch_size
-        chosen = [self.example(number) for number in range(first, first + self.batch_size)]
-        return [self.collate(chosen[i : i + size]) for i in range(0, self.batch_size, size)]
+    def micro_batches(self, step: int, size: int, done: float = 1.0, share: slice = ALL) -> list[B]:
+        """Return micro-batches of an optimizer step, `size` examples each; they do not depend on `done`."""
+        numbers = range(step * self.batch_size, (step + 1) * self.batch_size)
+        chosen = [numbers[i : i + size] for i in range(0, self.batch_size, size)[share]]
+        return [self.collate([self.example(number) for number in of_batch]) for of_batch in chosen]
 
     def example(self, number: int) -> E:
         """Return the `number`th example of training, counted from the start of the first epoch."""

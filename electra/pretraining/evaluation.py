@@ -31,10 +31,11 @@ class Evaluation:
         trainer.module.eval()
         means = RunningMeans()
         batches = min(self.config.eval_batches, -(-self.heldout.num_rows // self.heldout.batch_size))
-        for number in range(batches):
+        for number in range(batches)[trainer.world.share]:
             seed_all(self.config.seed, EVALUATION, number, 0)
             (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
             means.add(trainer.module(move_batch(batch, trainer.device)).metrics)
+        means.gather(trainer.world)
         return means.values()
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -37,13 +38,13 @@ from electra.pretraining.start import Start, fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.checkpoint import newest_checkpoint
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
+from electra.training.distributed import World, join
 from electra.training.identity import require_same, versions_of_run
 from electra.training.memory import keep_freed_memory
 from electra.training.trainer import Trainer
 
 # Settings that may change when a run is continued: they affect the result by rounding at most (and `compile` on a GPU,
-# where compiled layers draw other dropout). To continue on another device, set --micro-batch-size: the masks of a step
-# depend on it, and its default on the device.
+# where compiled layers draw other dropout).
 FREE_TO_CHANGE = {
     "data",
     "out",
@@ -54,54 +55,49 @@ FREE_TO_CHANGE = {
     "save_total_limit",
     "compile",
     "dry_run",
+    "wait_minutes",
 }
 SAVED_STEP = "pretraining_steps"  # in the config.json of the model
 FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]
 
 
-def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str, float]:
+def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World | None = None) -> dict[str, float]:
     """Train to the end of the budget and save the model; return the last held-out metrics.
 
     The same configuration again continues the run, bit for bit as if it had never stopped, unless `max_minutes` ends
-    it: then its learning rate follows the clock. `on_step` is called after every step.
+    it: then its learning rate follows the clock. `on_step` is called after every step. Processes that torchrun or srun
+    started train together, unless `world` says otherwise: all compute, the first alone reads and writes the folder of
+    the run, and the others return nothing.
 
     Raises:
         ValueError: the data or the folder does not fit the configuration; nothing has been written.
         Interrupted: a signal stopped the run, which has been saved.
         FloatingPointError: a loss was not finite; the last checkpoint is good.
+        Lost: another process ended or does not answer; the last checkpoint is good.
     """
     find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
+    world = world or join(device.type == "cuda", config.wait_minutes)
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     folder = Path(config.out)
-    checkpoint = newest_checkpoint(folder / "checkpoints")
-    resumed = checkpoint is not None  # then the checkpoint has the weights
-    start = None if resumed or config.init in ("random", "corpus") else load_start(config.init)
-    config = fit(config, train, tokenizer, start, folder if resumed else None)
-    require_readable(config, train, tokenizer)
-    prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-    require_same_run(folder, config, prepared, checkpoint)
-    if checkpoint and is_finished(folder, config, checkpoint):
-        logger.info(f"finished: {folder}. {how_to_go_on(config, checkpoint)}")
-        return last_evaluation(folder)
     if config.threads:
         torch.set_num_threads(config.threads)
-    rows = config.micro_batch_size or default_rows(config, device)
-    show_plan(config, train, tokenizer, rows)
-    warn_of_few_rows(config, rows)
-    if config.dry_run:
-        return {}
-    with only_writer(folder):
+    with contextlib.ExitStack() as held, world.speaks_once():
+        run, start = begin(config, train, tokenizer, world, held)
+        if not run.is_due:
+            return last_evaluation(folder) if world.is_first and not config.dry_run else {}
+        config = run.config
         keep_freed_memory()
-        objective = build_objective(config, train, tokenizer, start, resumed).to(device)
-        write_json(folder / "config.json", to_dict(config) | {"prepared": prepared, "versions": versions_of_run()})
+        objective = build_objective(config, train, tokenizer, start, run.has_weights or not world.is_first).to(device)
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective, device)
-        trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step)
+        trainer = build_trainer(objective, config, folder, device, train, tokenizer, on_step, world)
         before = sample_weights(objective)
         trainer.fit()
+        if not world.is_first:
+            return {}
         warn_if_idle(trainer, before)
         # A model that is there already may have been calibrated by the user since.
         if saved_step(folder, trainer.resumed_at) != trainer.step:
@@ -113,10 +109,78 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None) -> dict[str,
     return last_evaluation(folder)
 
 
+class Run(NamedTuple):
+    """What the folder of a run decides."""
+
+    config: PretrainConfig  # with its final sizes
+    has_weights: bool  # a checkpoint has them
+    is_due: bool  # there is something to train or to write
+
+
+def begin(
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, world: World, held: contextlib.ExitStack
+) -> tuple[Run, Start | None]:
+    """Let the first process check, lock and describe the folder; return the run, and the models it starts from.
+
+    `held` gets the lock. Only the first process gets the models: the others take its weights.
+    """
+    start: Start | None = None
+
+    def first() -> dict[str, Any]:
+        nonlocal start
+        folder = Path(config.out)
+        checkpoint = newest_checkpoint(folder / "checkpoints")
+        has_weights = checkpoint is not None
+        start = None if has_weights or config.init in ("random", "corpus") else load_start(config.init)
+        fitted = fit(config, train, tokenizer, start, folder if has_weights else None)
+        fitted = fit_micro_batch(fitted, folder, world)
+        require_readable(fitted, train, tokenizer)
+        prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
+        require_same_run(folder, fitted, prepared, checkpoint)
+        told = {"config": to_dict(fitted), "has_weights": has_weights}
+        if checkpoint and is_finished(folder, fitted, checkpoint):
+            logger.info(f"finished: {folder}. {how_to_go_on(fitted, checkpoint)}")
+            return told | {"is_due": False}
+        show_plan(fitted, train, tokenizer, fitted.micro_batch_size)
+        warn_of_few_rows(config, fitted.micro_batch_size)
+        if config.dry_run:
+            return told | {"is_due": False}
+        held.enter_context(only_writer(folder))
+        write_json(folder / "config.json", to_dict(fitted) | {"prepared": prepared, "versions": versions_of_run()})
+        return told | {"is_due": True}
+
+    told = world.told(first)
+    settled = pretrain_config_from_dict(told["config"])
+    own = {name: getattr(config, name) for name in ("data", "out", "device", "threads")}  # a host may have others
+    return Run(replace(settled, **own), told["has_weights"], told["is_due"]), start
+
+
+def fit_micro_batch(config: PretrainConfig, folder: Path, world: World) -> PretrainConfig:
+    """Take the size of a micro-batch that is not set from the run in `folder`, otherwise from the device.
+
+    Raises:
+        ValueError: there are more processes than micro-batches.
+    """
+    file = folder / "config.json"
+    begun = begun_with(file)["micro_batch_size"] if file.exists() else 0
+    micro = config.micro_batch_size or begun or default_rows(config, choose_device(config.device))
+    count = config.train_batch_size // micro
+    require(
+        world.size <= count,
+        f"{world.size} processes for {count} micro-batches: set --micro-batch-size to "
+        f"{largest_divisor(config.train_batch_size, config.train_batch_size // world.size)} or less, in a new run"
+        if world.size <= config.train_batch_size
+        else f"{world.size} processes for a batch of {config.train_batch_size} rows: start fewer",
+    )
+    return replace(config, micro_batch_size=micro)
+
+
 def require_same_run(folder: Path, config: PretrainConfig, prepared: dict[str, Any], checkpoint: Path | None) -> None:
     """Raise ValueError if the run in the folder was begun with other settings, or has spent its new budget."""
     file = folder / "config.json"
     before = begun_with(file) if file.exists() else None
+    if before and not before["micro_batch_size"]:  # an older version did not record its default
+        before["micro_batch_size"] = config.micro_batch_size
     require_same(folder, before, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
     if before and checkpoint:
         accept_budget(config, before, checkpoint)
@@ -174,6 +238,7 @@ def build_trainer(
     train: Examples,
     tokenizer: Tokenizer,
     on_step: OnStep | None = None,
+    world: World | None = None,
 ) -> Trainer:
     """Build the training loop with its data, optimizer and evaluation."""
     require(len(train) > 0, f"{config.data} holds no examples to train on")
@@ -186,7 +251,7 @@ def build_trainer(
     evaluation = Evaluation(Loader(heldout, micro, 0, *layout) if len(heldout) else None, config)
     optimizer = build_optimizer(objective, config)
     captured = should_capture(config, device)
-    return Trainer(objective, optimizer, loader, config, folder, device, micro, evaluation, on_step, captured)
+    return Trainer(objective, optimizer, loader, config, folder, device, micro, evaluation, on_step, captured, world)
 
 
 def default_rows(config: PretrainConfig, device: torch.device) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import torch
@@ -12,13 +13,13 @@ WORTH_COMPILING = 5.0  # minutes
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of that name; `auto` is a GPU if there is one.
+    """Return the device of that name; `auto` is a GPU if there is one. Processes of a host take a GPU each.
 
     Raises:
         ValueError: the name is unknown, or there is no such device.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return own_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -26,7 +27,16 @@ def choose_device(name: str) -> torch.device:
     require(device.type in ("cpu", "cuda"), f"device {name!r} is not supported; use auto, cpu or cuda")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError("there is no GPU that torch can use here; set --device cpu, or install a CUDA build of torch")
-    return device
+    return own_gpu() if device.type == "cuda" and device.index is None else device
+
+
+def own_gpu() -> torch.device:
+    """Return the GPU of this process of several on a host; Slurm may show each process its own alone."""
+    number, shown = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return torch.device("cuda")
+    require(number < shown or shown == 1, f"process {number} of this host has no GPU, there are {shown}; start fewer")
+    return torch.device("cuda", number % shown)
 
 
 def choose_dtype(config: TrainConfig) -> torch.dtype:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from electra.core.log import duration, logger, progress_line, show_progress
+from electra.training.distributed import World
 
 # In the order of their importance, as a line of the terminal may not hold all.
 SHOWN = {
@@ -32,15 +33,30 @@ class RunningMeans:
     """Means of metrics since the last line, which stay on the device until a line is due."""
 
     def __init__(self, sums: dict[str, float] | None = None, times: dict[str, int] | None = None) -> None:
-        self.sums: dict[str, Tensor] = {name: torch.tensor(value) for name, value in (sums or {}).items()}
+        self.sums: dict[str, Tensor] = {
+            name: torch.tensor(value, dtype=torch.float64) for name, value in (sums or {}).items()
+        }
         self.times = times or {}  # by name, as the metrics may change during a run
 
     def add(self, metrics: dict[str, Tensor]) -> None:
         """Add the metrics of a micro-batch."""
         for name, value in metrics.items():
-            value = value.detach().float()
+            value = value.detach().double()  # sums of fp32 numbers in fp64 do not depend on their order
             self.sums[name] = self.sums[name].to(value.device) + value if name in self.sums else value
             self.times[name] = self.times.get(name, 0) + 1
+
+    def gather(self, world: World) -> None:
+        """Move the sums of all processes to the first."""
+        if world.size == 1:
+            return
+        names: list[str] = world.told(lambda: list(self.times))
+        own = [(float(self.sums.get(name, 0.0)), self.times.get(name, 0)) for name in names]
+        sums = torch.tensor(own, dtype=torch.float64).view(-1, 2)
+        world.add_up(sums)
+        self.sums, self.times = {}, {}
+        if world.is_first:
+            self.sums = dict(zip(names, sums[:, 0], strict=True))
+            self.times = {name: int(count) for name, count in zip(names, sums[:, 1], strict=True)}
 
     def state(self) -> dict[str, Any]:
         """Return the sums as JSON, without loss of precision."""

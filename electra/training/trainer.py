@@ -5,6 +5,7 @@ A step is a pure function of (seed, step): weights, optimizer state and step num
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable
@@ -18,9 +19,11 @@ from electra.config import TrainConfig
 from electra.core.errors import Interrupted
 from electra.core.log import logger
 from electra.interface import Output, Source, Trainable
-from electra.training.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, truncate_metrics
+from electra.training.checkpoint import load_checkpoint, moments, newest_checkpoint, save_checkpoint, truncate_metrics
 from electra.training.cuda import Captured
+from electra.training.distributed import World
 from electra.training.divergence import DivergenceCheck
+from electra.training.gradient_sum import SUMS
 from electra.training.log import Log, RunningMeans
 from electra.training.optimizer import clip
 from electra.training.pace import Pace
@@ -38,6 +41,7 @@ class Trainer:
     on_step: called after every step, before its checkpoint.
     is_over: asked after each evaluation whether to end before the budget does; must follow from the run's files.
     captured: run steps as CUDA graphs; all batches of a stage must then have the same shape.
+    world: the processes that train together, in step: what one decides by is the same on all.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class Trainer:
         on_step: Callable[[Trainer], None] | None = None,
         captured: bool = False,
         is_over: Callable[[], bool] = lambda: False,
+        world: World | None = None,
     ) -> None:
         self.module, self.optimizer, self.source, self.config = module, optimizer, source, config
         self.folder, self.device, self.micro_batch_size = folder, device, micro_batch_size
         self.evaluation, self.on_step, self.captured = evaluation, on_step, captured
         self.is_over, self.ended = is_over, False
+        self.world = world or World()
         self.captured_for: tuple[Any, ...] = ()
         self.graphs: StepParts | None = None
         self.step, self.tokens, self.seconds = 0, 0, 0.0
@@ -67,7 +73,7 @@ class Trainer:
         self.means = RunningMeans()
         self.log, self.pace = Log(folder / "metrics.jsonl"), Pace(config)
         self.divergence = DivergenceCheck(folder / "checkpoints")
-        self.stop_requested = False
+        self.stop_requested = self.stop_agreed = False
         if device.type == "cuda" and device.index is not None:
             torch.cuda.set_device(device)  # streams, events and graphs are created on the current device
         self.module.backpropagate_early = backpropagate
@@ -79,8 +85,9 @@ class Trainer:
             return
         with handled_by(self.note_signal):
             self.line_start = (time.perf_counter(), self.tokens)
-            while self.done() < 1 and not self.stop_requested:
+            while self.done() < 1 and not self.is_stopping():
                 self.train_step()
+                self.agree()
                 self.after_step()
             if self.done() == 1:
                 if self.means.times:  # steps since the last line
@@ -96,6 +103,17 @@ class Trainer:
         """Return the share of the budget that is spent; 1 for a run that has ended before."""
         return 1.0 if self.ended else progress(self.config, self.step, self.tokens, self.seconds)
 
+    def agree(self) -> None:
+        """Let all processes take the time of the first, and stop if one was asked to."""
+        if self.world.size > 1:
+            said = torch.tensor([self.seconds * self.world.is_first, self.stop_requested], dtype=torch.float64)
+            self.world.add_up(said)
+            self.seconds, self.stop_agreed = float(said[0]), bool(said[1])
+
+    def is_stopping(self) -> bool:
+        """Return whether to stop before the next step; the same on every process."""
+        return self.stop_agreed if self.world.size > 1 else self.stop_requested
+
     def train_step(self) -> None:
         """Take one optimizer step: losses averaged over the whole batch, joint clipping, update."""
         start = time.perf_counter()
@@ -105,20 +123,25 @@ class Trainer:
         self.rate = learning_rate(self.config, self.step, done)
         self.peak = max(self.peak, self.rate)
         set_rate(self.optimizer, self.rate)
-        batches = self.source.micro_batches(self.step, self.micro_batch_size, done)
+        self.world.step = self.step
+        batches = self.source.micro_batches(self.step, self.micro_batch_size, done, self.world.share)
         if self.captured:
             self.capture(batches[0])
         counts = total([self.module.count(batch) for batch in batches])
+        self.world.add_up(*counts)
         self.tokens += int(counts.tokens)
         counts = move_batch(counts, self.device)
-        parts, losses = self.graphs or self.parts(), []
-        for number, batch in enumerate(batches):
+        parts, gradients, weights = self.graphs or self.parts(), SUMS[self.config.sum](), list(self.module.parameters())
+        losses: list[torch.Tensor] = []
+        for number, batch in zip(itertools.count(self.world.rank, self.world.size), batches, strict=False):
             seed_all(self.config.seed, 0, self.step, number)
-            backward = parts.add_gradient if number else parts.take_gradient
+            backward = parts.add_gradient if losses and gradients.adds_up else parts.take_gradient
             output = backward(move_batch(batch, self.device), counts)
+            gradients.add(weights)
             self.means.add(output.metrics)
             losses.append(output.loss)
-        self.divergence.add(self.step, torch.stack(losses).sum(), parts.clip())
+        loss = gradients.finish(self.world, weights, torch.stack(losses).sum())
+        self.divergence.add(self.step, loss, parts.clip())
         # On a GPU a step is checked during the next one, which is still before anything of it is saved.
         self.divergence.require_finite(behind=1 if self.device.type == "cuda" else 0)
         parts.move_weights()
@@ -183,9 +206,11 @@ class Trainer:
     def write_line(self) -> None:
         """Log the means since the last line."""
         self.require_finite()
-        fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
-        is_warm = warmup(self.config, self.step, self.done()) == 1
-        self.log.train(self.step, self.means.values(), self.speed(), self.pace.left(), is_warm, **fields)
+        self.means.gather(self.world)
+        if self.world.is_first:
+            fields = {"lr": self.rate, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
+            is_warm = warmup(self.config, self.step, self.done()) == 1
+            self.log.train(self.step, self.means.values(), self.speed(), self.pace.left(), is_warm, **fields)
         self.means = RunningMeans()
         self.line_start = (time.perf_counter(), self.tokens)
 
@@ -210,26 +235,34 @@ class Trainer:
         if self.saved_step == self.step:
             return
         self.require_finite()
+        self.means.gather(self.world)
         state: dict[str, Any] = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds, "peak": self.peak}
         state |= {"window": self.means.state()}
         folder = self.folder / "checkpoints"
-        save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
+        if self.world.is_first:
+            save_checkpoint(folder, self.step, self.module, self.optimizer, state, self.config.save_total_limit)
         self.saved_step = self.step
 
     def resume(self) -> None:
-        """Continue from the newest valid checkpoint, if there is one."""
+        """Continue from the newest valid checkpoint, if there is one; all take the state of the first process."""
+        state = self.world.told(self.restore)
+        tensors = [*self.module.parameters(), *self.module.buffers(), *moments(self.module, self.optimizer).values()]
+        self.world.tell(tensors)
+        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
+        self.resumed_at, self.saved_step = self.step, self.step or -1
+        self.peak = state.get("peak", self.config.learning_rate)  # not in the checkpoints of older versions
+        self.means = RunningMeans(**state["window"] if self.world.is_first else {})
+        self.ended = self.is_over()
+
+    def restore(self) -> dict[str, Any]:
+        """Restore the newest valid checkpoint, and the metrics up to it; return its state, or that of a new run."""
         path = newest_checkpoint(self.folder / "checkpoints")
         state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "peak": 0.0, "window": {}}
         if path:
             state = load_checkpoint(path, self.module, self.optimizer)
-            self.saved_step = state["step"]
             logger.info(f"continuing from step {state['step']:,}")
-        self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
-        self.resumed_at = self.step
-        self.peak = state.get("peak", self.config.learning_rate)  # not in the checkpoints of older versions
-        self.means = RunningMeans(**state["window"])
-        truncate_metrics(self.log.path, self.step)
-        self.ended = self.is_over()
+        truncate_metrics(self.log.path, state["step"])
+        return state
 
     def note_signal(self, number: int, frame: object) -> None:
         """Stop after the current step on the first signal, at once on the second."""
@@ -237,7 +270,8 @@ class Trainer:
             raise KeyboardInterrupt
         self.stop_requested = True
         # Not logged: the signal may have interrupted a log call, which a handler must not enter again.
-        os.write(2, b"\nfinishing the step and saving; press Ctrl-C again to quit immediately\n")
+        if self.world.is_first:
+            os.write(2, b"\nfinishing the step and saving; press Ctrl-C again to quit immediately\n")
 
 
 class StepParts(NamedTuple):

@@ -1,0 +1,44 @@
+"""Find the processes of a run that ended or hang, after an operation of all has failed."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from datetime import timedelta
+
+from torch.distributed import Store  # type: ignore[attr-defined]
+
+ANSWER = {True: 5.0, False: 1.0}  # seconds to answer, by whether the operation timed out: then others time out soon
+
+
+class RollCall:
+    """Entries in the store of a run, by which a process shows that it is alive."""
+
+    def __init__(self, store: Store, rank: int, size: int) -> None:
+        self.store, self.rank, self.size = store, rank, size
+        store.set(f"host/{rank}", socket.gethostname())
+
+    def missing(self, timed_out: bool) -> list[int]:
+        """Return the processes that do not answer; the first if the store is lost, which is in its process."""
+        silent, asked = [r for r in range(self.size) if r != self.rank], False
+        end = time.monotonic() + ANSWER[timed_out]
+        try:
+            self.store.set_timeout(timedelta(seconds=5))
+            self.store.set(f"here/{self.rank}", "")
+            while silent and time.monotonic() < end:
+                silent, asked = [r for r in silent if not self.store.check([f"here/{r}"])], True
+                time.sleep(0.05)
+        except RuntimeError:
+            return silent if asked else [0]
+        return silent
+
+    def names(self, ranks: list[int]) -> str:
+        """Return the processes with their hosts, as far as they are known."""
+        return ", ".join(f"process {r}{self.host(r)}" for r in ranks) or "a process"
+
+    def host(self, rank: int) -> str:
+        """Return the host of a process in brackets, if the store still knows it."""
+        with contextlib.suppress(RuntimeError):
+            return f" ({self.store.get(f'host/{rank}').decode()})"
+        return ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -179,9 +180,48 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
     pretrain(config)
 
 
-def quiet() -> None:
-    """Have a child draw nothing, and show nothing of what libraries say."""
+class Fault(NamedTuple):
+    """What happens to one of several processes before a step."""
+
+    what: Literal["stopped", "killed", "hung", "poisoned"]
+    rank: int
+    step: int
+
+    def __call__(self, trainer: Any) -> None:
+        if trainer.step != self.step:
+            return
+        signals = {"stopped": signal.SIGTERM, "killed": signal.SIGKILL, "hung": signal.SIGSTOP}
+        if self.what in signals:
+            os.kill(os.getpid(), signals[self.what])
+        else:
+            poison_at(self.step)(trainer)
+
+
+def train_as(rank: int, size: int, port: int, configs: list[PretrainConfig], fault: Fault | None = None) -> None:
+    """Train as one process of several on this machine, by the command line; what it says goes to a file."""
+    places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    os.environ.update({name: str(value) for name, value in places.items()})
+    quiet(Path(configs[0].out).with_suffix(f".said{rank}"))
+    from electra.cli import main
+    from electra.pretraining import run
+
+    run.report = lambda *_: None  # takes longer than the steps
+    if fault and fault.rank == rank:
+        hook_step(Patch(), before=fault)
+    for config in configs:
+        main(["pretrain", *flags(config)])
+
+
+class Patch:
+    """Set attributes for good."""
+
+    setattr = staticmethod(setattr)
+
+
+def quiet(said: Path = Path(os.devnull)) -> None:
+    """Have a child draw nothing, and write to a file what it and its libraries say."""
     from matplotlib.figure import Figure
 
     Figure.savefig = sketch
-    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    said.parent.mkdir(parents=True, exist_ok=True)
+    sys.stderr = open(said, "a", buffering=1)  # noqa: SIM115

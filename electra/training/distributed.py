@@ -127,6 +127,7 @@ def join(on_gpu: bool, minutes: float) -> World:
 
     Raises:
         ValueError: torchrun would restart the processes in a way that cannot work.
+        Lost: the others did not come in time.
     """
     environment = os.environ
     if int(environment.get("WORLD_SIZE", 1)) == 1:
@@ -134,9 +135,22 @@ def join(on_gpu: bool, minutes: float) -> World:
     shared = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     restarts, hosts = (int(environment.get(name, 0)) for name in ("TORCHELASTIC_MAX_RESTARTS", "GROUP_WORLD_SIZE"))
     require(not (shared and restarts and hosts > 1), SHARED_STORE)
-    store, rank, size = next(rendezvous("env://"))
-    store = PrefixStore(environment.get("TORCHELASTIC_RESTART_COUNT", "0") if shared else "0", store)
+    try:
+        # A store that outlives its processes holds the addresses of dead ones, each restart under its own name.
+        return meet(environment.get("TORCHELASTIC_RESTART_COUNT", "0"), on_gpu, minutes)
+    except RuntimeError as error:
+        raise Lost(
+            f"not all of {environment['WORLD_SIZE']} processes met at {environment['MASTER_ADDR']} within {minutes:g} "
+            f"minutes ({str(error).splitlines()[0]}); nothing is lost; run the same command again to continue"
+        ) from error
+
+
+def meet(name: str, on_gpu: bool, minutes: float) -> World:
+    """Connect to the other processes, by addresses in a store under a name."""
+    timeout = timedelta(minutes=minutes)
+    store, rank, size = next(rendezvous("env://", timeout=timeout))
+    store = PrefixStore(name, store)
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
-    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timedelta(minutes=minutes))
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     logger.disabled = rank > 0
     return World(rank, size, RollCall(store, rank, size), minutes)

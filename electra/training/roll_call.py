@@ -18,6 +18,7 @@ class RollCall:
     def __init__(self, store: Store, rank: int, size: int) -> None:
         self.store, self.rank, self.size = store, rank, size
         store.set(f"host/{rank}", socket.gethostname())
+        self.first_host = store.get("host/0").decode()  # now, as the first may hold the store
 
     def missing(self, timed_out: bool) -> list[int]:
         """Return the processes that do not answer; the first if the store is lost, which is in its process."""
@@ -39,6 +40,8 @@ class RollCall:
 
     def host(self, rank: int) -> str:
         """Return the host of a process in brackets, if the store still knows it."""
+        if rank == 0:
+            return f" ({self.first_host})"
         with contextlib.suppress(RuntimeError):
             return f" ({self.store.get(f'host/{rank}').decode()})"
         return ""

@@ -208,13 +208,27 @@ def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
     made = []
     verb = importlib.import_module("electra.comparison.compare")
     real = verb.pretrain
-    monkeypatch.setattr(verb, "pretrain", lambda run, hook: (made.append(run), real(run, hook)))
+    monkeypatch.setattr(verb, "pretrain", lambda run, *more: (made.append(run), real(run, *more)))
     again = compare(config)
     assert made == [] and again == json.loads(json.dumps(summary))
     fewer = compare(replace(config, contestants=("electra", "mlm"), seeds=1))
     assert made == [] and set(fewer["contestants"]) == {"electra", "mlm"}
     compare(replace(config, contestants=("electra", "electra:mask_prob=0.3"), seeds=1))
     assert [run.mask_prob for run in made] == [0.3]
+
+
+def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, data, tmp_path, monkeypatch):
+    config = config_for(data, tmp_path, contestants=("electra", "mlm", "electra:mask_prob=0.3"))
+    for part in ("1/2", "0/2"):
+        assert compare(replace(config, part=part)) == {} and not (tmp_path / "summary.json").exists()
+    verb = importlib.import_module("electra.comparison.compare")
+    monkeypatch.setattr(verb, "pretrain", lambda *given: pytest.fail("trained again"))
+    together, alone = compare(config), raced[1]
+    for contestant in ("electra", "mlm"):
+        mine, theirs = (
+            [r for r in s["results"] if (r["contestant"], r["seed"]) == (contestant, 0)] for s in (together, alone)
+        )
+        assert mine == theirs and len(mine) == 2
 
 
 def test_another_configuration_is_another_run(data):
@@ -231,11 +245,11 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
         "import importlib; verb = importlib.import_module('electra.comparison.compare')\n"
         "from electra.config import CompareConfig\n"
         "real, done = verb.pretrain, []\n"
-        "def pretrain(run, hook):\n"
+        "def pretrain(run, hook, world):\n"
         "    def count(trainer):\n"
         "        hook(trainer)\n"
         "        if done and trainer.step == 5: os._exit(9)\n"
-        "    real(run, count); done.append(run)\n"
+        "    real(run, count, world); done.append(run)\n"
         "verb.pretrain = pretrain\n"
         f"verb.compare({config!r})"
     )
@@ -266,7 +280,7 @@ def test_a_time_is_measured_anew_where_the_measurement_was_killed_at_its_end(dat
 def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
     config, _ = raced
     verb = importlib.import_module("electra.comparison.compare")
-    monkeypatch.setattr(verb, "pretrain", lambda run, hook: pytest.fail("trained again"))
+    monkeypatch.setattr(verb, "pretrain", lambda run, *more: pytest.fail("trained again"))
     summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
     assert len(summary["results"]) == 2 * 2 * 2
 
@@ -486,6 +500,9 @@ REFUSED = {
     "--objectives mlm --budget 1ktok --points 50 --data DATA": "too few for 50 points; raise --budget",
     "--objectives mlm --seeds 0": "seeds must be at least 1",
     "--objectives mlm --preset huge": "unknown preset 'huge'",
+    "--objectives mlm --budget 1m --part 0/2": "budget 1m with --part: the speed of a machine",
+    "--objectives mlm --budget 1ktok --part 2/2": "invalid part '2/2': write i/n with i from 0 to n - 1",
+    "--objectives mlm --budget 6ktok --part 1/2 --points 2 --data DATA": "part 1/2 has nothing to train: there are 1",
     "--objectives mlm --data nowhere": "nowhere holds no prepared data; run `electra prepare",
     "--objectives mlm --data BARE": "no held-out text",
     "--objectives mlm --data DATA --generator nowhere": "nowhere holds no model",

@@ -19,7 +19,7 @@ import electra
 from electra.checkpoints.huggingface import load_encoder, load_network, save_network
 from electra.config import ElectraConfig, FinetuneConfig
 from electra.core.errors import Interrupted
-from electra.core.storage import read_json
+from electra.core.storage import only_writer, read_json
 from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import read_material
 from electra.finetuning.processes import side_by_side
@@ -28,6 +28,7 @@ from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
 from electra.training.optimizer import build_optimizer
+from electra.training.trainer import Trainer
 
 ANIMALS, VERBS = ("dog", "fox"), ("eats", "jumps")
 
@@ -169,6 +170,39 @@ def test_seeds_side_by_side_are_those_in_turn_and_more_can_follow(folder, tmp_pa
     for seed in (0, 1):
         files = [tmp_path / name / f"runs/seed-{seed}/model/model.safetensors" for name in ("out", "turn")]
         assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_parts_train_the_seeds_and_without_them_they_are_collected(folder, tmp_path, monkeypatch):
+    c = config(folder, tmp_path / "out", seeds=3, train_steps=8)
+    for part in ("1/2", "0/2"):
+        assert finetune(replace(c, part=part)) == {}
+    assert not (tmp_path / "out/summary.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", lambda trainer: pytest.fail("trained again"))
+        collected = finetune(c)
+    alone = finetune(replace(c, out=str(tmp_path / "alone")))
+    assert without_times(collected) == without_times(alone)
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("out", "alone")]
+    assert models[0] == models[1]
+
+
+def without_times(summary):
+    return summary | {"seeds": [{k: v for k, v in seed.items() if k != "seconds"} for seed in summary["seeds"]]}
+
+
+def test_a_seed_that_another_part_trains_is_left_alone(folder, tmp_path):
+    c = config(folder, tmp_path / "out", seeds=2, train_steps=8)
+    with only_writer(tmp_path / "out/runs/seed-1"), pytest.raises(ValueError, match="seed-1 is in use by another"):
+        finetune(c)
+    assert (tmp_path / "out/runs/seed-0/scores.json").exists()
+
+
+@pytest.mark.parametrize(
+    "part, said", [("3/2", "invalid part '3/2'"), ("1", "invalid part"), ("2/3", "nothing to train: seeds is 2")]
+)
+def test_parts_that_are_none_are_refused(folder, tmp_path, part, said):
+    with pytest.raises(ValueError, match=said):
+        config(folder, tmp_path / "out", seeds=2, part=part)
 
 
 def test_sigterm_reaches_every_seed_and_all_go_on(folder, tmp_path):

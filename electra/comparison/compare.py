@@ -25,6 +25,7 @@ from electra.comparison.examination import Examination, examine, set_examination
 from electra.comparison.results import Result, cells, describe, figures, standings, title_of
 from electra.comparison.tasks import RaceTask, fine_tune, read_tasks
 from electra.config import CompareConfig, PretrainConfig, require
+from electra.config.base import part_of
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
@@ -51,7 +52,8 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     """Train and examine the contestants; write report, figures and summary.json, and return the summary.
 
     A second call continues, and reuses finished runs even for another set of contestants. `on_round` is called after
-    every seed with the rows of the table, its columns and its title.
+    every seed with the rows of the table, its columns and its title. A part (`part`) trains and examines its runs and
+    returns nothing.
 
     Raises:
         ValueError: a contestant, the budget or the data is invalid; raised before training.
@@ -61,6 +63,9 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     tasks = read_tasks(config.task)
     examination = set_examination(contestants[0].config, config.generator)
     out = Path(config.out)
+    if config.part:
+        train_part(config, contestants, tasks, examination)
+        return {}
     with only_writer(out):
         flops = budget_in_flops(config, contestants[0])
         # Detect errors in every contestant before the first one trains for hours.
@@ -97,6 +102,22 @@ def agenda_of(config: CompareConfig, contestants: list[Contestant], flops: float
                 pending[f"{c.name}, seed {seed}"] = c.times
     amount, unit = read_budget(config.budget)
     return Agenda(pending, config.seeds * len(contestants), 60 * amount if unit == "minutes" else None)
+
+
+def train_part(
+    config: CompareConfig, contestants: list[Contestant], tasks: Sequence[RaceTask], examination: Examination
+) -> None:
+    """Train and examine every n-th run, while other machines take the others."""
+    flops = budget_in_flops(config, contestants[0])
+    runs = [(c, seed) for seed in range(config.seeds) for c in contestants]
+    mine = runs[part_of(config.part)]
+    require(bool(mine), f"part {config.part} has nothing to train: there are {len(runs)} runs")
+    for c, seed in mine:
+        try:
+            race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
+        except FloatingPointError as error:
+            logger.warning(f"{c.name} with seed {seed} diverged: {error}")
+    logger.info(f"part {config.part}: trained {len(mine)} of {len(runs)} runs; without --part they are collected")
 
 
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import typing
 from collections.abc import Collection, Iterable
 from dataclasses import Field, asdict, field, fields
@@ -66,6 +67,18 @@ def to_dict(config: Any) -> dict[str, Any]:
         if hasattr(getattr(config, f.name), "model_type"):
             content[f.name] = {"model_type": getattr(config, f.name).model_type, **content[f.name]}
     return {f.name: content[f.name] for f in ordered_fields(type(config))}
+
+
+def part_of(text: str) -> slice:
+    """Return which of many independent runs a part takes: "1/4" the second, the sixth ...; "" takes all.
+
+    Raises:
+        ValueError: the text is not i/n with i from 0 to n - 1.
+    """
+    found = re.fullmatch(r"(\d+)/(\d+)", text.strip() or "0/1")
+    if not found or int(found[1]) >= int(found[2]):
+        raise ValueError(f"invalid part {text!r}: write i/n with i from 0 to n - 1, as in 0/4 ... 3/4")
+    return slice(int(found[1]), None, int(found[2]))
 
 
 def refuse_unknown(given: Collection[str], known: Collection[str], where: str) -> None:

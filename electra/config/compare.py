@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from electra.config.base import arg, require
+from electra.config.base import arg, part_of, require
 
 UNITS = {"": ("FLOPs", 1), "tok": ("tokens", 1), "ktok": ("tokens", 1e3), "Mtok": ("tokens", 1e6),
          "Gtok": ("tokens", 1e9), "s": ("minutes", 1 / 60), "m": ("minutes", 1), "h": ("minutes", 60)}  # fmt: skip
@@ -47,6 +47,11 @@ class CompareConfig:
     objectives: tuple[str, ...] = arg((), "shorthand for contestants without fields: electra,mlm")
     budget: str = arg("20m", "budget of each: FLOPs (3e15), or tokens (20Mtok) or time (20m) of the first")
     seeds: int = arg(1, "runs of each contestant; 2 or more give a spread and a paired test")
+    part: str = arg(
+        "",
+        "i/n: train only every n-th run, from the i-th (0/4 ... 3/4, each on its own machine, with one folder); the "
+        "same command without it collects. Not with a budget of time",
+    )
     points: int = arg(4, "evaluations of each run, evenly spaced")
     task: tuple[str, ...] = arg(
         (), "tasks to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
@@ -58,6 +63,12 @@ class CompareConfig:
     def __post_init__(self) -> None:
         for name in ("settings", "contestants", "objectives", "task"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        require(
+            not self.part or read_budget(self.budget).unit != "minutes",
+            f"budget {self.budget} with --part: the speed of a machine sets a budget of time, so give all parts the "
+            "same FLOPs (3e15) or tokens (20Mtok)",
+        )
+        part_of(self.part)
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
-from electra.config.base import arg, require, require_not_negative, require_positive, with_default
+from electra.config.base import arg, part_of, require, require_not_negative, require_positive, with_default
 from electra.config.training import TrainConfig
 
 LARGE, BASE, MINI = 1024, 768, 256  # hidden sizes at which the hyper-parameters change (paper, Table 7)
@@ -85,6 +85,11 @@ class FinetuneConfig(TrainConfig):
         1, "train with this many seeds, and keep the model of the median one; of an even number, the lower of the two"
     )
     parallel: int = arg(1, "seeds trained at the same time, each in a process with its share of the threads")
+    part: str = arg(
+        "",
+        "i/n: train only every n-th seed, from the i-th (0/4 ... 3/4, each on its own machine, with one folder); the "
+        "same command without it collects",
+    )
     select: Literal["last", "best"] = arg("last", "keep the last weights, or those of the best epoch on the dev file")
     patience: int = arg(
         0,
@@ -99,6 +104,13 @@ class FinetuneConfig(TrainConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_positive(self, "seeds", "parallel")
+        require(
+            bool(range(self.seeds)[part_of(self.part)]), f"part {self.part} has nothing to train: seeds is {self.seeds}"
+        )
+        require(
+            not self.part or not isinstance(self.learning_rate, tuple),
+            "--part needs one --learning-rate: choose it by a call without --part first",
+        )
         require_not_negative(self, "epochs", "max_length", "freeze_layers", "patience")
         require(0 <= self.warmup_proportion < 1, f"warmup_proportion must be in [0, 1), got {self.warmup_proportion}")
         require(0 <= self.layerwise_lr_decay <= 1, "layerwise_lr_decay must be in (0, 1], 1 for none")

@@ -74,10 +74,14 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path) -> Iterator[None]:
-    """Lock `folder` against a second writer; the operating system releases the lock when the process dies."""
+def only_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
+    """Lock `folder` against a second writer; the operating system releases the lock when the process dies.
+
+    Raises:
+        ValueError: another process still has it after `seconds`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", blocking=False)
+    lock = FileLock(folder / ".lock", timeout=seconds)
     try:
         lock.acquire()
     except Timeout:

@@ -43,6 +43,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         ValueError: the model or the data does not fit.
     """
     require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
+    require(not config.part, "--part is for electra finetune; evaluate measures all seeds")
     out = Path(config.out)
     if config.check:
         require(bool(config.train), "--check reports on training data: give --train FILE")

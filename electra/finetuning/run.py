@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from electra.checkpoints.huggingface import load_encoder, load_network
 from electra.checkpoints.locate import network_kind
 from electra.config import FinetuneConfig, require, to_dict
+from electra.config.base import part_of
 from electra.core.log import logger
 from electra.core.runs import read_metrics
 from electra.core.storage import only_writer, read_json, read_object, write_json, write_tensors
@@ -46,8 +47,9 @@ from electra.training.trainer import Trainer
 
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
-                  "model", "train", "dev"}  # fmt: skip
+                  "part", "model", "train", "dev"}  # fmt: skip
 OLDER = {"optimizer": "adamw", "freeze_layers": 0, "patience": 0}  # of runs that began before there was a choice
+PARTS_WAIT = 10.0  # seconds in which another part has written the settings of all
 FEWEST = 8  # examples of the smallest batch that can show a collapse
 
 
@@ -131,6 +133,8 @@ class Evaluation:
 def finetune(config: FinetuneConfig) -> dict[str, Any]:
     """Train with each seed and write the model of the median one to `out`; return the content of summary.json.
 
+    A part (`part`) trains its seeds and returns nothing.
+
     The same configuration again continues, bit for bit as if it had never stopped.
 
     Raises:
@@ -166,15 +170,28 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     file = out / "finetune.json"
     before = OLDER | read_json(file) if file.exists() else None
     require_same(out, before, content, FREE_TO_CHANGE)
+    seeds = range(config.seed, config.seed + config.seeds)[part_of(config.part)]
+    if config.part:
+        with only_writer(out, PARTS_WAIT):
+            write_json(file, content)
+        train_seeds(config, material, seeds)
+        logger.info(
+            f"part {config.part}: trained {len(seeds)} of {config.seeds} seeds; without --part they are collected"
+        )
+        return {}
     with only_writer(out):
         write_json(file, content)
         if isinstance(config.learning_rate, tuple):
             config = choose_rate(config, material, train_seed)
-        seeds = range(config.seed, config.seed + config.seeds)
-        if config.parallel > 1:
-            share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
-            side_by_side(train_seed, [(share, material, seed) for seed in seeds], config.parallel)
-        return write_summary(config, material, [train_seed(config, material, seed) for seed in seeds])
+        return write_summary(config, material, train_seeds(config, material, seeds))
+
+
+def train_seeds(config: FinetuneConfig, material: Material, seeds: range) -> list[dict[str, Any]]:
+    """Train the seeds that are not done, several at a time if configured; return the scores of all."""
+    if config.parallel > 1:
+        share = replace(config, threads=config.threads or max(1, torch.get_num_threads() // config.parallel))
+        side_by_side(train_seed, [(share, material, seed) for seed in seeds], config.parallel)
+    return [train_seed(config, material, seed) for seed in seeds]
 
 
 def fingerprint(material: Material, encoder: Encoder) -> str:
@@ -192,11 +209,15 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
     folder = Path(config.out) / "runs" / f"seed-{seed}"
     if (folder / "scores.json").exists():
         return read_json(folder / "scores.json")
-    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        return train_in(folder, replace(config, seed=seed), material)
+
+
+def train_in(folder: Path, config: FinetuneConfig, material: Material) -> dict[str, Any]:
+    """Train one seed in its folder; return its scores."""
     keep_freed_memory()
     if config.threads:
         torch.set_num_threads(config.threads)
-    config = replace(config, seed=seed)
     device = choose_device(config.device)
     learner = build_learner(config, material).to(device)
     compute_in(learner, choose_dtype(config))
@@ -211,7 +232,7 @@ def train_seed(config: FinetuneConfig, material: Material, seed: int) -> dict[st
         learner.network.load_state_dict(load_file(folder / "best.safetensors"))
     compute_in(learner, torch.float32)
     save_finetuned(folder / "model", learner.network, material, scores)
-    result = {"seed": seed, **{k: v for k, v in scores.items() if k not in ("kind", "tokens")}}
+    result = {"seed": config.seed, **{k: v for k, v in scores.items() if k not in ("kind", "tokens")}}
     write_json(folder / "scores.json", result)
     for left in (folder / "checkpoints", folder / "best.safetensors"):
         shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing
+import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -205,6 +208,13 @@ def test_more_processes_than_micro_batches_are_refused(data, processes, tmp_path
     assert not said(tmp_path / "run", 1) and not (tmp_path / "run").exists()
 
 
+def test_a_run_on_another_host_than_the_first_process_is_not_begun_anew(data, straight, processes, tmp_path):
+    shutil.copytree(straight, tmp_path / "run")
+    mine, other = (run_in(data, tmp_path / name) for name in ("new", "run"))
+    assert ended(start(processes, 2, [[mine], [other]])) == [2, 2]
+    assert "is on another host than the first process" in said(tmp_path / "new") and not (tmp_path / "new").exists()
+
+
 def test_the_rows_of_a_micro_batch_are_those_the_run_began_with(data, tmp_path):
     """The default depends on the device, and masks on it."""
     config = run_in(data, tmp_path / "run", micro_batch_size=0, train_batch_size=48, train_steps=1)
@@ -296,3 +306,93 @@ def test_kill_9_of_any_of_two_at_any_time(data, processes, tmp_path, seed):
     run_together(processes, 2, config)
     assert_same_run(tmp_path / "run", tmp_path / "calm")
     assert len(metrics(tmp_path / "run")) == len({(m["kind"], m["step"]) for m in metrics(tmp_path / "run")})
+
+
+# -- two hosts ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hosts():
+    """Two network namespaces with a cable between them; a command line for each."""
+    names, addresses = [f"electra-{os.getpid()}-{n}" for n in "ab"], ["10.77.0.1", "10.77.0.2"]
+    made = subprocess.run(["ip", "netns", "add", names[0]], capture_output=True) if shutil.which("ip") else None
+    if made is None or made.returncode:
+        pytest.skip("needs root and the command ip")
+    try:
+        ip("netns", "add", names[1])
+        ip("link", "add", "cable-a", "netns", names[0], "type", "veth", "peer", "name", "cable-b", "netns", names[1])
+        for name, card, address in zip(names, ("cable-a", "cable-b"), addresses, strict=True):
+            ip("-n", name, "addr", "add", f"{address}/24", "dev", card)
+            for link in ("lo", card):
+                ip("-n", name, "link", "set", link, "up")
+        yield names
+    finally:
+        for name in names:
+            for left in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split():
+                os.kill(int(left), signal.SIGKILL)
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def start_hosts(hosts, config):
+    """Start the recipe on both hosts; the second writes to nowhere."""
+    recipe, started = Path(__file__).parents[1] / "recipes/two_hosts.sh", []
+    for rank, host in enumerate(hosts):
+        settings = {"FIRST": "10.77.0.1", "ADDRESS": f"10.77.0.{rank + 1}", "RANK": str(rank), "SHUTDOWN": "5",
+                    "INTERFACE": f"cable-{'ab'[rank]}", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}  # fmt: skip
+        mine = config if rank == 0 else replace(config, out=config.out + "-of-no-one")
+        started.append(
+            subprocess.Popen(
+                ["ip", "netns", "exec", host, recipe, *flags(mine)],
+                env=os.environ | settings, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+    return started
+
+
+def wait_for_step(out, step, seconds=120):
+    end = time.monotonic() + seconds
+    while step_of_newest(out) < step:
+        assert time.monotonic() < end, f"no checkpoint of step {step}"
+        time.sleep(0.05)
+
+
+def workers_of(process):
+    """The processes that train below a recipe."""
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [p for p in found if "electra" in p.cmdline() and "torch.distributed.run" not in p.cmdline()]
+
+
+@pytest.mark.slow
+def test_two_hosts_are_one_and_a_worker_that_dies_on_the_second_is_replaced(data, hosts, tmp_path):
+    settings = dict(train_steps=300, save_steps=20, log_steps=10, eval_steps=0, warmup_steps=0)
+    pretrain(run_in(data, tmp_path / "alone", **settings))
+    started = start_hosts(hosts, run_in(data, tmp_path / "run", **settings))
+    wait_for_step(tmp_path / "run", 20)
+    (worker,) = workers_of(started[1])
+    worker.kill()
+    told = [process.communicate(timeout=200)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], told
+    assert "continuing from step" in told[0]
+    assert_same_run(tmp_path / "run", tmp_path / "alone")
+    assert not Path(str(tmp_path / "run") + "-of-no-one").exists()
+
+
+@pytest.mark.slow
+def test_a_cable_that_breaks_ends_both_hosts_and_costs_nothing(data, hosts, tmp_path):
+    settings = dict(train_steps=300, save_steps=20, log_steps=10, eval_steps=0, warmup_steps=0, wait_minutes=0.1)
+    pretrain(run_in(data, tmp_path / "alone", **settings))
+    started = start_hosts(hosts, run_in(data, tmp_path / "run", **settings))
+    wait_for_step(tmp_path / "run", 20)
+    ip("-n", hosts[1], "link", "set", "cable-b", "down")
+    time.sleep(15)
+    for process in started:
+        process.terminate()
+    told = [process.communicate(timeout=200)[1] for process in started]
+    assert "has not answered for 0.1 minutes" in told[0]
+    ip("-n", hosts[1], "link", "set", "cable-b", "up")
+    pretrain(run_in(data, tmp_path / "run", **settings))
+    assert_same_run(tmp_path / "run", tmp_path / "alone")

@@ -36,7 +36,7 @@ from electra.pretraining.plan import show_plan
 from electra.pretraining.report import examples_html, write_report
 from electra.pretraining.start import Start, fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
-from electra.training.checkpoint import newest_checkpoint
+from electra.training.checkpoint import checkpoints, newest_checkpoint
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.distributed import World, join
 from electra.training.identity import require_same, versions_of_run
@@ -125,10 +125,17 @@ def begin(
     `held` gets the lock. Only the first process gets the models: the others take its weights.
     """
     start: Start | None = None
+    folder = Path(config.out)
+    elsewhere = torch.tensor(len(checkpoints(folder / "checkpoints")))
+    world.add_up(elsewhere)
 
     def first() -> dict[str, Any]:
         nonlocal start
-        folder = Path(config.out)
+        require(
+            not elsewhere or bool(checkpoints(folder / "checkpoints")),
+            f"the run in {folder} is on another host than the first process, to which torchrun gives the first of the "
+            "sorted addresses: put it on a disk that all hosts share",
+        )
         checkpoint = newest_checkpoint(folder / "checkpoints")
         has_weights = checkpoint is not None
         start = None if has_weights or config.init in ("random", "corpus") else load_start(config.init)

@@ -136,8 +136,8 @@ def join(on_gpu: bool, minutes: float) -> World:
     restarts, hosts = (int(environment.get(name, 0)) for name in ("TORCHELASTIC_MAX_RESTARTS", "GROUP_WORLD_SIZE"))
     require(not (shared and restarts and hosts > 1), SHARED_STORE)
     try:
-        # A store that outlives its processes holds the addresses of dead ones: each restart has a name of its own, which
-        # several hosts could not agree on, as each counts its own.
+        # A store that outlives its processes holds the addresses of dead ones, so each restart has a name of its own.
+        # Several hosts could not agree on it, as each counts its own restarts.
         return meet(environment.get("TORCHELASTIC_RESTART_COUNT", "0") if shared else "0", on_gpu, minutes)
     except RuntimeError as error:
         raise Lost(

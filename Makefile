@@ -15,7 +15,7 @@ ENVIRONMENT = $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ven
 INSTALL = $(BIN)/python -m pip install
 endif
 
-.PHONY: help install demo test check bench docs release-check
+.PHONY: help install demo test check bench chaos docs release-check
 .DEFAULT_GOAL := help
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make test      the tests"
 	@echo "make check     format, lint, types"
 	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
+	@echo "make chaos     300 kills and other faults on small runs, which must end as if nothing had been"
 	@echo "make docs      where the documentation is"
 	@echo "make release-check   build, install in fresh environments, tour, licences, sizes"
 
@@ -57,6 +58,9 @@ check: .venv/.installed
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/pretrain_speed.py $(BENCH) --json
+
+chaos: .venv/.installed
+	$(BIN)/python benchmarks/chaos.py --out results/chaos.json
 
 docs:
 	@echo "Plain Markdown; nothing is built:"

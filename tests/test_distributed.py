@@ -253,6 +253,15 @@ def test_a_killed_process_ends_the_other_and_costs_nothing(data, straight, proce
     assert_same_run(tmp_path / "run", straight)
 
 
+def test_a_full_disk_ends_all_and_is_said_once(data, straight, processes, tmp_path):
+    config = run_in(data, tmp_path / "run")
+    assert ended(start(processes, 2, [config], Fault("full", 0, 12))) == [5, LOST]
+    assert "the disk is full; no partial file was left" in said(tmp_path / "run")
+    assert step_of_newest(tmp_path / "run") == 10 and not list((tmp_path / "run").rglob("*partial*"))
+    run_together(processes, 2, config)
+    assert_same_run(tmp_path / "run", straight)
+
+
 def test_torchrun_restarts_a_run_by_itself(data, straight, tmp_path):
     """The worker dies by kill -9 after a checkpoint; the command that started it ends as if nothing had been."""
     script = tmp_path / "train.py"
@@ -368,10 +377,10 @@ def workers_of(process):
 
 @pytest.mark.slow
 def test_two_hosts_are_one_and_a_worker_that_dies_on_the_second_is_replaced(data, hosts, tmp_path):
-    settings = dict(train_steps=300, save_steps=20, log_steps=10, eval_steps=0, warmup_steps=0)
+    settings = dict(train_steps=60, save_steps=5, log_steps=5, eval_steps=0)
     pretrain(run_in(data, tmp_path / "alone", **settings))
     started = start_hosts(hosts, run_in(data, tmp_path / "run", **settings))
-    wait_for_step(tmp_path / "run", 20)
+    wait_for_step(tmp_path / "run", 5)
     (worker,) = workers_of(started[1])
     worker.kill()
     told = [process.communicate(timeout=200)[1] for process in started]
@@ -383,10 +392,10 @@ def test_two_hosts_are_one_and_a_worker_that_dies_on_the_second_is_replaced(data
 
 @pytest.mark.slow
 def test_a_cable_that_breaks_ends_both_hosts_and_costs_nothing(data, hosts, tmp_path):
-    settings = dict(train_steps=300, save_steps=20, log_steps=10, eval_steps=0, warmup_steps=0, wait_minutes=0.1)
+    settings = dict(train_steps=60, save_steps=5, log_steps=5, eval_steps=0, wait_minutes=0.1)
     pretrain(run_in(data, tmp_path / "alone", **settings))
     started = start_hosts(hosts, run_in(data, tmp_path / "run", **settings))
-    wait_for_step(tmp_path / "run", 20)
+    wait_for_step(tmp_path / "run", 5)
     ip("-n", hosts[1], "link", "set", "cable-b", "down")
     time.sleep(15)
     for process in started:

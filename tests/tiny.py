@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -183,7 +184,7 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
 class Fault(NamedTuple):
     """What happens to one of several processes before a step."""
 
-    what: Literal["stopped", "killed", "hung", "poisoned"]
+    what: Literal["stopped", "killed", "hung", "poisoned", "full"]
     rank: int
     step: int
 
@@ -193,8 +194,14 @@ class Fault(NamedTuple):
         signals = {"stopped": signal.SIGTERM, "killed": signal.SIGKILL, "hung": signal.SIGSTOP}
         if self.what in signals:
             os.kill(os.getpid(), signals[self.what])
+        elif self.what == "full":
+            os.fsync = full_disk
         else:
             poison_at(self.step)(trainer)
+
+
+def full_disk(descriptor: int) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def train_as(rank: int, size: int, port: int, configs: list[PretrainConfig], fault: Fault | None = None) -> None:

@@ -88,7 +88,7 @@ def start(context, size, configs, fault=None):
     return started
 
 
-def ended(started, seconds=120):
+def ended(started, seconds=250):
     """The exit codes."""
     end = time.monotonic() + seconds
     for process in started:
@@ -383,7 +383,7 @@ def test_two_hosts_are_one_and_a_worker_that_dies_on_the_second_is_replaced(data
     wait_for_step(tmp_path / "run", 5)
     (worker,) = workers_of(started[1])
     worker.kill()
-    told = [process.communicate(timeout=200)[1] for process in started]
+    told = [process.communicate(timeout=250)[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], told
     assert "continuing from step" in told[0]
     assert_same_run(tmp_path / "run", tmp_path / "alone")
@@ -400,7 +400,7 @@ def test_a_cable_that_breaks_ends_both_hosts_and_costs_nothing(data, hosts, tmp_
     time.sleep(15)
     for process in started:
         process.terminate()
-    told = [process.communicate(timeout=200)[1] for process in started]
+    told = [process.communicate(timeout=250)[1] for process in started]
     assert "has not answered for 0.1 minutes" in told[0]
     ip("-n", hosts[1], "link", "set", "cable-b", "up")
     pretrain(run_in(data, tmp_path / "run", **settings))

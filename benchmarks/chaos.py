@@ -52,7 +52,7 @@ class Storm:
         )
         self.data = write_data(folder / "data")
         self.faults: Counter[str] = Counter()
-        self.kills, self.runs, self.wrong = 0, 0, []
+        self.kills, self.runs, self.wrong, self.is_torn = 0, 0, [], False
         self.lost: list[int] = []
         self.seconds: list[float] = []  # from a start to the first step that is new
 
@@ -65,7 +65,7 @@ class Storm:
         """Disturb a run until it has ended, and compare it with the undisturbed one."""
         config, strikes = self.config(f"run-{self.runs}"), 0
         self.out = out = Path(config.out)
-        while not (out / "model/config.json").exists():
+        while not (out / "report.html").exists():  # the last file of a run
             fault = self.rng.choice(FAULTS) if strikes < STRIKES else calm
             self.before, self.started, self.is_new = max(last_line(out), newest(out)), time.perf_counter(), False
             processes = fault(self, config)
@@ -104,8 +104,10 @@ class Storm:
     def tear(self, out: Path) -> None:
         """Note what a fault has cost; sometimes tear the newest of two checkpoints, or flip a bit of it."""
         whole = [path for path in checkpoints(out / "checkpoints") if fault_of(path) is None]
-        self.lost.append(max(0, last_line(out) - (step_of(whole[-1]) if whole else 0)))
-        if len(whole) > 1 and self.rng.random() < 0.2 and not (out / "model/config.json").exists():
+        if not self.is_torn:  # that cost more, and was no fault of the run
+            self.lost.append(max(0, last_line(out) - (step_of(whole[-1]) if whole else 0)))
+        self.is_torn = False
+        if len(whole) > 1 and self.rng.random() < 0.2 and not (out / "report.html").exists():
             file = whole[-1] / self.rng.choice(["weights.safetensors", "optimizer.safetensors", "state.json"])
             content = bytearray(file.read_bytes())
             if self.rng.random() < 0.5:
@@ -115,6 +117,7 @@ class Storm:
                 content[self.rng.randrange(len(content))] ^= 1 << self.rng.randrange(8)
                 self.faults["flipped bit"] += 1
             file.write_bytes(content)
+            self.is_torn = True
 
     def together(self, config: PretrainConfig, fault: Fault | None = None) -> Processes:
         """Start two processes that train together."""

@@ -103,7 +103,7 @@ def dense_parameters(preset: str) -> int:
 
 def work(parameters: int) -> None:
     """Time the sums in one of two processes; the first prints them."""
-    world, p = join(False, 1.0), torch.nn.Parameter(torch.zeros(parameters))
+    world, p = join(False, 10.0), torch.nn.Parameter(torch.zeros(parameters))
     p.grad = torch.randn(parameters) / 100
     found: dict[str, Any] = {"parameters": parameters}
     for name, kind, size in (("fast", FastSum, 4), ("exact", ExactSum, 8)):

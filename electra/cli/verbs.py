@@ -63,7 +63,9 @@ def pretrain(config: PretrainConfig) -> None:
     from electra.pretraining.run import next_step, pretrain
 
     pretrain(config)
-    if not config.dry_run:
+    if (
+        not config.dry_run and not logger.disabled
+    ):  # it is in all processes of a run but the first, which has the folder
         logger.info(f"next     {next_step(config)}")
 
 

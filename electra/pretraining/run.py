@@ -258,7 +258,9 @@ def build_trainer(
     evaluation = Evaluation(Loader(heldout, micro, 0, *layout) if len(heldout) else None, config)
     optimizer = build_optimizer(objective, config)
     captured = should_capture(config, device)
-    return Trainer(objective, optimizer, loader, config, folder, device, micro, evaluation, on_step, captured, world)
+    return Trainer(
+        objective, optimizer, loader, config, folder, device, micro, evaluation, on_step, captured, world=world
+    )
 
 
 def default_rows(config: PretrainConfig, device: torch.device) -> int:

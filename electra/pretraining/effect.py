@@ -15,8 +15,8 @@ LONGER = "Train longer (--max-minutes, --max-tokens, --train-steps), or in small
 
 
 def sample_weights(module: nn.Module) -> Tensor:
-    """Return a copy of evenly spaced weights of every matrix that is trained."""
-    matrices = [p.detach().flatten() for p in module.parameters() if p.ndim > 1 and p.requires_grad]
+    """Return a copy of evenly spaced weights of every matrix."""
+    matrices = [p.detach().flatten() for p in module.parameters() if p.ndim > 1]  # two_stage freezes some on the way
     return torch.cat([p[:: -(-len(p) // SAMPLED)].float().cpu() for p in matrices])
 
 

@@ -78,7 +78,7 @@ class Detector(Embedder):
         return Words(detect_texts(self, [Query(text, threshold, suggestions)])[0], text, threshold)
 
     def replaced(self, rows: Sequence[Sequence[int]]) -> list[Array]:
-        """Return the probability that each token was replaced: for each row of ids, special ones included, float [L]."""
+        """Return the probability that each token was replaced: for each row of ids, special ones too, float [L]."""
         return [sigmoid(logits) for logits in self.run(rows, "logits")]
 
     def propose(self, rows: Sequence[Sequence[int]], positions: Sequence[int], count: int) -> NDArray[np.int64]:

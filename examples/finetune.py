@@ -62,4 +62,7 @@ report = electra.evaluate(
         out="runs/example/evaluation",
     )
 )
-report
+(result,) = report["results"]
+for row in [*result["seeds"], *result["baselines"]]:
+    low, high = row["interval"]
+    print(f"{row['name']:30} {row['score']:.3f} ({low:.3f} - {high:.3f})")

@@ -1,4 +1,4 @@
-"""The README: its first output is true, and the Chinese one says the same."""
+"""The README: its first output is true, the Chinese one says the same; what pages say of codes and versions is so."""
 
 import difflib
 import os
@@ -7,8 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from electra import __version__
+from electra.core.errors import EXIT_CODES
+
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = (ROOT / name for name in ("README.md", "README.zh.md"))
+VERSIONS = {"pyproject.toml": r'^version = "(.+)"$', "CITATION.cff": r"^version: (.+)$"}
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 
@@ -73,3 +77,15 @@ def test_links_of_both_lead_somewhere():
         links = [link for link in links if "://" not in link and not link.startswith("docs/plots/")]  # drawn
         missing = [link for link in links if not (ROOT / link).exists()]
         assert not missing, page.name
+
+
+def test_every_exit_code_is_explained():
+    table = (
+        (ROOT / "docs/formats.md").read_text(encoding="utf-8").partition("| code | meaning |")[2].partition("\n\n")[0]
+    )
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)} == {0, 1, *EXIT_CODES.values(), 130}
+
+
+def test_the_version_is_said_once():
+    said = {file: re.search(pattern, (ROOT / file).read_text(), re.M)[1] for file, pattern in VERSIONS.items()}
+    assert set(said.values()) == {__version__}, said

@@ -16,7 +16,8 @@ def convert(config: ConvertConfig) -> Path:
     """Write the networks of `config.source` as Hugging Face directories with model cards; return the folder.
 
     Raises:
-        ValueError: there is nothing to convert, a tensor is missing, or the folder is not empty.
+        ValueError: there is nothing to convert, a tensor is missing, a checksum is wrong, or the folder is not empty.
+        OSError: a file is missing or torn, or the folder cannot be written.
     """
     require(
         bool(config.source),

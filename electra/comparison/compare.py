@@ -51,7 +51,8 @@ PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if t
 def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title: None) -> dict[str, Any]:
     """Train and examine the contestants; write report, figures and summary.json, and return the summary.
 
-    A second call continues, and reuses finished runs even for another set of contestants. `on_round` is called after
+    All spend as many operations (six for each matrix parameter and token, and attention's), to within one step. A
+    second call continues, and reuses finished runs even for another set of contestants. `on_round` is called after
     every seed with the rows of the table, its columns and its title. A part (`part`) trains and examines its runs and
     returns nothing.
 

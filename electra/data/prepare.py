@@ -36,9 +36,10 @@ OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
 
 
 def prepare(config: PrepareConfig) -> dict[str, Any]:
-    """Prepare text for pre-training; return the manifest.
+    """Prepare text for pre-training; return the manifest, the content of manifest.json.
 
-    A second call returns at once, or continues a preparation that was interrupted.
+    A second call returns at once, or continues a preparation that was interrupted. The examples are those of the
+    released code: one or two segments of at most `seq_length` tokens between [CLS] and [SEP].
 
     Raises:
         ValueError: a source, the tokeniser or the folder cannot be used; the message says what to change.

@@ -37,10 +37,13 @@ ASKED = ("model", "suite", "data", "task", "train", "dev")  # settings that name
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     """Score a model on a file or a suite; return the content of summary.json.
 
-    A pre-trained model is fine-tuned first, with each seed; a fine-tuned one is scored as it is.
+    A pre-trained model is fine-tuned first, with each seed; a fine-tuned one is scored as it is. `results` has an entry
+    for each task and split: the seeds and the baselines, each with its `score` and the 95 % `interval` of 1,000
+    bootstrap draws of the examples.
 
     Raises:
-        ValueError: the model or the data does not fit.
+        ValueError: the model or the data does not fit, or the folder has the report of others.
+        Interrupted: a signal stopped a fine-tuning; the same call continues.
     """
     require(bool(config.model), "which model? name a run, a Hugging Face directory, or a fine-tuned model")
     require(not config.part, "--part is for electra finetune; evaluate measures all seeds")

@@ -135,11 +135,14 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
 
     A part (`part`) trains its seeds and returns nothing.
 
-    The same configuration again continues, bit for bit as if it had never stopped.
+    The same configuration again continues, bit for bit as if it had never stopped, unless `max_minutes` ends it. The
+    defaults are the paper's (appendix B, Table 7). Scores are shares between 0 and 1, but those of question answering,
+    which are percent as SQuAD's.
 
     Raises:
         ValueError: the data, the model or the folder does not fit; nothing has been written.
         Interrupted: a signal asked to stop; the state is saved.
+        FloatingPointError: a loss was not finite; lower the learning rate.
     """
     require(bool(config.model), "which model? name a run, or a Hugging Face ELECTRA or BERT directory")
     require(bool(config.train), "which data? give --train FILE")

@@ -43,6 +43,8 @@ class Query(NamedTuple):
 class Detector(Embedder):
     """A discriminator, which marks words that look replaced, and its generator, which proposes others.
 
+    Section 2 of the paper has both; there the generator is thrown away after pre-training.
+
     generator: None if there is none. threshold: words at or above this probability are marked. dictionary: words of the
     training text, for suggestions; without it they are the generator's alone. evidence: what the dictionary adds to the
     network's odds.
@@ -76,7 +78,7 @@ class Detector(Embedder):
         return Words(detect_texts(self, [Query(text, threshold, suggestions)])[0], text, threshold)
 
     def replaced(self, rows: Sequence[Sequence[int]]) -> list[Array]:
-        """Return the probability that each token was replaced, for rows of ids that include the special tokens."""
+        """Return the probability that each token was replaced: for each row of ids, special ones too, float [L]."""
         return [sigmoid(logits) for logits in self.run(rows, "logits")]
 
     def propose(self, rows: Sequence[Sequence[int]], positions: Sequence[int], count: int) -> NDArray[np.int64]:

@@ -11,10 +11,16 @@ from electra.inference.model import Model, run_rows
 
 
 class Embedder(Model):
-    """An encoder whose hidden states describe texts."""
+    """An encoder whose hidden states describe texts.
+
+    longest: tokens of a text that it reads, [CLS] and [SEP] included.
+    """
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return each text's mean hidden state, [texts, D]; texts are truncated to the model's length."""
+        """Return the mean of each text's last hidden states, special tokens included: float32 [texts, D].
+
+        Texts are truncated to the `longest` tokens that the model reads. The vectors are not scaled to unit length.
+        """
         return self.encode_rows([self.row(self.tokenizer.encode(text).ids[: self.longest - 2]) for text in texts])
 
     def encode_rows(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:

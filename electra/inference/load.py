@@ -34,10 +34,15 @@ def load(
 
     A pre-trained discriminator becomes a Detector, with its generator if it has one; a fine-tuned network a TaskModel;
     a bare encoder an Embedder. An exported folder runs on the CPU without torch, by default in the fastest format that
-    was kept and can run here. `threads` 0: the library's default.
+    was kept and can run here.
+
+    device: cpu, cuda, cuda:1 ...; of exported folders cpu alone. threads: CPU threads; 0: the library's default.
+    format: of an exported folder, as export.json names them (onnx, onnx-int8, openvino ...). Nothing is ever
+    unpickled.
 
     Raises:
-        ValueError: there is no model at `path`, it is not an ELECTRA, or the library that runs it is missing.
+        ValueError: there is no model at `path`, it is not one that this package reads, or a library is missing.
+        OSError: a file is missing, torn or unreadable.
     """
     if is_exported(path):
         require(device == "cpu", f"{path} is exported and runs on the CPU; leave the device {device!r} out")

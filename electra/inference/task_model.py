@@ -17,9 +17,9 @@ Input = str | Sequence[str]  # a text; a pair of texts; the words of a sentence
 
 
 class TaskModel(Model):
-    """A fine-tuned network with its task.
+    """A fine-tuned network with its task: its columns, its labels, its metric (`electra/tasks/`).
 
-    name: the task's name in electra.tasks.
+    name: the task's name in electra.tasks, or `module:Class`.
     """
 
     def __init__(
@@ -29,7 +29,15 @@ class TaskModel(Model):
         self.task, self.name = task, name
 
     def predict(self, inputs: Sequence[Input]) -> list[dict[str, Any]]:
-        """Return a JSON-able prediction for each text, pair of texts, list of words, or (question, context)."""
+        """Return a JSON-able prediction for each input, in order.
+
+        An input is what the task reads: a text, a pair of texts, the words of a sentence, or (question, context). A
+        prediction has an `id`, the input's number, and by task `label`, `score` and `probabilities`, or `labels`, or a
+        `score` in the unit of the training data, or `tags` of words and `entities`, or an answer's `text` and place.
+
+        Raises:
+            ValueError: `inputs` is one text; or an input (WrongInput, with its number) is not what the task reads.
+        """
         require(not isinstance(inputs, str), "predict takes a list of texts; put the text in brackets")
         if self.task.wanted:
             require_texts(inputs, self.task.wanted)

@@ -8,12 +8,12 @@ REMOVE = "(remove)"  # how readers see the suggestion ""
 
 
 class Word(NamedTuple):
-    """A word with its replacement probability and suggestions."""
+    """A word with its replacement probability and suggestions; `text[start:end]` of the given text is the word."""
 
     text: str
-    start: int  # offsets in the given text, in characters: text[start:end] is the word
+    start: int  # offsets in code points, as Python counts
     end: int
-    replaced: float  # probability that it was replaced
+    replaced: float  # probability that it was replaced, in [0, 1]
     suggestions: tuple[str, ...]  # best first, "" to remove the word; only for marked words
     exempt: bool = False  # a number, a symbol, code or a rare name: never marked
 

@@ -66,12 +66,16 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
     """Train to the end of the budget and save the model; return the last held-out metrics.
 
     The same configuration again continues the run, bit for bit as if it had never stopped, unless `max_minutes` ends
-    it: then its learning rate follows the clock. `on_step` is called after every step. Processes that torchrun or srun
-    started train together, unless `world` says otherwise: all compute, the first alone reads and writes the folder of
-    the run, and the others return nothing.
+    it: then its learning rate follows the clock. `on_step` is called after every step with the trainer. The metrics are
+    those of the objective: losses in nats a token (`gen_loss`, `disc_loss`), shares (`gen_accuracy`, `disc_recall`) and
+    areas (`disc_auc`); for ELECTRA the loss is that of the paper's section 2, L_MLM + 50 L_disc.
+
+    Processes that torchrun or srun started train together, unless `world` says otherwise: all compute, the first alone
+    reads and writes the folder of the run, and the others return nothing.
 
     Raises:
         ValueError: the data or the folder does not fit the configuration; nothing has been written.
+        OSError: the folder cannot be written, or the disk is full.
         Interrupted: a signal stopped the run, which has been saved.
         FloatingPointError: a loss was not finite; the last checkpoint is good.
         Lost: another process ended or does not answer; the last checkpoint is good.

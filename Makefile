@@ -14,7 +14,7 @@ help:
 	@echo "make test      the tests"
 	@echo "make check     format, lint, types"
 	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
-	@echo "make docs      where the documentation is"
+	@echo "make docs      the documentation as a site in build/site; open its index.html"
 
 install: $(INSTALLED)
 
@@ -22,7 +22,7 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "electra needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,eval,tensorflow,export,openvino,serve,dev]"
+	$(BIN)/python -m pip install -c constraints.txt -e ".[train,data,eval,tensorflow,export,openvino,serve,docs,dev]"
 	@touch $@
 
 demo: $(INSTALLED)
@@ -39,6 +39,5 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/pretrain_speed.py $(BENCH) --json
 
-docs:
-	@echo "Plain Markdown; nothing is built:"
-	@ls -1 README.md CONTRIBUTING.md CHANGELOG.md docs/*.md 2>/dev/null || true
+docs: $(INSTALLED)
+	$(BIN)/python docs/build.py

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What `make bench` compares; peers that are not on PyPI by their path: BENCH="--peers google --google CLONE ..."
 BENCH ?= --peers hf,hf-bf16
-EVERYTHING := train,data,documents,eval,hub,tensorflow,export,openvino,serve,dev
+EVERYTHING := train,data,documents,eval,hub,tensorflow,export,openvino,serve,docs,dev
 
 # uv where it is installed, otherwise venv and pip.
 UV := $(shell command -v uv)
@@ -25,7 +25,7 @@ help:
 	@echo "make check     format, lint, types"
 	@echo "make bench     speed of pre-training beside Hugging Face's model on this machine"
 	@echo "make chaos     300 kills and other faults on small runs, which must end as if nothing had been"
-	@echo "make docs      where the documentation is"
+	@echo "make docs      the documentation as a site in build/site; open its index.html"
 	@echo "make release-check   build, install in fresh environments, tour, licences, sizes"
 
 define install
@@ -62,9 +62,8 @@ bench: .venv/.installed
 chaos: .venv/.installed
 	$(BIN)/python benchmarks/chaos.py --out results/chaos.json
 
-docs:
-	@echo "Plain Markdown; nothing is built:"
-	@ls -1 README.md CONTRIBUTING.md CHANGELOG.md docs/*.md 2>/dev/null || true
+docs: .venv/.installed
+	$(BIN)/python docs/build.py
 
 release-check:
 	.ci/release-check

@@ -1,0 +1,231 @@
+"""Commands of the documentation parse, blocks run and print what their page shows; plots and links are right."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from pages import LANGUAGES, ROOT, Block, blocks, commands, explain
+
+from electra.cli.flags import parse
+from electra.cli.verbs import VERBS
+
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "lab" not in p.parts)]
+NEW = [
+    p
+    for p in PAGES
+    if p.parent.name in ("tutorials", "howto", "reference", "explanation") or p.name in ("index.md", "results.md")
+]
+NEED_NO_TRAINING = ["docs/index.md", "docs/reference/api.md"]
+sys.path.insert(0, str(DOCS))
+
+# Commands of the pages with budgets of seconds. A function of the shell comes before the program of its name.
+SHORTER = """
+set -e -o pipefail
+electra() {
+  case "$1" in
+    pretrain) set -- "$@" --train-batch-size 8 --micro-batch-size 8 --eval-batches 1 --save-steps 0 --compile off
+      case "$*" in *--max-minutes*) set -- "$@" --max-minutes 0.1;; *) set -- "$@" --train-steps 3;; esac;;
+    finetune|evaluate) case "$*" in *--check*|*runs/errors\\ --suite*) ;; *) set -- "$@" --train-steps 3;; esac;;
+    compare) set -- "$@" --budget 40ktok --settings threads=1 train_batch_size=8 compile=off;;
+    flops) set -- "$@" --no-measure;;
+  esac
+  command electra "$@"
+}
+"""
+
+
+def names(pages: list[Path]) -> list[str]:
+    return [p.relative_to(ROOT).as_posix() for p in pages]
+
+
+@pytest.mark.parametrize("page", names(PAGES))
+def test_commands_parse(page):
+    for block in blocks(ROOT / page):
+        if block.language in ("", "sh", "console") and not block.code.startswith("$ electra VERB"):
+            for verb, *words in commands(block):
+                assert verb in VERBS, f"{page}:{block.line}: no verb {verb}"
+                if "..." not in words and not is_wrong_on_purpose(block):
+                    assert parse(VERBS[verb].config, words, f"electra {verb}"), f"{page}:{block.line}"
+
+
+def is_wrong_on_purpose(block: Block) -> bool:
+    """Whether a console block shows an error."""
+    return block.language == "console" and re.search(r"^(error|usage|electra)\b|^╭", block.code, re.M) is not None
+
+
+@pytest.mark.parametrize("page", names(NEW))
+def test_blocks_name_their_language(page):
+    assert {block.language for block in blocks(ROOT / page)} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", NEED_NO_TRAINING)
+def test_page_runs(page, tmp_path):
+    run_page(page, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("page", [page for page in names(NEW) if page not in NEED_NO_TRAINING])
+def test_page_with_training_runs(page, world, tmp_path):
+    shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    run_page(page, tmp_path)
+
+
+def run_page(page: str, folder: Path) -> None:
+    """Run the blocks of a page in order in a folder, and compare what they print with what the page shows."""
+    printed, servers = "", []
+    try:
+        for block in blocks(ROOT / page):
+            where = f"{page}:{block.line}"
+            if block.output is not None:
+                assert not (why := explain(block.code, printed, block.output)), f"{where}: {why}"
+            elif block.run == "background":
+                servers.append(start(block, folder))
+            elif block.run.startswith("as "):
+                (folder / block.run.removeprefix("as ")).write_text(block.code)
+            elif block.run != "no" and block.language == "console":
+                check_console(block, folder, where)
+            elif block.run != "no" and block.language in ("sh", "python"):
+                status, printed = run(block.code, block.language, folder)
+                assert status == 0, f"{where} ended with {status}:\n{printed}"
+    finally:
+        for server in servers:
+            server.terminate()
+            server.wait(30)
+
+
+def run(code: str, language: str, folder: Path) -> tuple[int, str]:
+    """Run code in a folder; return its exit code and all that it printed."""
+    program = [sys.executable, "-c", code] if language == "python" else ["bash", "-c", SHORTER + code]
+    done = subprocess.run(program, cwd=folder, env=environment(), text=True, timeout=900, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def environment() -> dict[str, str]:
+    """The environment of a reader: this package, its command, a terminal of 80 columns, one thread."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return os.environ | {
+        "PATH": path,
+        "PYTHONPATH": str(ROOT),
+        "COLUMNS": "80",
+        "OMP_NUM_THREADS": "1",
+        "NO_COLOR": "1",
+    }
+
+
+def check_console(block: Block, folder: Path, where: str) -> None:
+    """Run each command of a console block, whatever its exit code, and compare what it prints."""
+    for part in re.split(r"(?m)^\$ ", block.code)[1:]:
+        command, _, shown = part.partition("\n")
+        _, printed = run(command, "sh", folder)
+        assert not (why := explain(shown, printed, "")), f"{where}: $ {command}\n{why}"
+
+
+def start(block: Block, folder: Path) -> subprocess.Popen:
+    """Start a server and wait until it answers."""
+    log = (folder / "server.log").open("w")
+    server = subprocess.Popen(
+        ["bash", "-c", "exec " + block.code.strip()], cwd=folder, env=environment(), stdout=log, stderr=log
+    )
+    for _ in range(240):
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:8000/ready", timeout=1):
+                return server
+        except OSError:
+            assert server.poll() is None, (folder / "server.log").read_text()
+            time.sleep(0.5)
+    raise AssertionError("the server did not get ready")
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    """The files that the how-to pages name: text, labelled texts, prepared data, a run."""
+    folder = tmp_path_factory.mktemp("world")
+    write_world(folder)
+    status, printed = run(
+        "electra prepare corpus --out data/mine --vocab-size 1000 --num-workers 1\n"
+        "electra pretrain --preset tiny --data data/mine --out runs/mine --memory 64\n"
+        "electra export runs/mine --out exported/mine\n",
+        "sh", folder,
+    )  # fmt: skip
+    assert status == 0, printed
+    return folder
+
+
+def write_world(folder: Path) -> None:
+    """Write the texts, from the language reference that comes with Python."""
+    import json
+    from pydoc_data.topics import topics
+
+    paragraphs = [" ".join(p.split()) for text in topics.values() for p in text.split("\n\n")]
+    sentences = [p for p in paragraphs if p.count(" ") > 5 and p[0].isupper() and p.isascii()]
+    (folder / "corpus").mkdir()
+    (folder / "corpus" / "reference.txt").write_text("\n\n".join(sentences[:700]))
+    (folder / "clean.txt").write_text("\n".join(sentences[700:950]))
+    (folder / "heldout.txt").write_text("\n".join(sentences[950:1000]))
+    (folder / "notes.txt").write_text("We has to wait for for our keys, and teh staff was not very freindly.\n")
+    rows = [{"text": s[:200], "label": "statement" if "statement" in s else "other"} for s in sentences]
+    rows = [r for r in rows if r["label"] == "statement"][:60] + [r for r in rows if r["label"] == "other"][:60]
+    for name, part in (("train", rows[::2]), ("dev", rows[1::2])):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
+
+
+def test_links_lead_somewhere():
+    from build import follow
+
+    for page in [*PAGES, *(DOCS / "lab").glob("*.md")]:
+        follow(page.read_text(encoding="utf-8"), page, set())
+
+
+def test_every_page_is_in_the_navigation():
+    import tomllib
+
+    named = re.findall(r"[\w/-]+\.md", str(tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]))
+    there = [p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md")]
+    assert sorted(named) == sorted(there)
+
+
+def test_reference_is_generated():
+    from reference import PARTS, fill
+
+    for page in PAGES:
+        assert "<!-- generated" not in fill(page.read_text(encoding="utf-8"))
+    for name, (kind, _) in VERBS.items():
+        assert f"## {name}\n" in PARTS["verbs"]()
+        assert all(f.name in PARTS["verbs"]().replace("-", "_").lower() for f in kind.__dataclass_fields__.values())
+    assert "| `--learning-rate` | 0.002 | 0.0015 | 0.0005 | 0.0005 | 0.0002 | 0.0002 |" in PARTS["presets"]()
+
+
+def test_plots_are_those_of_the_results(drawn, tmp_path):
+    import matplotlib
+    from plots import PLOT, main
+
+    main(tmp_path)
+    assert {f.stem for f in (DOCS / "plots").glob("*.svg")} == set(PLOT)
+    pinned = re.search(r"^matplotlib==(.+)$", (ROOT / "constraints.txt").read_text(), re.M)[1]
+    for file in tmp_path.glob("*.svg"):
+        if matplotlib.__version__ == pinned:  # another version draws the same with other bytes
+            assert file.read_text() == (DOCS / "plots" / file.name).read_text(), (
+                f"{file.name}: run python docs/plots.py"
+            )
+
+
+OLD = ("by how little", "takes for granted", "what is missing of", "makes no more", "goodput", "by hand")
+
+
+@pytest.mark.parametrize("page", names(NEW))
+def test_worst_phrases_are_absent(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not [phrase for phrase in OLD if phrase in text]
+    assert not re.search(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{7}\b", text), "a commit hash in a user's page"
+    assert not re.search(r"(?<![\w.])\.\d", re.sub(r"`[^`]*`|```.*?```", "", text, flags=re.S)), (
+        "a number without its zero"
+    )

@@ -79,7 +79,7 @@ def demo(config: DemoConfig) -> Tour:
     summary = summarise(model, texts, run, progress)
     write_json(folder / "summary.json", summary)
     shown = tour(model, texts["random"], summary, progress)
-    write_report(Path(run.out), folder / "report.html", examples_html(model, texts), tables_html(shown))
+    write_report(Path(run.out), folder / "report.html", tables_html(shown), examples_html(model, texts))
     logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
     return shown
 

@@ -105,7 +105,7 @@ def value_of(hint: Any) -> str:
     inner = [each for each in typing.get_args(hint) if each is not NoneType]
     if inner:
         return value_of(inner[0])
-    return {str: "text", int: "whole number", float: "number", bool: "on or off: `--no-...`"}[hint]
+    return {str: "text", int: "whole number", float: "number", bool: "on, off"}[hint]
 
 
 def shown(value: Any) -> str:

@@ -3,7 +3,7 @@
 #   sbatch --nodes 4 --gpus-per-node 8 --ntasks-per-node 8 recipes/slurm.sh --preset large --data data/mine --out runs/large
 # Seeds of fine-tuning are independent jobs; afterwards the same command without --part collects them:
 #   sbatch --array 0-7 --gpus 1 --wrap 'electra finetune runs/large --train train.jsonl --dev dev.jsonl --seeds 8 --part $SLURM_ARRAY_TASK_ID/8'
-# srun starts the processes, as it keeps their exit codes, which torchrun turns into 1 (docs/many_gpus.md).
+# srun starts the processes, as it keeps their exit codes, which torchrun turns into 1 (docs/howto/many_gpus.md).
 #SBATCH --job-name=electra
 #SBATCH --cpus-per-task=8
 #SBATCH --time=24:00:00

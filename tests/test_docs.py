@@ -17,11 +17,14 @@ from electra.cli.verbs import VERBS
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "lab" not in p.parts)]
-NEW = [
-    p
-    for p in PAGES
-    if p.parent.name in ("tutorials", "howto", "reference", "explanation") or p.name in ("index.md", "results.md")
-]
+# Their commands are parsed and not run: they name files, models and servers that the world below has not.
+PARSED_ONLY = {
+    "README.md", "docs/architecture.md", "docs/howto/many_gpus.md",
+    "docs/explanation/memory.md", "docs/explanation/modernbert.md",
+    *(f"docs/reference/{name}.md" for name in (
+        "compare", "errors", "export", "files", "finetuning", "objectives", "serving", "tasks", "text",
+    )),
+}  # fmt: skip
 NEED_NO_TRAINING = ["docs/index.md", "docs/reference/api.md"]
 sys.path.insert(0, str(DOCS))
 
@@ -45,6 +48,9 @@ def names(pages: list[Path]) -> list[str]:
     return [p.relative_to(ROOT).as_posix() for p in pages]
 
 
+RUN = [page for page in names(PAGES) if page not in PARSED_ONLY]
+
+
 @pytest.mark.parametrize("page", names(PAGES))
 def test_commands_parse(page):
     for block in blocks(ROOT / page):
@@ -60,7 +66,7 @@ def is_wrong_on_purpose(block: Block) -> bool:
     return block.language == "console" and re.search(r"^(error|usage|electra)\b|^╭", block.code, re.M) is not None
 
 
-@pytest.mark.parametrize("page", names(NEW))
+@pytest.mark.parametrize("page", RUN)
 def test_blocks_name_their_language(page):
     assert {block.language for block in blocks(ROOT / page)} <= LANGUAGES
 
@@ -72,7 +78,7 @@ def test_page_runs(page, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", [page for page in names(NEW) if page not in NEED_NO_TRAINING])
+@pytest.mark.parametrize("page", [page for page in RUN if page not in NEED_NO_TRAINING])
 def test_page_with_training_runs(page, world, tmp_path):
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
     run_page(page, tmp_path)
@@ -221,7 +227,7 @@ def test_plots_are_those_of_the_results(drawn, tmp_path):
 OLD = ("by how little", "takes for granted", "what is missing of", "makes no more", "goodput", "by hand")
 
 
-@pytest.mark.parametrize("page", names(NEW))
+@pytest.mark.parametrize("page", RUN)
 def test_worst_phrases_are_absent(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert not [phrase for phrase in OLD if phrase in text]

@@ -45,7 +45,7 @@ from electra.training.seed import seed_all
 from electra.training.trainer import backpropagate
 
 WITH_GENERATOR = [(name, share) for name, share in COMBINATIONS if name != "mlm"]
-DOCS = Path(__file__).parents[1] / "docs/objectives.md"
+DOCS = Path(__file__).parents[1] / "docs/reference/objectives.md"
 
 
 @pytest.fixture(scope="module")

@@ -81,7 +81,10 @@ def test_links_of_both_lead_somewhere():
 
 def test_every_exit_code_is_explained():
     table = (
-        (ROOT / "docs/formats.md").read_text(encoding="utf-8").partition("| code | meaning |")[2].partition("\n\n")[0]
+        (ROOT / "docs/reference/files.md")
+        .read_text(encoding="utf-8")
+        .partition("| code | meaning |")[2]
+        .partition("\n\n")[0]
     )
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)} == {0, 1, *EXIT_CODES.values(), 130}
 

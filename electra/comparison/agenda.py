@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from electra.core.log import duration, logger
 
-FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/compare.md)
+FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/reference/compare.md)
 
 
 class Agenda:

@@ -41,7 +41,7 @@ class FinetuneConfig(TrainConfig):
     class_weights: Literal["balanced"] | None = arg(
         None, "balanced: weigh labels in the loss inversely to their frequency; default: all examples alike"
     )
-    # task errors (docs/errors.md)
+    # task errors (docs/reference/errors.md)
     mix: float | None = arg(None, "errors: share of planted examples beside labelled ones; default: 0.5")
     language: str | None = arg(
         None, "errors: lists of errors to plant: english (default), none, or a JSON file in its form"

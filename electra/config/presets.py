@@ -18,12 +18,12 @@ def preset(model: dict[str, Any], **run: Any) -> PretrainConfig:
 
 
 def fast(paper: PretrainConfig) -> PretrainConfig:
-    """Return the recipe that takes a fraction of the time at tiny's size, the only one measured (docs/tiny.md).
+    """Return the recipe that takes a fraction of the time at tiny's size, the only one measured (docs/lab/tiny.md).
 
     Muon at twice AdamW's learning rate, which falls in the second half only. A lower rate for the generator, so that it
     does not outrun the discriminator. First weights from the corpus. No dropout, as little text is read twice. Some
     random samples, so that obvious errors are not forgotten. Short rows for most of the training. A memory of word
-    pairs, as look-ups cost no multiplication (docs/memory.md).
+    pairs, as look-ups cost no multiplication (docs/explanation/memory.md).
     """
     model = replace(paper.model.with_dropout(0.0).for_corpus_start(), memory=1 << 18, memory_size=16)
     return replace(
@@ -34,7 +34,7 @@ def fast(paper: PretrainConfig) -> PretrainConfig:
 
 
 def continued(before: PretrainConfig) -> PretrainConfig:
-    """Return the recipe with which a trained model goes on (docs/finetuning.md), from the one that trained it.
+    """Return the recipe of a trained model that goes on (docs/reference/finetuning.md), from the one that trained it.
 
     Two fifths of the learning rate keep what it knows, and a tenth of the steps are its schedule. The rate is constant
     in the first half, so a run can be trained longer. It reads whole rows from the start. A run that was continued
@@ -60,7 +60,7 @@ MINI = dict(vocab_size=16_384, embedding_size=128, hidden_size=256, num_hidden_l
             intermediate_size=1024, max_position_embeddings=128)  # fmt: skip
 
 # Paper, Table 6. small++ is the released "small": a generator as wide as the discriminator, four million steps. tiny
-# learns in minutes on two cores (docs/tiny.md), mini in hours.
+# learns in minutes on two cores (docs/lab/tiny.md), mini in hours.
 SIZES: dict[str, PretrainConfig] = {
     "tiny": preset(
         TINY,

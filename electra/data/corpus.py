@@ -125,7 +125,9 @@ def warn_of_markup(files: Iterable[str | Path]) -> None:
     """Log which files hold more than text, as all of it is read."""
     marked_up = {kind: file for file in files if (kind := file_format(Path(file))) in MARKED_UP}
     for kind, file in marked_up.items():
-        logger.warning(f"{file} is read as plain text, markup too; docs/text.md names tools that extract from {kind}")
+        logger.warning(
+            f"{file} is read as plain text, markup too; docs/reference/text.md names tools that extract from {kind}"
+        )
 
 
 def check_encoding(encoding: str) -> None:

@@ -1,4 +1,4 @@
-"""A memory of word pairs: hashed n-gram embeddings, added to the word vectors (docs/memory.md).
+"""A memory of word pairs: hashed n-gram embeddings, added to the word vectors (docs/explanation/memory.md).
 
 Each token looks up its pairs with its neighbours: (left, this), (this, right) and (left, right), the last of which is
 what a masked position has. A look-up costs no multiplication, so a small network gets a large memory for little time.

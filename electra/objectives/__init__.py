@@ -1,6 +1,6 @@
 """The pre-training objectives, one file each; config/objectives.py registers them by name.
 
-A class elsewhere, named `module:Class`, works too (docs/objectives.md).
+A class elsewhere, named `module:Class`, works too (docs/reference/objectives.md).
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class Sampler(nn.Module):
     """Draw ids from softmax(logits / temperature): [N, V] -> [N].
 
     Inverts the cumulative distribution in two steps, block and token within it. This is exact, and needs one uniform
-    number per row where Gumbel noise needs V. Sums are fp32, as half precision distorts samples (docs/speed.md).
+    number per row where Gumbel noise needs V. Sums are fp32, as half precision distorts samples (docs/lab/speed.md).
     """
 
     def __init__(self) -> None:

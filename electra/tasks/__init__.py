@@ -1,6 +1,6 @@
 """The fine-tuning tasks by name: a new task is a file here and a line in this dictionary.
 
-A class elsewhere, named `module:Class`, works too (docs/tasks.md).
+A class elsewhere, named `module:Class`, works too (docs/reference/tasks.md).
 """
 
 from collections.abc import Mapping

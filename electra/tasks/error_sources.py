@@ -76,7 +76,8 @@ def texts_of(record: Record, columns: Mapping[str, str]) -> Iterator[str | Label
     if not text:
         raise ValueError(
             f"{where}: needs tokens and tags, a wrong text and the corrected one, or clean text; "
-            "write it in one of these forms (docs/errors.md)" + listed(found, "text", [*TOKENS, *WRITTEN, *TEXT])
+            "write it in one of these forms (docs/reference/errors.md)"
+            + listed(found, "text", [*TOKENS, *WRITTEN, *TEXT])
         )
     yield from (line for written in text_of(record, text).splitlines() if (line := " ".join(written.split())))
 

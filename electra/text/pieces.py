@@ -35,7 +35,7 @@ def word_score(pieces: Sequence[float]) -> float:
     """Return the mean of the pieces' scores, plus a little for each further piece.
 
     The mean finds wrong words best, the maximum misspelt ones, which fall into more pieces; this finds both
-    (docs/tiny.md).
+    (docs/lab/tiny.md).
     """
     return sum(pieces) / len(pieces) + PIECE_EVIDENCE * math.log(len(pieces))
 

@@ -18,7 +18,7 @@ MOST = 1 << 19  # words, about 200 MB, after which the cache is emptied
 
 
 class WordCache:
-    """Encode lines as the tokeniser does, but each word only once (docs/speed.md)."""
+    """Encode lines as the tokeniser does, but each word only once (docs/lab/speed.md)."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

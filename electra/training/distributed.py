@@ -1,4 +1,4 @@
-"""Several processes that train one model, started by torchrun or srun (docs/many_gpus.md).
+"""Several processes that train one model, started by torchrun or srun (docs/howto/many_gpus.md).
 
 The micro-batch is the unit of randomness, not the process: process r of W takes micro-batches r, r + W, ... of a step,
 and each is seeded by its number. So rows, masks, samples and dropout do not depend on W.

@@ -13,7 +13,8 @@ def keep_freed_memory() -> None:
     """Let glibc keep the memory that a step frees, as the next step allocates the same again.
 
     By default glibc returns large blocks to the system and gets them back as untouched pages, with a page fault each.
-    With a fragmented heap, that is a quarter of a tiny model's step (docs/speed.md). Without glibc this does nothing.
+    With a fragmented heap, that is a quarter of a tiny model's step (docs/lab/speed.md). Without glibc this does
+    nothing.
     """
     if not sys.platform.startswith("linux"):
         return

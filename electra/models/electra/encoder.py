@@ -48,7 +48,7 @@ class SelfAttention(nn.Module):
         q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (rows_at(q, at), k, v))
         if x.is_cuda:
             attended = F.scaled_dot_product_attention(q, k, v, bias, self.dropout if self.training else 0.0)
-        else:  # written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md)
+        else:  # written out: on a CPU the fused kernel's backward pass takes longer than this (docs/lab/speed.md)
             scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
             attended = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout, self.training) @ v
         out: Tensor = self.out(attended.transpose(1, 2).flatten(2))

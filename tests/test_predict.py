@@ -188,5 +188,5 @@ def test_check_looks_and_trains_nothing(folder, tmp_path, capsys):  # noqa: F811
 
 def test_the_server_takes_a_fine_tuned_model(learned):
     engine = ModelEngine(electra.load(learned), "topics")
-    assert engine.kinds == ("predict",) and engine.tokens("predict", "the dog") >= 4
+    assert engine.kinds == ("predict", "tokenize") and engine.tokens("predict", "the dog") >= 4
     assert engine.answer("predict", ["the dog"])[0]["label"] == "dog"

@@ -70,6 +70,5 @@ def test_a_full_stop_does_not_hide_a_word(folder, tmp_path):  # noqa: F811
     how = dict(train=str(folder / "tags.jsonl"), dev=str(folder / "tags_dev.jsonl"))
     finetune(config(folder, tmp_path / "out", **how))
     (found,) = electra.load(tmp_path / "out").predict(["the river eats. (jumps)"])
-    assert [(e["text"], e["start_char"], e["end_char"]) for e in found["entities"]] == [
-        ("eats", 10, 14), ("jumps", 17, 22)
-    ]  # fmt: skip
+    entities = {(e["text"], e["start_char"], e["end_char"]) for e in found["entities"]}
+    assert {("eats", 10, 14), ("jumps", 17, 22)} <= entities  # signs are tagged at random: it has never seen any

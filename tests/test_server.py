@@ -1108,7 +1108,7 @@ def test_a_stopped_server_answers_what_it_has_and_exits_well(folder):
 
 @pytest.mark.parametrize(("flags", "signals"), [(("--drain-seconds", "1"), 1), ((), 2)])
 def test_a_server_that_stops_before_it_has_answered_says_so_without_a_traceback(folder, flags, signals):
-    process, port = serving(folder, "--deadline", "60", *flags)
+    process, port = serving(folder, "--deadline", "600", *flags)
     client = Running.__new__(Running)
     client.port = port
     wait_until(lambda: ready(client))
@@ -1119,13 +1119,16 @@ def test_a_server_that_stops_before_it_has_answered_says_so_without_a_traceback(
         with contextlib.suppress(OSError):
             answers.append(client.ask("POST", "/detect", content, {"content-type": "application/json"}, timeout=60)[0])
 
-    asking = threading.Thread(target=ask)
-    asking.start()
+    asking = [threading.Thread(target=ask) for _ in range(40)]  # more work than any machine does in two seconds
+    for thread in asking:
+        thread.start()
     for _ in range(signals):
         time.sleep(0.7)
         process.send_signal(signal.SIGTERM)
-    asking.join(60)
-    assert process.wait(60) == 0 and answers == ([503] if signals == 1 else [])
+    for thread in asking:
+        thread.join(60)
+    assert process.wait(60) == 0 and set(answers) <= {200, 503}
+    assert 503 in answers if signals == 1 else len(answers) < len(asking)
     assert "Traceback" not in process.stderr.read()
 
 

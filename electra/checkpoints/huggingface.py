@@ -65,7 +65,10 @@ def load_network(folder: Path) -> Network:
         kind = unnamed_kind(backbone, weights)
         is_own = config.model_type == architecture.model_type or kind is Kind.HEADLESS
         name = stated_architecture(content) or architecture.model_type
-        require(is_own, f"{folder} holds a {name}, of which only the bare encoder and the masked language model load")
+        require(
+            is_own,
+            f"{folder} holds {name}; of {content.get('model_type')} only its encoder and masked language model load",
+        )
     ours, unknown = backbone.from_huggingface(weights, kind)
     build = NETWORKS[kind]
     network = build_to_fit(lambda: build(backbone.encoder(config), labels), config, ours, unknown, folder)

@@ -94,6 +94,9 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
         config = run.config
         keep_freed_memory()
         objective = build_objective(config, train, tokenizer, start, run.has_weights or not world.is_first).to(device)
+        if world.is_first:  # not before a model that it starts from was found to fit
+            about = {"prepared": prepared_as(train), "versions": versions_of_run()}
+            write_json(folder / "config.json", to_dict(config) | about)
         compute_in(objective, dtype)
         if should_compile(config):
             compile_parts(objective, device)
@@ -124,7 +127,7 @@ class Run(NamedTuple):
 def begin(
     config: PretrainConfig, train: Examples, tokenizer: Tokenizer, world: World, held: contextlib.ExitStack
 ) -> tuple[Run, Start | None]:
-    """Let the first process check, lock and describe the folder; return the run, and the models it starts from.
+    """Let the first process check and lock the folder; return the run, and the models it starts from.
 
     `held` gets the lock. Only the first process gets the models: the others take its weights.
     """
@@ -146,8 +149,7 @@ def begin(
         fitted = fit(config, train, tokenizer, start, folder if has_weights else None)
         fitted = fit_micro_batch(fitted, folder, world)
         require_readable(fitted, train, tokenizer)
-        prepared = {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-        require_same_run(folder, fitted, prepared, checkpoint)
+        require_same_run(folder, fitted, prepared_as(train), checkpoint)
         told = {"config": to_dict(fitted), "has_weights": has_weights}
         if checkpoint and is_finished(folder, fitted, checkpoint):
             logger.info(f"finished: {folder}. {how_to_go_on(fitted, checkpoint)}")
@@ -157,13 +159,17 @@ def begin(
         if config.dry_run:
             return told | {"is_due": False}
         held.enter_context(only_writer(folder))
-        write_json(folder / "config.json", to_dict(fitted) | {"prepared": prepared, "versions": versions_of_run()})
         return told | {"is_due": True}
 
     told = world.told(first)
     settled = pretrain_config_from_dict(told["config"])
     own = {name: getattr(config, name) for name in ("data", "out", "device", "threads")}  # a host may have others
     return Run(replace(settled, **own), told["has_weights"], told["is_due"]), start
+
+
+def prepared_as(train: Examples) -> dict[str, Any]:
+    """Return what identifies the prepared text of a run."""
+    return {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
 
 
 def fit_micro_batch(config: PretrainConfig, folder: Path, world: World) -> PretrainConfig:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import electra
 from electra.cli import main
 from electra.config import DetectConfig
+from electra.inference.box import model_and_texts
 from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain, corrected
 from electra.inference.documents import detect_document
 from electra.inference.marked_text import MarkedText
@@ -173,3 +174,10 @@ def test_the_hook_calls_a_command_that_exists(request):
     done = subprocess.run([sys.executable, "-m", "electra", *words, "-"], input="a seperate house", text=True,
                           capture_output=True)  # fmt: skip
     assert done.returncode == 1 and done.stdout.startswith("-:1:3: 'seperate' looks wrong")
+
+
+def test_a_model_behind_its_texts_is_told(tmp_path):
+    text = tmp_path / "notes.txt"
+    text.write_text("A text.")
+    with pytest.raises(ValueError, match="is a folder: name the model first"):
+        model_and_texts([str(text), str(tmp_path)])

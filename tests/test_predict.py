@@ -11,7 +11,7 @@ from test_finetune import config, folder, rows, tags, write_lines  # noqa: F401
 
 import electra
 from electra.cli import main, verbs
-from electra.config import EvaluateConfig
+from electra.config import EvaluateConfig, PredictConfig
 from electra.core.storage import read_json
 from electra.data.rows import first_fit, lay_out
 from electra.finetuning.evaluate import evaluate
@@ -190,3 +190,11 @@ def test_the_server_takes_a_fine_tuned_model(learned):
     engine = ModelEngine(electra.load(learned), "topics")
     assert engine.kinds == ("predict", "tokenize") and engine.tokens("predict", "the dog") >= 4
     assert engine.answer("predict", ["the dog"])[0]["label"] == "dog"
+
+
+def test_the_file_may_follow_the_model_as_in_detect(tmp_path):
+    assert PredictConfig("runs/topic", "texts.jsonl").source == "texts.jsonl"
+    assert PredictConfig("runs/topic", input="texts.jsonl").source == "texts.jsonl"
+    assert PredictConfig("runs/topic", "good,bad", zero_shot="It was {}.").source == "-"
+    with pytest.raises(ValueError, match="two files to read"):
+        PredictConfig("runs/topic", "a.jsonl", "b.jsonl")

@@ -22,9 +22,12 @@ def model_and_texts(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     Without a model the one in the box is meant, without a text standard input.
 
     Raises:
-        ValueError: the first word is neither a folder nor a file.
+        ValueError: the first word is neither a folder nor a file, or a folder comes later.
     """
     first, *rest = [word for word in words if word] or [STDIN]
+    folders = [word for word in rest if Path(word).is_dir()]
+    if folders and not Path(first).is_dir():
+        raise ValueError(f"{folders[0]} is a folder: name the model first, then the texts")
     if Path(first).is_dir():
         return first, tuple(rest) or (STDIN,)
     if first != STDIN and not Path(first).is_file():

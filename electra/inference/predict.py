@@ -17,7 +17,7 @@ from electra.text.sources import read_text
 
 def predict(config: PredictConfig) -> list[dict[str, Any]]:
     """Return a prediction for each line of the input, under the line's `id`."""
-    lines = [line.rstrip("\r") for line in read_text(config.input).split("\n")]
+    lines = [line.rstrip("\r") for line in read_text(config.source).split("\n")]
     questions = [parse(line, number) for number, line in enumerate(lines, 1) if line.strip()]
     inputs = [question.input for question in questions]
     model = load(config.model, config.device)

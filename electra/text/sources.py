@@ -23,6 +23,7 @@ COMPRESSIONS = (".gz", ".xz", ".zst", ".bz2")
 FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")  # in a folder, beside documents
 NAMES = ", ".join((*FORMATS, ".html", ".docx", ".pdf"))
 SHOWN = 3  # names of skipped files in a message, for each reason
+NEAR_NAME = 0.75  # similarity, as difflib measures it; less would be a guess
 
 
 def find_files(source: str, written: Path | None = None) -> list[Path]:
@@ -96,7 +97,8 @@ def named_text(path: Path, document: DocumentFormat) -> str:
 def nearest_name(path: Path) -> str:
     """Return a hint with the most similar file name, or without one."""
     folder = path.parent
-    near = get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1) if folder.is_dir() else []
+    names = [p.name for p in folder.iterdir() if p.name != path.name] if folder.is_dir() else []
+    near = get_close_matches(path.name, names, n=1, cutoff=NEAR_NAME)
     return f"; did you mean {folder / near[0]}?" if near else "; check the name"
 
 

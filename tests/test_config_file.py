@@ -41,6 +41,7 @@ def test_a_file_of_the_user_is_a_preset_with_changes(tmp_path, name, text):
         ("a.yaml", "preset: huge", "unknown preset 'huge'"),
         ("a.yaml", "model: {hidden_size: 3}", "unknown key 'model'"),
         ("a.yaml", "seed: [1, 2]", "seed needs one value"),
+        ("a.yaml", "preset: tiny\nyes: 2", "a key is no name"),
         ("a.yaml", "just words", "not a list of settings"),
         ("a.yaml", "a: [", "not valid YAML"),
         ("a.toml", "a = ", "not valid TOML"),
@@ -81,6 +82,8 @@ def test_a_model_of_no_run_goes_on_with_the_preset_at_a_lower_rate(tmp_path):
     assert resolved("--init", str(tmp_path), "--preset", "base").learning_rate == pytest.approx(0.8e-4)
     for start in ("random", "corpus"):
         assert resolved("--init", start).learning_rate == 5e-4
+    (tmp_path / "a.toml").write_text('preset = "small"')
+    assert resolved("--config", str(tmp_path / "a.toml"), "--init", str(tmp_path)) == config
 
 
 def test_a_run_that_goes_on_keeps_its_recipe_when_its_start_is_gone(tmp_path):

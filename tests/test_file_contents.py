@@ -16,6 +16,8 @@ from electra.cli import main
 from electra.config import PrepareConfig
 from electra.data.corpus import Corpus
 from electra.finetuning.run import finetune
+from electra.text.documents import PAGE as PAGE_FORMAT
+from electra.text.documents import Unreadable, html_text, recognise, word_text
 from electra.text.sources import read_text
 
 PAGE = """<!DOCTYPE html><html><head><title>no</title><script>var no;</script><style>p {}</style></head>
@@ -143,3 +145,47 @@ def test_detect_and_predict_read_documents(folder, tmp_path, capsys):  # noqa: F
     finetune(config(folder, tmp_path / "out", epochs=0.5))
     main(["predict", str(tmp_path / "out"), "--input", str(tmp_path / "note.docx")])
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_many_comments_before_a_page_take_no_time():
+    comments = b"<!-- c -->\n" * 90
+    assert recognise(comments + b"<html>", io.BytesIO(), "") is PAGE_FORMAT
+    assert recognise(comments + b"text", io.BytesIO(), "") is None
+
+
+def test_a_page_nested_deeper_than_its_parser_likes_is_whole():
+    nest = 300 * "<div>" + "within" + 300 * "</div>"
+    assert html_text(f"<p>before</p>{nest}<p>after</p>".encode()).split() == ["before", "within", "after"]
+
+
+def changed(old, new):
+    """A Word file with a paragraph changed in its XML."""
+    document, file, out = docx.Document(), io.BytesIO(), io.BytesIO()
+    document.add_paragraph("hello world")
+    document.save(file)
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, content.replace(old, new) if name == "word/document.xml" else content)
+    return out.getvalue()
+
+
+def test_tracked_insertions_and_content_controls_are_text():
+    run = b"<w:r><w:t>%s</w:t></w:r>"
+    inserted = b"<w:ins>" + run % b" inserted" + b"</w:ins>"
+    control = b"<w:sdt><w:sdtContent>" + run % b" control" + b"</w:sdtContent></w:sdt>"
+    deleted = b"<w:del><w:r><w:delText>gone</w:delText></w:r></w:del><w:moveFrom>" + run % b"moved" + b"</w:moveFrom>"
+    assert word_text(changed(b"</w:p>", inserted + control + deleted + b"</w:p>")) == "hello world inserted control"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (b"hello world", b"a" * 50_000_000, "51 MB when unpacked"),
+        (b"<w:document", b"<!DOCTYPE a []><w:document", "document type"),
+    ],
+    ids=["bomb", "entities"],
+)
+def test_a_word_file_that_would_harm_is_refused(old, new, said):
+    with pytest.raises(Unreadable, match=said):
+        word_text(changed(old, new))

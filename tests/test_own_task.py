@@ -14,7 +14,7 @@ from electra.finetuning.evaluate import evaluate
 from electra.finetuning.run import finetune
 from electra.tasks import TASKS, find_task
 
-DOCS = Path(__file__).parents[1] / "docs" / "tasks.md"
+DOCS = Path(__file__).parents[1] / "docs" / "reference" / "tasks.md"
 NAME = "urgency:Urgency"
 
 

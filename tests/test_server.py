@@ -31,6 +31,7 @@ from electra.server.batching import Batcher, Overloaded
 from electra.server.check_query import RULE, join_pieces, utf16_length
 from electra.server.embedding import Vector
 from electra.server.engine import ModelEngine
+from electra.server.languagetool import LONGEST_SENTENCE
 from electra.text.sentences import sentence_starts
 
 CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
@@ -391,6 +392,18 @@ def test_annotated_text_keeps_the_offsets_of_the_original(server):
     _, answer = server.check(data=json.dumps({"annotation": parts}), language="auto")
     found = [whole[2 * m["offset"] : 2 * (m["offset"] + m["length"])].decode("utf-16-le") for m in answer["matches"]]
     assert found == ["ax", "bx"]
+
+
+def test_what_a_client_writes_as_null_is_absent(server):
+    parts = [{"text": None, "markup": "<b>"}, {"text": "ax", "markup": None, "interpretAs": None}]
+    _, answer = server.check(data=json.dumps({"annotation": parts}), language="auto")
+    assert [(m["offset"], m["length"]) for m in answer["matches"]] == [(3, 2)]
+
+
+def test_each_mark_of_an_endless_sentence_does_not_repeat_it(server):
+    _, answer = server.check(text="ax and " * 90, language="auto")
+    assert len(answer["matches"]) == 90 and all("ax" in m["sentence"] for m in answer["matches"])
+    assert max(len(m["sentence"]) for m in answer["matches"]) <= LONGEST_SENTENCE
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ NOT_RECIPE = {"data", "out", "seed", "device", "precision", "threads", "micro_ba
               "compile", "dry_run"}  # fmt: skip
 
 
-def read_config(path: Path) -> PretrainConfig:
-    """Return the configuration in a file.
+def read_config(path: Path, init: str = "") -> PretrainConfig:
+    """Return the configuration in a file; `init` is what the command line names as the run to go on with.
 
     Raises:
         ValueError: the file cannot be read, or has an unknown key or a value of the wrong type.
@@ -28,9 +28,10 @@ def read_config(path: Path) -> PretrainConfig:
         return pretrain_config_from_dict(read_json(path), str(path))
     require(path.is_file(), f"--config {path}: no such file")
     settings = read_settings(path)
+    require(all(isinstance(key, str) for key in settings), f"{path}: a key is no name; put it in quotes")
     start = {name: str(settings.pop(name, "")) for name in STARTING_POINT}
     config = find_preset(start["preset"] or "small", start["architecture"], start["recipe"])
-    if str(settings.get("init", "random")) not in ("random", "corpus"):
+    if str(init or settings.get("init", "random")) not in ("random", "corpus"):
         config = continued(config)
     return with_settings(config, settings, str(path))
 

@@ -44,7 +44,7 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     if named["--config"] and named["--recipe"]:
         raise ValueError("--config already sets the training; drop --recipe, or use --preset instead")
     if named["--config"]:
-        config, wanted = read_config(Path(named["--config"])), named["--architecture"]
+        config, wanted = read_config(Path(named["--config"]), value_given(rest, "--init")), named["--architecture"]
         if wanted not in ("", config.model.model_type):
             raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
         return config, rest

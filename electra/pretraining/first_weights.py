@@ -33,7 +33,9 @@ def build_objective(
     The kept encoder starts with the same weights under every objective.
     """
     objective = find_objective(config.objective)(config, tokenizer.mask_id)
-    initialise = initialiser(replace(config, init="random") if resumed else config, train, tokenizer)
+    initialise = initialiser(
+        replace(config, init="random", init_vectors="mean") if resumed else config, train, tokenizer
+    )
     for part in (objective, objective.encoder):  # the encoder's draws depend on no other network
         seed_all(config.seed)
         initialise(part)

@@ -88,10 +88,13 @@ def parse_data(data: str) -> list[tuple[str, str]]:
 
 def annotation_piece(part: Mapping[str, object]) -> tuple[str, str]:
     """Return one piece of annotated text as the model reads it and as the client has it."""
-    if "text" in part:
-        text = reject_lone_surrogate(str(part["text"]))
-        return text, text
-    return reject_lone_surrogate(str(part.get("interpretAs", ""))), reject_lone_surrogate(str(part["markup"]))
+    given = {name: value for name, value in part.items() if value is not None}  # some clients write what they lack
+    texts = {name: reject_lone_surrogate(value) for name, value in given.items() if isinstance(value, str)}
+    if len(texts) < len(given):
+        raise TypeError("a number, list or object where a text belongs")
+    if "text" in texts:
+        return texts["text"], texts["text"]
+    return texts.get("interpretAs", ""), texts["markup"]
 
 
 def join_pieces(pieces: Sequence[tuple[str, str]]) -> tuple[str, list[int]]:

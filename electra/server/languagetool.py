@@ -26,6 +26,7 @@ FORM_SCHEMA = {"type": "object", "properties": {name: {"type": "string"} for nam
 BODY_SCHEMA = {"requestBody": {"required": True, "content": {FORM: {"schema": FORM_SCHEMA}}}}
 QUERY_SCHEMA = {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in FIELDS]}
 CONTEXT = 40  # characters shown on either side of a mark
+LONGEST_SENTENCE = 500  # characters; of a longer one, which each of its marks would repeat, the context alone is sent
 SUGGESTIONS = 5
 PUBLIC = ("/v2/languages", "/v2/maxtextlength", "/v2/info", "/v2/healthcheck")  # clients ask them without a key
 SOFTWARE = {"name": "electra", "version": __version__, "apiVersion": 1, "premium": False, "status": ""}
@@ -125,7 +126,7 @@ def match(query: CheckQuery, word: Mapping[str, Any], sentence: str) -> dict[str
             "offset": utf16_length(before + text[left:start]),
             "length": utf16_length(text[start:end]),
         },
-        "sentence": sentence,
+        "sentence": sentence if len(sentence) <= LONGEST_SENTENCE else text[left:right],
         "type": {"typeName": "Other"},
         "rule": {
             "id": RULE,

@@ -10,7 +10,11 @@ from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
 HEAD = 1024  # bytes from which a file is recognised
-HTML = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL)
+# The comments are possessive: tried in other ways, thirty of them would take minutes.
+HTML = re.compile(
+    rb"\s*(<\?xml[^>]*>\s*)?(?:<!--(?>.*?-->)\s*)*+<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
+)
+UNPACKED, PACKED_BY = 200_000_000, 100  # bytes of a Word file, and how many times smaller it may be packed
 HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 ZIP = b"PK\x03\x04"
 UNPACK = "an archive; unpack it"
@@ -99,28 +103,41 @@ def html_text(data: bytes) -> str:
         encoding = "utf-8"
     except UnicodeDecodeError:
         encoding = None  # as the page says
-    tree = document_fromstring(data, parser=HTMLParser(encoding=encoding))
+    tree = document_fromstring(data, parser=HTMLParser(encoding=encoding, huge_tree=True))
     text: str = Inscriptis(tree, ParserConfig()).get_text()
     return "\n".join(line.strip() for line in text.splitlines())
 
 
 def word_text(data: bytes) -> str:
-    """Return the paragraphs of a Word file, and the cells of its tables, a line each."""
+    """Return the paragraphs of a Word file, those in its tables too, a line each; tracked insertions count as text."""
     import docx
+    from docx.oxml.ns import qn
 
-    lines: list[str] = []
+    require_word(data)
+    body = docx.Document(io.BytesIO(data)).element.body
+    return "\n".join(paragraph_text(paragraph, qn) for paragraph in body.iter(qn("w:p")))
 
-    def add(parts: Any) -> None:
-        for part in parts.iter_inner_content():
-            if hasattr(part, "rows"):
-                cells = {cell._tc: cell for row in part.rows for cell in row.cells}  # a merged cell comes twice
-                for cell in cells.values():
-                    add(cell)
-            else:
-                lines.append(part.text)
 
-    add(docx.Document(io.BytesIO(data)))
-    return "\n".join(lines)
+def require_word(data: bytes) -> None:
+    """Raise Unreadable for a file that would fill the memory, or declares entities."""
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        size = sum(part.file_size for part in packed.infolist())
+        if size > UNPACKED or size > PACKED_BY * len(data):
+            raise Unreadable(f"a Word file of {size / 1e6:,.0f} MB when unpacked; save its text as .txt")
+        if b"<!DOCTYPE" in packed.read("word/document.xml"):
+            raise Unreadable("a Word file with a document type, which Word does not write; save it again")
+
+
+def paragraph_text(paragraph: Any, qn: Callable[[str], str]) -> str:
+    """Return the text of a paragraph, without that of the paragraphs in its text boxes and what was moved away."""
+    written = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n"}
+    parts = []
+    for part in paragraph.iter(qn("w:t"), *written):
+        around = [above.tag for above in part.iterancestors(qn("w:p"), qn("w:moveFrom"))]
+        is_own = next(part.iterancestors(qn("w:p"))) is paragraph and qn("w:moveFrom") not in around
+        if is_own and part.getparent().tag == qn("w:r"):
+            parts.append(written.get(part.tag) or part.text or "")
+    return "".join(parts)
 
 
 def pdf_text(data: bytes) -> str:

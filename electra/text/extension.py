@@ -16,6 +16,7 @@ import tokenizers
 from tokenizers import models, pre_tokenizers, trainers
 
 from electra.text.pieces import SPACE_MARKS
+from electra.text.sentence_pieces import NEVER_READ
 from electra.text.tokenizer import Tokenizer
 
 PIECE = 0x10000  # in training, the character PIECE + n stands for id n; none of these is white space
@@ -230,6 +231,8 @@ def write_unigram(
 ) -> None:
     """Add entries with the logarithm of their share, as those that a Unigram model is trained with have."""
     known = {entry for entry, _ in model["vocab"]}
+    added = sorted((number, token) for token, number in tokenizer.backend.get_vocab().items() if token not in known)
+    model["vocab"] += [[token, NEVER_READ] for _, token in added]  # with their ids, before the new entries
     scores = {spelling(tokenizer, merge.pieces): round(math.log(shares[merge.pieces]), 6) for merge in merges}
     model["vocab"] += [[entry, score] for entry, score in scores.items() if entry not in known]
 

@@ -57,6 +57,8 @@ def read_proto(file: Path) -> Any:
 def model_of(proto: Any, file: Path) -> models.Model:
     """Return the model with its pieces; the rank of a merge in a BPE is the score of its result."""
     spec = proto.trainer_spec
+    if spec.treat_whitespace_as_suffix:
+        raise ValueError(f"{file} puts the space behind a word, which is not read; train it without that option")
     if spec.model_type == UNIGRAM:
         # The tokenizers library does not read back all digits that it writes; these are more than SentencePiece has.
         read = (NORMAL, USER_DEFINED)
@@ -92,6 +94,11 @@ def users_pieces(proto: Any) -> list[str]:
     return [piece.piece for piece in proto.pieces if piece.type == USER_DEFINED]
 
 
+def control_pieces(proto: Any) -> list[str]:
+    """Return the special tokens, which no text gives."""
+    return [piece.piece for piece in proto.pieces if piece.type == CONTROL and len(piece.piece) > 1]
+
+
 def normalizer_of(spec: Any) -> normalizers.Normalizer:
     """Return the normaliser: the model's own table of characters, and spaces as it wants them."""
     steps: list[normalizers.Normalizer] = []
@@ -114,7 +121,10 @@ def pre_tokenizer_of(proto: Any) -> pre_tokenizers.PreTokenizer:
     if not user:
         return words
     longest_first = "|".join(re.escape(piece) for piece in sorted(user, key=len, reverse=True))
-    return pre_tokenizers.Sequence([words, pre_tokenizers.Split(Regex(longest_first), "isolated")])
+    control = "|".join(f"\\A{re.escape(p[0])}(?={re.escape(p[1:])}\\z)" for p in control_pieces(proto))
+    steps = [words, pre_tokenizers.Split(Regex(longest_first), "isolated")]
+    # A BPE takes a whole word as it stands in its vocabulary; cut, a literal "<s>" is not the special token.
+    return pre_tokenizers.Sequence([*steps, pre_tokenizers.Split(Regex(control), "isolated")] if control else steps)
 
 
 def model_beside(file: Path) -> Path:

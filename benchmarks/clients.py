@@ -119,10 +119,15 @@ def run_suite(python: str, suite: Path, address: str) -> dict[str, object]:
         subprocess.run(command, cwd=suite, env=os.environ | {"PYTHONPATH": folder}, capture_output=True, check=False)
         cases = list(ET.parse(report).getroot().iter("testcase"))
     failures = {
-        f"{case.get('classname')}::{case.get('name')}": (problem.get("message") or "").splitlines()[0][:120]
+        f"{case.get('classname')}::{case.get('name')}": first_line(problem.get("message") or "")
         for case in cases for problem in (*case.findall("failure"), *case.findall("error"))
     }  # fmt: skip
     return {"passed": len(cases) - len(failures), "failed": len(failures), "failures": dict(sorted(failures.items()))}
+
+
+def first_line(message: str) -> str:
+    """The beginning of a message, without the home folder of this machine."""
+    return message.replace(str(Path.home()), "~").splitlines()[0][:120]
 
 
 def fill_mask(node_folder: Path, model: Path) -> list[str]:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tokenizers
 import torch
-from tiny import MODEL, hook_step, stop_after, tiny_config, tiny_tokenizer, write_data
+from test_start import require_it_goes_on_alone
+from tiny import MODEL, tiny_config, tiny_tokenizer, write_data
 from tokenizers import models, pre_tokenizers
 
 from electra.checkpoints.huggingface import load_network, save_network
 from electra.config import ModernBertConfig, PrepareConfig
-from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.data.prepare import prepare
 from electra.models.heads import Discriminator, MaskedLM
@@ -239,12 +239,7 @@ def test_a_run_that_was_extended_goes_on_without_its_start(begun, tmp_path, how)
     folder, settings = begun
     shutil.copytree(folder / "run", tmp_path / "start")
     starts = dict(init=str(tmp_path / "start"), init_vectors=how)
-    config = tiny_config(folder / "field", tmp_path / "out", **starts, **settings)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
-        hook_step(patch, after=stop_after(6))
-        pretrain(config)
-    shutil.rmtree(tmp_path / "start")
-    assert pretrain(config)["step"] == 24
+    require_it_goes_on_alone(tiny_config(folder / "field", tmp_path / "out", **starts, **settings))
 
 
 def test_a_frozen_generator_without_the_new_entries_is_refused(begun, tmp_path):

@@ -109,11 +109,15 @@ def test_a_generator_of_another_vocabulary_is_refused(data, run, tmp_path):
 
 def test_what_a_run_started_from_may_be_gone_when_it_goes_on(data, run, tmp_path):
     shutil.copytree(run / "model", tmp_path / "start")
-    config = tiny_config(data, tmp_path / "out", init=str(tmp_path / "start"))
+    require_it_goes_on_alone(tiny_config(data, tmp_path / "out", init=str(tmp_path / "start")))
+
+
+def require_it_goes_on_alone(config):
+    """A run that was stopped reaches its end after the model it started from was removed."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted):
         hook_step(patch, after=stop_after(6))
         pretrain(config)
-    shutil.rmtree(tmp_path / "start")
+    shutil.rmtree(config.init)
     assert pretrain(config)["step"] == 24
 
 

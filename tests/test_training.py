@@ -524,7 +524,7 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(data, tmp_path):
     from electra.data.shards import open_examples
     from electra.objectives.corruption import Masked, max_masked, num_masked
     from electra.pretraining.first_weights import build_objective
-    from electra.pretraining.run import fit_to_data
+    from electra.pretraining.resumption import fit_to_data
     from electra.training.trainer import total
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)
@@ -632,7 +632,7 @@ def test_without_held_out_text_and_log_lines_a_run_still_ends(tmp_path, drawn):
 def test_a_checkpoint_of_another_model_is_refused(data, straight, tmp_path):
     from electra.data.shards import open_examples
     from electra.pretraining.first_weights import build_objective
-    from electra.pretraining.run import fit_to_data
+    from electra.pretraining.resumption import fit_to_data
     from electra.training.optimizer import build_optimizer
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)

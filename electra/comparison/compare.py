@@ -36,7 +36,8 @@ from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.objectives import find_objective
 from electra.pretraining.identity import flat
-from electra.pretraining.run import FREE_TO_CHANGE, fit_to_data, pretrain, require_readable, save_model
+from electra.pretraining.resumption import FREE_TO_CHANGE, fit_to_data, require_readable
+from electra.pretraining.run import pretrain, save_model
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device

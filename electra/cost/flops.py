@@ -42,11 +42,11 @@ def flops(config: FlopsConfig) -> Cost:
 def rows_here(config: PretrainConfig) -> int:
     """Return the rows of a forward pass of a run on this machine: those of a CPU without torch."""
     try:
-        from electra.pretraining.run import default_rows
+        from electra.pretraining.micro_batch import rows_of
         from electra.training.device import choose_device
     except ImportError:
         return config.micro_batch_size or min(32, config.train_batch_size)
-    return config.micro_batch_size or default_rows(config, choose_device(config.device))
+    return rows_of(config, choose_device(config.device))
 
 
 def describe(

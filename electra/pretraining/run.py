@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from electra.checkpoints.huggingface import save_network
 from electra.checkpoints.locate import network_kind
-from electra.config import PretrainConfig, pretrain_config_from_dict, require, to_dict
+from electra.config import PretrainConfig, require, to_dict
 from electra.core.log import logger
 from electra.core.runs import last_evaluation
-from electra.core.storage import only_writer, read_json, write_json
+from electra.core.storage import read_json, write_json
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
 from electra.inference.detector import Detector
@@ -25,40 +24,21 @@ from electra.models.heads import Discriminator
 from electra.models.kinds import Kind
 from electra.objectives import find_objective
 from electra.objectives.base import Objective
-from electra.pretraining.budget import BUDGET, accept_budget, how_to_go_on, is_spent
 from electra.pretraining.dictionary import save_dictionary
 from electra.pretraining.effect import sample_weights, warn_if_idle
 from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
-from electra.pretraining.identity import begun_with, flat
+from electra.pretraining.micro_batch import rows_of
 from electra.pretraining.optimizer import build_optimizer
-from electra.pretraining.plan import show_plan
 from electra.pretraining.report import examples_html, write_report
-from electra.pretraining.start import Start, fit_to_start, load_start
+from electra.pretraining.resumption import SAVED_STEP, begin, prepared_as, saved_step
 from electra.text.tokenizer import Tokenizer, load_tokenizer
-from electra.training.checkpoint import checkpoints, newest_checkpoint
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.distributed import World, join
-from electra.training.identity import require_same, versions_of_run
+from electra.training.identity import versions_of_run
 from electra.training.memory import keep_freed_memory
 from electra.training.trainer import Trainer
 
-# Settings that may change when a run is continued: they affect the result by rounding at most (and `compile` on a GPU,
-# where compiled layers draw other dropout).
-FREE_TO_CHANGE = {
-    "data",
-    "out",
-    "device",
-    "threads",
-    "log_steps",
-    "save_steps",
-    "save_total_limit",
-    "compile",
-    "dry_run",
-    "wait_minutes",
-}
-SAVED_STEP = "pretraining_steps"  # in the config.json of the model
-FEWEST_ROWS = 8  # rows of a default micro-batch below which most of a step is overhead
 OnStep = Callable[[Trainer], None]
 
 
@@ -116,137 +96,6 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
     return last_evaluation(folder)
 
 
-class Run(NamedTuple):
-    """What the folder of a run decides."""
-
-    config: PretrainConfig  # with its final sizes
-    has_weights: bool  # a checkpoint has them
-    is_due: bool  # there is something to train or to write
-
-
-def begin(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, world: World, held: contextlib.ExitStack
-) -> tuple[Run, Start | None]:
-    """Let the first process check and lock the folder; return the run, and the models it starts from.
-
-    `held` gets the lock. Only the first process gets the models: the others take its weights.
-    """
-    start: Start | None = None
-    folder = Path(config.out)
-    elsewhere = torch.tensor(len(checkpoints(folder / "checkpoints")))
-    world.add_up(elsewhere)
-
-    def first() -> dict[str, Any]:
-        nonlocal start
-        require(
-            not elsewhere or bool(checkpoints(folder / "checkpoints")),
-            f"the run in {folder} is on another host than the first process, to which torchrun gives the first of the "
-            "sorted addresses: put it on a disk that all hosts share",
-        )
-        checkpoint = newest_checkpoint(folder / "checkpoints")
-        has_weights = checkpoint is not None
-        start = None if has_weights or config.init in ("random", "corpus") else load_start(config.init)
-        fitted = fit(config, train, tokenizer, start, folder if has_weights else None)
-        fitted = fit_micro_batch(fitted, folder, world)
-        require_readable(fitted, train, tokenizer)
-        require_same_run(folder, fitted, prepared_as(train), checkpoint)
-        told = {"config": to_dict(fitted), "has_weights": has_weights}
-        if checkpoint and is_finished(folder, fitted, checkpoint):
-            logger.info(f"finished: {folder}. {how_to_go_on(fitted, checkpoint)}")
-            return told | {"is_due": False}
-        show_plan(fitted, train, tokenizer, fitted.micro_batch_size)
-        warn_of_few_rows(config, fitted.micro_batch_size)
-        if config.dry_run:
-            return told | {"is_due": False}
-        held.enter_context(only_writer(folder))
-        return told | {"is_due": True}
-
-    told = world.told(first)
-    settled = pretrain_config_from_dict(told["config"])
-    own = {name: getattr(config, name) for name in ("data", "out", "device", "threads")}  # a host may have others
-    return Run(replace(settled, **own), told["has_weights"], told["is_due"]), start
-
-
-def prepared_as(train: Examples) -> dict[str, Any]:
-    """Return what identifies the prepared text of a run."""
-    return {"tokenizer_hash": train.tokenizer_hash, "seq_length": train.seq_length, "tokens": train.num_tokens}
-
-
-def fit_micro_batch(config: PretrainConfig, folder: Path, world: World) -> PretrainConfig:
-    """Take the size of a micro-batch that is not set from the run in `folder`, otherwise from the device.
-
-    Raises:
-        ValueError: there are more processes than micro-batches.
-    """
-    file = folder / "config.json"
-    begun = begun_with(file)["micro_batch_size"] if file.exists() else 0
-    micro = config.micro_batch_size or begun or default_rows(config, choose_device(config.device))
-    count = config.train_batch_size // micro
-    require(
-        world.size <= count,
-        f"{world.size} processes for {count} micro-batches: set --micro-batch-size to "
-        f"{largest_divisor(config.train_batch_size, config.train_batch_size // world.size)} or less, in a new run"
-        if world.size <= config.train_batch_size
-        else f"{world.size} processes for a batch of {config.train_batch_size} rows: start fewer",
-    )
-    return replace(config, micro_batch_size=micro)
-
-
-def require_same_run(folder: Path, config: PretrainConfig, prepared: dict[str, Any], checkpoint: Path | None) -> None:
-    """Raise ValueError if the run in the folder was begun with other settings, or has spent its new budget."""
-    file = folder / "config.json"
-    before = begun_with(file) if file.exists() else None
-    if before and not before["micro_batch_size"]:  # an older version did not record its default
-        before["micro_batch_size"] = config.micro_batch_size
-    require_same(folder, before, flat(config) | prepared, FREE_TO_CHANGE | BUDGET)
-    if before and checkpoint:
-        accept_budget(config, before, checkpoint)
-
-
-def is_finished(folder: Path, config: PretrainConfig, checkpoint: Path) -> bool:
-    """Return whether the budget is spent, and the model and the report, the last files, are written."""
-    step = int(read_json(checkpoint / "state.json")["step"])
-    is_written = saved_step(folder, step) == step and (folder / "report.html").exists()
-    return is_written and is_spent(config, checkpoint)
-
-
-def fit(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None, resumed: Path | None
-) -> PretrainConfig:
-    """Return the configuration with its final sizes: of the model to start from, the run resumed, or the data."""
-    if start:
-        return fit_to_start(config, start, tokenizer)
-    if resumed and config.init not in ("random", "corpus"):
-        return fit_to_run(config, resumed)
-    return fit_to_data(config, train, tokenizer)
-
-
-def fit_to_run(config: PretrainConfig, folder: Path) -> PretrainConfig:
-    """Take the sizes from the run in `folder`: the model it started from may be gone."""
-    run = pretrain_config_from_dict(read_json(folder / "config.json"), str(folder / "config.json"))
-    return replace(config, model=run.model, generator_width=run.generator_width, generator_depth=run.generator_depth)
-
-
-def fit_to_data(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> PretrainConfig:
-    """Take the size of the vocabulary and the id of padding from the data."""
-    model = replace(config.model, vocab_size=train.vocab_size, pad_token_id=tokenizer.pad_id)
-    return replace(config, model=model)
-
-
-def require_readable(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> None:
-    """Raise ValueError if the model cannot read the prepared text."""
-    require(
-        tokenizer.hash == train.tokenizer_hash,
-        f"{config.data}: the tokeniser there is not the one the text was prepared with; run electra prepare again",
-    )
-    longest = config.model.max_position_embeddings
-    require(
-        train.seq_length <= longest,
-        f"{config.data} holds examples of {train.seq_length} tokens, the model reads {longest} "
-        f"(max_position_embeddings); prepare with --seq-length {longest} or raise it",
-    )
-
-
 def build_trainer(
     objective: Objective,
     config: PretrainConfig,
@@ -259,7 +108,7 @@ def build_trainer(
 ) -> Trainer:
     """Build the training loop with its data, optimizer and evaluation."""
     require(len(train) > 0, f"{config.data} holds no examples to train on")
-    micro = config.micro_batch_size or default_rows(config, device)
+    micro = rows_of(config, device)
     unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
     layout = (tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)
     short = (config.short_stage, config.short_length)
@@ -271,24 +120,6 @@ def build_trainer(
     return Trainer(
         objective, optimizer, loader, config, folder, device, micro, evaluation, on_step, captured, world=world
     )
-
-
-def default_rows(config: PretrainConfig, device: torch.device) -> int:
-    """Return the default size of a micro-batch: a divisor of the batch, at most 32 on a CPU and 128 on a GPU."""
-    return largest_divisor(config.train_batch_size, 128 if device.type == "cuda" else 32)
-
-
-def warn_of_few_rows(config: PretrainConfig, rows: int) -> None:
-    """Warn of a default micro-batch that is so small that most of a step is overhead."""
-    if not config.micro_batch_size and rows < min(FEWEST_ROWS, config.train_batch_size):
-        logger.warning(
-            f"a batch of {config.train_batch_size} rows is processed {rows} at a time; a multiple of 32 is faster"
-        )
-
-
-def largest_divisor(number: int, at_most: int) -> int:
-    """Return the largest divisor of `number` that is at most `at_most`."""
-    return max(n for n in range(1, at_most + 1) if number % n == 0)
 
 
 def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
@@ -305,12 +136,6 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)
     logger.info(f"model    {folder / 'model'}")
-
-
-def saved_step(folder: Path, unstated: int) -> int | None:
-    """Return the step of the model in a run's folder, or `unstated` if an older version saved it; None without one."""
-    written_last = folder / "model" / "config.json"
-    return int(read_json(written_last).get(SAVED_STEP, unstated)) if written_last.exists() else None
 
 
 def report(folder: Path, config: PretrainConfig) -> None:

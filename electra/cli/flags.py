@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
-from electra.cli.config_file import read_config, recipe_of_run
 from electra.config import PretrainConfig, continued, find_preset
 from electra.config.base import ordered_fields
 from electra.config.objectives import OBJECTIVES
@@ -44,6 +43,8 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     if named["--config"] and named["--recipe"]:
         raise ValueError("--config already sets the training; drop --recipe, or use --preset instead")
     if named["--config"]:
+        from electra.cli.config_file import read_config  # not above: it imports the locks of files
+
         config, wanted = read_config(Path(named["--config"]), value_given(rest, "--init")), named["--architecture"]
         if wanted not in ("", config.model.model_type):
             raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
@@ -54,6 +55,8 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
     preset = find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"])
     if any(named.values()):
         return continued(preset), rest
+    from electra.cli.config_file import recipe_of_run
+
     path = Path(init.split(",")[0])  # gone, perhaps, when a run that began with it goes on
     return continued(recipe_of_run(path if path.exists() else Path(value_given(rest, "--out"))) or preset), rest
 

@@ -311,6 +311,21 @@ def test_the_threshold_is_the_best_that_marks_few_right_words(most):
     assert found["f0.5"] == max(other["f0.5"] for other in others if other["false_marks"] <= most)
 
 
+def made_of(*groups):
+    """A text with as many words, right or wrong, of each probability."""
+    rows = [(p, tag) for p, tag, count in groups for _ in range(count)]
+    tokens = tuple(Token(2 * n, 2 * n + 1, tag) for n, (_, tag) in enumerate(rows))
+    return [{"wrong": [p for p, _ in rows]}], [Example("0", ("a " * len(rows),), tokens)]
+
+
+def test_a_word_that_is_likelier_wrong_than_right_is_marked_unless_too_many_right_ones_are():
+    plain = (0.9, "i", 80), (0.6, "i", 20), (0.1, "c", 1000)
+    assert Errors().score(*made_of(*plain, (0.6, "c", 10)))["threshold"] == 0.5  # best for F0.5 is .75
+    assert Errors().score(*made_of(*plain, (0.6, "c", 20)))["threshold"] == pytest.approx(0.75)
+    assert Errors(marks_per_100=5).score(*made_of(*plain, (0.6, "c", 20)))["threshold"] == 0.5
+    assert Errors().score(*made_of(*plain, (0.4, "i", 50)))["threshold"] == pytest.approx(0.25)
+
+
 def test_without_any_sure_mark_nothing_is_marked():
     predictions = [{"wrong": [0.9, 0.1]}]
     examples = [Example("0", ("a b",), (Token(0, 1, "c"), Token(2, 3, "i")))]

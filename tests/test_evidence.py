@@ -1,6 +1,7 @@
 """A dictionary beside the network: its weights, in training, in detection, in the folder."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,17 +16,30 @@ from electra.tasks.errors import Errors
 from electra.tasks.examples import Example
 from electra.text.dictionary import FILE, Dictionary
 from electra.text.errors.tagged import Token
-from electra.text.evidence import Evidence, Weights, features, fit
+from electra.text.evidence import Evidence, Weights, features, fit, read_weights
 
 DICTIONARY = Dictionary({"the": 12, "London": 7, "house": 4})
 
 
+def read(text, network=None):
+    """The features of the words of a text between blanks."""
+    spans = [match.span() for match in re.finditer(r"\S+", text)]
+    return features(DICTIONARY, text, spans, [0.5] * len(spans) if network is None else network)
+
+
 def test_features():
-    words = ["house", "London", "hause", "Hause", "1984", ","]
-    found = features(DICTIONARY, words, [0.5] * 6)
-    assert found[:, 1:4].tolist() == [[0, 0, 4], [0, 0, 7], [1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
-    assert (found[:, 0] == 0).all() and (found[:, 4] == 1).all()
-    assert features(DICTIONARY, [], []).shape == (0, 5)
+    found = read("house hause London Hause 1984 ,")
+    assert found[:, 1:5].tolist() == [
+        [0, 0, 4, 0], [1, 0, 0, 0], [0, 0, 7, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0],
+    ]  # fmt: skip
+    assert (found[:, 0] == 0).all() and (found[:, 5] == 1).all()
+    assert read("").shape == (0, 6)
+
+
+def test_a_word_is_repeated_only_right_after_itself():
+    assert read("The the house the house house").T[4].tolist() == [0, 1, 0, 0, 0, 1]
+    assert not read("7 7 ! ! a b a")[:, 4].any()
+    assert not features(DICTIONARY, "the, the", [(0, 3), (5, 8)], [0.5] * 2)[:, 4].any()
 
 
 def test_the_weights_are_those_of_a_logistic_regression():
@@ -34,21 +48,26 @@ def test_the_weights_are_those_of_a_logistic_regression():
     network = rng.uniform(0.01, 0.99, 3000)
     odds = 1.5 * np.log(network / (1 - network)) + np.array([3 * (w in ("hause", "houze")) - 1 for w in words])
     is_wrong = (rng.random(3000) < 1 / (1 + np.exp(-odds))).astype(float)
-    weights = fit(DICTIONARY, words, network.tolist(), is_wrong)
-    x = features(DICTIONARY, words, network.tolist())
+    x = read(" ".join(words), network.tolist())
+    weights = fit(x, is_wrong)
     peer = LogisticRegression(C=1e4, fit_intercept=False, tol=1e-8, max_iter=1000).fit(x, is_wrong)
     assert np.array(weights) == pytest.approx(peer.coef_[0], abs=0.01)
     assert weights.network == pytest.approx(1.5, abs=0.2) and weights.unknown > 2
 
 
 def test_without_a_word_that_is_wrong_the_weights_stay_finite():
-    assert np.isfinite(fit(DICTIONARY, ["the"] * 9, [0.1] * 9, np.zeros(9))).all()
-    assert np.isfinite(fit(DICTIONARY, [], [], np.zeros(0))).all()
+    assert np.isfinite(fit(read("the " * 9), np.zeros(9))).all()
+    assert np.isfinite(fit(read(""), np.zeros(0))).all()
 
 
 def test_the_weights_that_say_nothing_change_nothing():
     evidence = Evidence(DICTIONARY, Weights())
-    assert evidence.probability("hause", 0.25) == pytest.approx(0.25)
+    assert evidence.probabilities("hause", [(0, 5)], [0.25]) == pytest.approx([0.25])
+
+
+def test_the_first_models_had_no_weight_for_a_repeated_word():
+    first = {name: weight for name, weight in Weights()._asdict().items() if name != "repeated"}
+    assert read_weights(first) == Weights()
 
 
 def test_scores_with_a_dictionary_find_what_the_network_does_not():
@@ -85,8 +104,8 @@ def test_a_detector_weighs_the_dictionary_of_its_folder(learned):  # noqa: F811
     with_dictionary = model.detect(text, suggestions=0)
     weights, model.evidence = model.evidence, None
     without = model.detect(text, suggestions=0)
-    for one, other in zip(with_dictionary, without, strict=True):
-        assert one.replaced == pytest.approx(weights.probability(one.text, other.replaced))
+    expected = weights.probabilities(text, [(w.start, w.end) for w in without], [w.replaced for w in without])
+    assert [word.replaced for word in with_dictionary] == pytest.approx(expected.tolist())
     assert max(with_dictionary, key=lambda word: word.replaced).text == "jumsp"
 
 

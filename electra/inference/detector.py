@@ -136,7 +136,7 @@ def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span
     words = [query.text[s.start : s.end] for s in spans]
     found: Sequence[float] = [word_probability(scores[s.first : s.last + 1]) for s in spans]
     if model.evidence:
-        found = model.evidence.probabilities(words, found).tolist()
+        found = model.evidence.probabilities(query.text, [(s.start, s.end) for s in spans], found).tolist()
     return [Word(w, s.start, s.end, p, (), f) for w, s, p, f in zip(words, spans, found, free, strict=True)]
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 LONGEST = 60  # words of a passage of clean text on which a model is measured
 MARKS_PER_100 = 1.5  # right words in 100 that the stored threshold may mark
+LIKELY = 0.5  # planted errors are plainer than people's, so what is best for them is too strict for people
 MIX = 0.5
 WEIGHT = "dictionary_"  # of the scores that are a dictionary's weights
 
@@ -205,7 +206,7 @@ class Errors(Task):
             tokens = split_words(text) if example.label is None else [token[:2] for token in example.label]
             there, odds = overlapping(tokens, [asked for asked, _ in words]), [p for _, p in words]
             if self.evidence:
-                odds = self.evidence.probabilities([text[a:b] for (a, b, _), _ in words], odds).tolist()
+                odds = self.evidence.probabilities(text, [(a, b) for (a, b, _), _ in words], odds).tolist()
             found = [max((odds[n] for n in numbers), default=0.0) for numbers in there]
             predictions.append({"id": example.id, "words": [text[a:b] for a, b in tokens], "wrong": found})
         return predictions
@@ -221,16 +222,22 @@ class Errors(Task):
         if self.dictionary and self.threshold is None:
             found = fitted(self.dictionary, predictions, examples)
             weights = {WEIGHT + name: weight for name, weight in found._asdict().items()}
-            predictions = weighed(Evidence(self.dictionary, found), predictions)
+            predictions = weighed(Evidence(self.dictionary, found), predictions, examples)
         words = scored(predictions, examples)
         threshold = self.threshold_for(words)
         scores = at_threshold(words, threshold) | {"threshold": threshold} | weights
         return scores | recall_by_kind(words, threshold)
 
     def threshold_for(self, words: Scored) -> float:
-        """Return the model's threshold, or the best for these words."""
-        best = self.threshold is None
-        return best_threshold(words, self.marks_per_100 / 100) if best else float(self.threshold or 0)
+        """Return the model's threshold, or the best for these words; a word likelier wrong than right is always marked.
+
+        The exception is a threshold of 0.5 that would mark too many right words.
+        """
+        if self.threshold is not None:
+            return self.threshold
+        most = self.marks_per_100 / 100
+        best, is_modest = best_threshold(words, most), at_threshold(words, LIKELY)["false_marks"] <= most
+        return min(best, LIKELY) if is_modest else best
 
     def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
         return self.resampled_scores(predictions, examples, draws)[self.main_metric]

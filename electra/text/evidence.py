@@ -13,7 +13,10 @@ from electra.text.labels import sigmoid
 from electra.text.pieces import logit
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
+NEWER = {"repeated"}  # weights that models had not from the start
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs
+
+Extent = tuple[int, int]  # start and end of a word in a text
 
 
 class Weights(NamedTuple):
@@ -23,6 +26,7 @@ class Weights(NamedTuple):
     unknown: float = 0.0  # the dictionary does not have it
     unknown_name: float = 0.0  # nor has it this word, which begins with a capital
     frequency: float = 0.0  # times the logarithm, to base 2, of the number of times that a known word was counted
+    repeated: float = 0.0  # only blanks stand between the word and the same word before it
     always: float = 0.0
 
 
@@ -32,33 +36,36 @@ class Evidence:
     def __init__(self, dictionary: Dictionary, weights: Weights) -> None:
         self.dictionary, self.weights = dictionary, weights
 
-    def probability(self, word: str, network: float) -> float:
-        """Return the probability that a word is wrong, given the network's."""
-        return float(self.probabilities([word], [network])[0])
-
-    def probabilities(self, words: Sequence[str], network: Sequence[float]) -> NDArray[np.float64]:
-        """Return the same for many words."""
-        return np.asarray(sigmoid(features(self.dictionary, words, network) @ np.array(self.weights)), np.float64)
+    def probabilities(self, text: str, spans: Sequence[Extent], network: Sequence[float]) -> NDArray[np.float64]:
+        """Return the probabilities [W] that the words text[start:end] are wrong, given the network's."""
+        known = features(self.dictionary, text, spans, network)
+        return np.asarray(sigmoid(known @ np.array(self.weights)), np.float64)
 
 
-def features(dictionary: Dictionary, words: Sequence[str], network: Sequence[float]) -> NDArray[np.float64]:
-    """Return the features of words in the order of `Weights`, [words, 5].
+def features(
+    dictionary: Dictionary, text: str, spans: Sequence[Extent], network: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return the features of the words text[start:end] in the order of `Weights`, [W, 6].
 
     Signs, numbers and what else does not consist of letters are no words of a dictionary: it says nothing of them.
     """
-    rows = []
-    for word, p in zip(words, network, strict=True):
+    rows, before, last = [], "", 0
+    for (start, end), p in zip(spans, network, strict=True):
+        word = text[start:end]
         unknown, name = word.isalpha() and word not in dictionary, word[:1].isupper()
-        level = dictionary.levels.get(word.lower(), 0)
-        rows.append((logit(p), unknown and not name, unknown and name, level, 1))
+        repeated = word.isalpha() and word.lower() == before and text[last:start].isspace()
+        rows.append((logit(p), unknown and not name, unknown and name, level(dictionary, word), repeated, 1))
+        before, last = word.lower(), end
     return np.array(rows, float).reshape(-1, len(Weights._fields))
 
 
-def fit(
-    dictionary: Dictionary, words: Sequence[str], network: Sequence[float], is_wrong: NDArray[np.float64]
-) -> Weights:
-    """Return the weights under which the words' labels are likeliest, by Newton's method."""
-    x = features(dictionary, words, network)
+def level(dictionary: Dictionary, word: str) -> int:
+    """Return the logarithm, to base 2, of the number of times that a word was counted; 0 if it is unknown."""
+    return dictionary.levels.get(word.lower(), 0)
+
+
+def fit(x: NDArray[np.float64], is_wrong: NDArray[np.float64]) -> Weights:
+    """Return the weights under which the labels [W] of words with features [W, 6] are likeliest, by Newton's method."""
     w = np.array(Weights(), float)
     for _ in range(ROUNDS):
         p = sigmoid(x @ w)
@@ -68,9 +75,9 @@ def fit(
 
 
 def read_weights(content: object) -> Weights:
-    """Return the weights in a configuration; ValueError if it holds something else."""
+    """Return the weights in a configuration, 0 for those that are newer than it; ValueError if it holds others."""
     names = set(Weights._fields)
-    if not isinstance(content, Mapping) or content.keys() != names:
+    if not isinstance(content, Mapping) or not names - NEWER <= content.keys() <= names:
         raise ValueError(f"dictionary_weights must have the numbers {', '.join(Weights._fields)}")
     if not all(isinstance(x, int | float) and not isinstance(x, bool) and abs(x) < 1e6 for x in content.values()):
         raise ValueError("dictionary_weights must be finite numbers")

@@ -65,6 +65,19 @@ def test_what_is_planted_depends_on_seed_epoch_and_number_alone():
         assert forwards != [one.plant(STORY[0], *each) for each in other]
 
 
+def test_messages_have_mentions_tags_and_links_which_are_right():
+    planter = Planter(LINES, ENGLISH, True)
+    texts = [planter.plant(LINES[n % len(LINES)], 0, n, n) for n in range(2000)]
+    for kind, shape in (("mention", r"^@\w+ "), ("tag", r"(?: |^)#\w+"), ("link", r" https://\w+\.org/\w+$")):
+        found = [text for text in texts if re.search(shape, text.text)]
+        assert 20 < len(found) < 120, kind
+    for text, tokens in texts:
+        assert [token[:2] for token in tokens] == split_words(text)
+        there = [match.span() for match in re.finditer(r"[@#]\w+|https://\S+", text)]
+        assert all(tag == "c" for start, end, tag in tokens if any(a <= start < b for a, b in there))
+
+
+
 def test_every_kind_occurs_and_some_texts_stay_clean():
     texts = planted(1500)
     found = Counter(token.tag for text in texts for token in text.tokens)

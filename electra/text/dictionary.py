@@ -58,21 +58,30 @@ class Dictionary:
 
         An edit inserts, deletes or replaces a letter, or swaps two neighbours (optimal string alignment).
         """
+        found = self.within(word, min(2, len(word) // 2))
+        found.sort(key=lambda near: EDIT * near.edits - self.levels[near.word.lower()])
+        return found[:most]
+
+    def level_beside(self, word: str) -> int:
+        """Return the level of the most frequent other word within one edit; 0 if there is none."""
+        beside = self.within(word, min(1, len(word) // 2))
+        return max((self.levels[near.word.lower()] for near in beside if near.edits), default=0)
+
+    def within(self, word: str, limit: int) -> list[Near]:
+        """Return the words within so many edits."""
         from rapidfuzz.distance import OSA
         from rapidfuzz.process import extract
 
-        word = word.lower()
-        limit = min(2, len(word) // 2)
         if not limit:
             return []
+        word = word.lower()
         # An edit changes at most two members of a word's set of letters: most words need no comparison.
         own = letter_sets([word], np.array([len(word)]))
         alike = np.bitwise_count(self.letters ^ own) <= 2 * limit
         places = np.flatnonzero(alike & (abs(self.lengths - len(word)) <= limit))
         there = {int(n): self.lower[n] for n in places}
         found = extract(word, there, scorer=OSA.distance, score_cutoff=limit, limit=None)
-        found.sort(key=lambda each: EDIT * each[1] - self.levels[each[0]])
-        return [Near(self.words[place], int(edits)) for _, edits, place in found][:most]
+        return [Near(self.words[place], int(edits)) for _, edits, place in found]
 
 
 def letter_sets(words: Sequence[str], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -13,7 +13,7 @@ from electra.text.labels import sigmoid
 from electra.text.pieces import logit
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
-NEWER = {"repeated"}  # weights that models had not from the start
+NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that models had not from the start
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs
 
 Extent = tuple[int, int]  # start and end of a word in a text
@@ -23,8 +23,10 @@ class Weights(NamedTuple):
     """A logistic regression of whether a word is wrong: what each feature adds to its log odds."""
 
     network: float = 1.0  # times the network's log odds
+    network_of_unknown: float = 0.0  # the same of a word that the dictionary does not have
     unknown: float = 0.0  # the dictionary does not have it
     unknown_name: float = 0.0  # nor has it this word, which begins with a capital
+    beside: float = 0.0  # times the logarithm of the number of the commonest known word within one edit of an unknown
     frequency: float = 0.0  # times the logarithm, to base 2, of the number of times that a known word was counted
     repeated: float = 0.0  # only blanks stand between the word and the same word before it
     always: float = 0.0
@@ -45,27 +47,30 @@ class Evidence:
 def features(
     dictionary: Dictionary, text: str, spans: Sequence[Extent], network: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Return the features of the words text[start:end] in the order of `Weights`, [W, 6].
+    """Return the features of the words text[start:end] in the order of `Weights`, [W, 8].
 
     Signs, numbers and what else does not consist of letters are no words of a dictionary: it says nothing of them.
     """
     rows, before, last = [], "", 0
     for (start, end), p in zip(spans, network, strict=True):
         word = text[start:end]
-        unknown, name = word.isalpha() and word not in dictionary, word[:1].isupper()
-        repeated = word.isalpha() and word.lower() == before and text[last:start].isspace()
-        rows.append((logit(p), unknown and not name, unknown and name, level(dictionary, word), repeated, 1))
+        repeats = word.isalpha() and word.lower() == before and text[last:start].isspace()
+        rows.append((logit(p), *known(dictionary, word, logit(p)), repeats, 1.0))
         before, last = word.lower(), end
     return np.array(rows, float).reshape(-1, len(Weights._fields))
 
 
-def level(dictionary: Dictionary, word: str) -> int:
-    """Return the logarithm, to base 2, of the number of times that a word was counted; 0 if it is unknown."""
-    return dictionary.levels.get(word.lower(), 0)
+def known(dictionary: Dictionary, word: str, odds: float) -> tuple[float, ...]:
+    """Return what a dictionary says of a word with the network's log odds: five features."""
+    if not word.isalpha() or word in dictionary:
+        return 0.0, 0.0, 0.0, 0.0, dictionary.levels.get(word.lower(), 0)
+    if word[0].isupper():
+        return odds, 0.0, 1.0, 0.0, 0.0
+    return odds, 1.0, 0.0, dictionary.level_beside(word), 0.0
 
 
 def fit(x: NDArray[np.float64], is_wrong: NDArray[np.float64]) -> Weights:
-    """Return the weights under which the labels [W] of words with features [W, 6] are likeliest, by Newton's method."""
+    """Return the weights under which the labels [W] of words with features [W, 8] are likeliest, by Newton's method."""
     w = np.array(Weights(), float)
     for _ in range(ROUNDS):
         p = sigmoid(x @ w)

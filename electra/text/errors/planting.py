@@ -7,6 +7,7 @@ from itertools import accumulate
 from random import Random
 from typing import NamedTuple
 
+from electra.text.errors.addresses import addressed
 from electra.text.errors.kinds import KINDS, Edit, Place
 from electra.text.errors.language import Language
 from electra.text.errors.lexicon import Lexicon
@@ -47,7 +48,7 @@ class Planter:
             page.write(kind, edit, place)
             at = place + edit.taken
         page.copy(at, len(words))
-        return page.tagged()
+        return addressed(page.tagged(), self.lexicon, rng)
 
     def edits(self, words: Sequence[str], count: int, rng: Random) -> dict[int, tuple[str, Edit]]:
         """Return at most `count` errors and their kinds by place: a kind is drawn first, then a place that it fits."""

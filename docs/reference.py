@@ -10,6 +10,7 @@ import inspect
 import re
 import typing
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import NoneType
 from typing import Any, Literal
 
@@ -254,9 +255,17 @@ def exit_codes() -> str:
     return table(["code", "meaning"], [*rows, ["130", "interrupted at once (Ctrl-C)"]])
 
 
+def http(part: str) -> str:
+    """Return a part of the reference of the server."""
+    import routes
+
+    return getattr(routes, part)()
+
+
 PARTS = {
     "verbs": verbs, "presets": presets, "shapes": shapes, "recipes": recipes, "finetuning-presets": finetuning_presets,
     "functions": functions, "configurations": configurations, "exit-codes": exit_codes,
+    "routes": partial(http, "routes"), "bodies": partial(http, "bodies"), "status-codes": partial(http, "status_codes"),
 }  # fmt: skip
 
 if __name__ == "__main__":

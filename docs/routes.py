@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -47,9 +47,10 @@ def routes() -> str:
     return table(["route", "what it does", "status codes"], rows)
 
 
-def codes(path: str, responses: Iterable[str]) -> str:
-    """Return the status codes of a route, as clients of its address get them."""
-    sent = {code if code < 400 else write_error(path, code, "").status for code in map(int, responses)}
+def codes(path: str, responses: dict[str, Any]) -> str:
+    """Return the status codes of a route, as clients of its address get them; without one that FastAPI adds."""
+    documented = (int(code) for code, answer in responses.items() if "HTTPValidationError" not in str(answer))
+    sent = {code if code < 400 else write_error(path, code, "").status for code in documented}
     return " ".join(map(str, sorted(sent)))
 
 

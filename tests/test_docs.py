@@ -249,6 +249,26 @@ def test_reference_is_generated():
     assert "| `--learning-rate` | 0.002 | 0.0015 | 0.0005 | 0.0005 | 0.0002 | 0.0002 |" in PARTS["presets"]()
 
 
+def test_every_route_of_the_server_is_in_the_reference():
+    from reference import PARTS
+
+    from electra.server.app import MODEL_PATHS, OTHER_PATHS
+    from electra.server.error_forms import TYPES
+
+    listed = PARTS["routes"]()
+    assert all(f" {path}`" in listed for path in {*MODEL_PATHS, *OTHER_PATHS} - {"/openapi.json"})
+    assert "| `GET /v1/models/{name}` | Describe the one model. | 200 404 |" in listed
+    assert "| 200 400 401 413 415 429 503 504 |" in next(
+        line for line in listed.splitlines() if "/v1/embeddings" in line
+    )
+    assert all(f"| {code} |" in PARTS["status-codes"]() for code in TYPES)
+    bodies = PARTS["bodies"]()
+    assert (
+        "| `threshold` | number, 0 to 1 |" in bodies
+        and "| `truncation_direction` | `left` `right` | `right` |" in bodies
+    )
+
+
 def test_plots_are_those_of_the_results(drawn, tmp_path):
     import matplotlib
     from plots import PLOT, main

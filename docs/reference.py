@@ -10,6 +10,7 @@ import inspect
 import re
 import typing
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import NoneType
 from typing import Any, Literal
 
@@ -19,11 +20,16 @@ from electra.config import RECIPES, SEQ_LENGTHS, EncoderConfig, PretrainConfig, 
 from electra.config.base import ordered_fields
 from electra.config.finetune import BASE, LARGE, MINI, recipe_of
 from electra.config.presets import ARCHITECTURE_SIZES, LAPTOP, SIZES
-from electra.core.errors import EXIT_CODES
+from electra.core.errors import EXIT_CODES, Interrupted, Lost
 
 MARK = re.compile(r"<!-- generated: ([a-z-]+) -->")
-MEANINGS = {ValueError: "input to mend", FloatingPointError: "a loss that was not finite; the last checkpoint is good",
-            OSError: "storage: no such file, no permission, disk full"}  # fmt: skip
+MEANINGS = {
+    ValueError: "an input, a flag or a folder to mend; the message says how",
+    FloatingPointError: "a loss was not finite; the last checkpoint is good",
+    OSError: "storage: a file is missing or unreadable, or the disk is full",
+    Lost: "another process of the run ended or hangs ([many GPUs](../howto/many_gpus.md)); the same command continues",
+    Interrupted: "stopped by SIGTERM or Ctrl-C, the state saved; the same command continues",
+}
 
 
 def fill(page: str) -> str:
@@ -249,14 +255,24 @@ def configurations() -> str:
 
 def exit_codes() -> str:
     """Return the exit codes."""
-    rows = [["0", "done"], ["1", "`detect --fail`: a word is marked"]]
-    rows += [[str(code), MEANINGS.get(kind, inspect.cleandoc(kind.__doc__ or ""))] for kind, code in EXIT_CODES.items()]
-    return table(["code", "meaning"], [*rows, ["130", "interrupted at once (Ctrl-C)"]])
+    rows = [["0", "done; also of a server that SIGTERM stopped, and where the reader of the output closed the pipe"],
+            ["1", "`detect --fail`: a word is marked; otherwise a bug, with a traceback: please report it"],
+            *([str(code), MEANINGS[kind]] for kind, code in EXIT_CODES.items()),
+            ["130", "stopped by Ctrl-C where there was nothing to save, or by a second one at once"]]  # fmt: skip
+    return table(["code", "meaning"], sorted(rows, key=lambda row: int(row[0])))
+
+
+def http(part: str) -> str:
+    """Return a part of the reference of the server."""
+    import routes
+
+    return getattr(routes, part)()
 
 
 PARTS = {
     "verbs": verbs, "presets": presets, "shapes": shapes, "recipes": recipes, "finetuning-presets": finetuning_presets,
     "functions": functions, "configurations": configurations, "exit-codes": exit_codes,
+    "routes": partial(http, "routes"), "bodies": partial(http, "bodies"), "status-codes": partial(http, "status_codes"),
 }  # fmt: skip
 
 if __name__ == "__main__":

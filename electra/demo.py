@@ -20,6 +20,7 @@ from electra.data.loader import Loader
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
 from electra.evaluation.counting import Ngrams
+from electra.evaluation.proof import Proof, documentation, is_in, planted_text, read
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector
@@ -34,15 +35,14 @@ from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.trainer import Trainer
 
 REPLACED_EXAMPLES = 256
-SHOWN = 5  # texts to show in the terminal
+SHOWN = 3  # texts with misspellings to show in the terminal
 LOOKS = 3  # measurements, after each third of the run
 
 
 class Tour(NamedTuple):
     """The model of the demo and its results."""
 
-    model: Detector
-    texts: list[Planted]  # held-out sentences with wrong words
+    proofs: list[Proof]  # a text with mistakes, as this model reads it and as the one in the box does
     summary: dict[str, Any]  # the content of summary.json
     scores: list[tuple[str, list[float]]]  # label; scores of the model and of the n-gram baselines
     progress: list[list[str]]  # a row for each measurement during the run
@@ -78,7 +78,7 @@ def demo(config: DemoConfig) -> Tour:
     assert isinstance(model, Detector)
     summary = summarise(model, texts, run, progress)
     write_json(folder / "summary.json", summary)
-    shown = tour(model, texts["random"], summary, progress)
+    shown = tour(proofs(model, config, texts["misspelling"]), summary, progress)
     write_report(Path(run.out), folder / "report.html", tables_html(shown), examples_html(model, texts))
     logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
     return shown
@@ -153,7 +153,22 @@ def summarise(
 # -- showing -----------------------------------------------------------------------------------------------------------
 
 
-def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progress: Progress) -> Tour:
+def proofs(model: Detector, config: DemoConfig, texts: list[Planted]) -> list[Proof]:
+    """Return a text that a person can judge, as the model reads it.
+
+    That is a paragraph written for the demo, which the model in the box reads too; or, of another source than Python's
+    documentation, held-out text with misspellings.
+    """
+    name = f"your model, after {config.minutes:g} minutes"
+    if config.source != DemoConfig.source:
+        return [read(name, model, *planted_text(texts[:SHOWN]))]
+    box = load()
+    assert isinstance(box, Detector)
+    text, mistakes = documentation()
+    return [read(name, model, text, mistakes), read("the model in the box", box, text, mistakes)]
+
+
+def tour(proofs: list[Proof], summary: dict[str, Any], progress: Progress) -> Tour:
     """Return the results that the demo shows."""
     scores = [
         (label, [summary[key + name] for name in ("", "_unigram", "_bigram")]) for label, key in rows_of_summary()
@@ -162,7 +177,7 @@ def tour(model: Detector, texts: list[Planted], summary: dict[str, Any], progres
     for row in progress.rows:
         figures = (row["random"]["auc"], row["random"]["ap"], row["misspelling"]["auc"])
         steps.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
-    return Tour(model, texts[:SHOWN], summary, scores, steps)
+    return Tour(proofs, summary, scores, steps)
 
 
 def rows_of_summary() -> list[tuple[str, str]]:
@@ -175,11 +190,18 @@ def rows_of_summary() -> list[tuple[str, str]]:
 
 
 def tables_html(tour: Tour) -> str:
-    """Return the tables of the report."""
+    """Return the first text and the tables of the report."""
+    judged = "".join(f"<h3>{proof.reader}</h3>" + proof_html(proof) for proof in tour.proofs)
     scores = [[label, *(f"{x:.3f}" for x in figures)] for label, figures in tour.scores]
     found = table(["", "this model", "unigram rarity", "bigram counts"], scores)
     way = table(["after", "tokens", "AUC random", "AP random", "AUC misspelling"], tour.progress)
-    return f"<h2>Finding wrong words</h2>{found}<h2>On the way</h2>{way}"
+    return f"<h2>Text with mistakes (outlined)</h2>{judged}<h2>Finding wrong words</h2>{found}<h2>On the way</h2>{way}"
+
+
+def proof_html(proof: Proof) -> str:
+    """Return a text with its marks, the mistakes outlined."""
+    wrong = frozenset(word.start for word in proof.words if any(is_in(word, span) for span in proof.mistakes))
+    return marked_html(proof.text, proof.words, proof.threshold, wrong)
 
 
 def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:

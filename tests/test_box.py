@@ -12,7 +12,11 @@ import pytest
 
 import electra
 from electra.cli import main
+from electra.demo import Tour
+from electra.evaluation.proof import Proof, documentation, planted_text, read
 from electra.inference.box import BOX, model_and_texts
+from electra.inference.words import Word
+from electra.text.errors.probes import Planted
 
 WRONG = {
     "She likes soup vary much.": ["vary"],
@@ -121,12 +125,33 @@ def test_the_box_is_not_calibrated(tmp_path, capsys):
     assert raised.value.code == 2 and "for the one in the box use --threshold" in capsys.readouterr().err
 
 
-def test_the_demo_begins_with_the_box(capsys, monkeypatch):
-    monkeypatch.setattr("electra.demo.demo", lambda config: None)
-    monkeypatch.setattr("electra.cli.tables.tour", lambda found: "the tour")
+def test_the_demo_begins_with_the_box_and_ends_with_a_text_that_a_person_can_judge(box, capsys, monkeypatch):
+    text, mistakes = documentation()
+    found = Tour([read("your model", box, text, mistakes), read("the box", box, text, mistakes)], {}, [], [])
+    monkeypatch.setattr("electra.demo.demo", lambda config: found)
+    monkeypatch.setenv("COLUMNS", "200")
     main(["demo"])
     shown = capsys.readouterr().out
-    assert "writting [" in shown and shown.index("freindly [friendly") < shown.index("the tour")
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "writting [" in shown and shown.index("freindly") < shown.index("dictoinary [")
+    row = next(line for line in shown.splitlines() if "misses" in line)
+    assert row.count(": ") == 2 and re.search(r"finds +│ \d", shown)
+
+
+def test_a_proof_says_which_mistakes_are_found(box):
+    text, mistakes = documentation()
+    named = [text[start:end] for start, end in mistakes]
+    assert "*" not in text and named[:3] == ["exists", "risen", "dictoinary"] and "the the" in named
+    proof = read("the box", box, text, mistakes)
+    assert sorted([*proof.found(), *proof.missed()]) == sorted(named) and "dictoinary" in proof.found()
+    right = Proof("nobody", "a good word", [Word("good", 2, 6, 0.9, ())], 0.5, [(7, 11)])
+    assert right.found() == [] and right.missed() == ["word"] and right.false_marks() == ["good"]
+
+
+def test_planted_errors_have_their_places():
+    texts = [Planted(["a", "*", "teh", "end"], [False, False, True, False]), Planted(["wrod"], [True])]
+    text, mistakes = planted_text(texts)
+    assert text == "a * teh end\nwrod" and [text[start:end] for start, end in mistakes] == ["teh", "wrod"]
 
 
 def test_the_pages_examples_show_what_their_notes_say(box):

@@ -328,11 +328,11 @@ def test_strip_accents_is_refused_where_it_would_do_nothing(config):
             replace(config, tokenizer=tokenizer, strip_accents=True)
 
 
-def test_short_documents_and_an_empty_held_out_set_are_named(config, tmp_path, capsys):
+def test_an_empty_held_out_set_is_named_and_short_documents_which_training_packs_are_not(config, tmp_path, capsys):
     (tmp_path / "text.txt").write_text("\n\n".join(["a dog sees"] * 50))
     prepare(replace(config, heldout=1e-9))
     said = " ".join(capsys.readouterr().err.split())
-    assert "the documents are short" in said and "no document was held out" in said
+    assert "padding" in said and "documents are short" not in said and "no document was held out" in said
     assert len(open_examples(config.out, "heldout")) == 0
 
 

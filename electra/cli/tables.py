@@ -14,6 +14,7 @@ from electra.core.log import duration
 if TYPE_CHECKING:
     from electra.cost.flops import Cost
     from electra.demo import Tour
+    from electra.evaluation.proof import Proof
     from electra.inference.words import Word
 
 
@@ -87,16 +88,28 @@ def benchmark(figures: Mapping[str, Any]) -> Table:
 
 
 def tour(found: Tour) -> Group:
-    """Return held-out texts with the words that the model marks, and the scores of the demo."""
-    parts: list[Any] = ["\nHeld-out text with two wrong words each; the model marks words in red.\n"]
-    for text in found.texts:
-        planted = ", ".join(word for word, is_wrong in zip(text.words, text.is_wrong, strict=True) if is_wrong)
-        words = found.model.detect(text.text)
-        parts += [marked(text.text, words, found.model.threshold), Text(f"    planted: {planted}\n")]
+    """Return a text with mistakes as the models mark it, and the scores of the demo."""
+    parts: list[Any] = ["\nText with mistakes that no model has read; what a model marks is red, with suggestions."]
+    for proof in found.proofs:
+        parts += [Text(f"\n{proof.reader}:\n", style="bold"), marked(proof.text, proof.words, proof.threshold)]
     scores = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
     for label, figures in found.scores:
         scores.add_row(label, *(f"{x:.3f}" for x in figures))
     progress = Table("after", "tokens", "AUC random", "AP random", "AUC misspelling", title="on the way")
     for row in found.progress:
         progress.add_row(*row)
-    return Group(*parts, scores, progress)
+    return Group(*parts, "", findings(found.proofs), "", scores, progress)
+
+
+def findings(proofs: Sequence[Proof]) -> Table:
+    """Return which mistakes of a text each model finds and misses, and what it marks by mistake."""
+    shown = Table("", *(Column(proof.reader, ratio=1) for proof in proofs), title="found and missed", expand=True)
+    columns = [(proof.found(), proof.missed(), proof.false_marks()) for proof in proofs]
+    for label, *cells in zip(("finds", "misses", "marks, though right"), *columns, strict=True):
+        shown.add_row(label, *map(listed, cells))
+    return shown
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return how many words there are, and which."""
+    return f"{len(words)}: {', '.join(words)}" if words else "0"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from electra.inference.marked_text import MarkedText
 
+READABLE = 80  # columns of the demo
+
 
 class Verb(NamedTuple):
     """The configuration and the function of a verb."""
@@ -118,22 +120,26 @@ def bench(config: BenchConfig) -> None:
 
 
 def demo(config: DemoConfig) -> None:
-    from electra.cli.tables import tour
+    from electra.cli.tables import marked, tour
     from electra.inference.letter import letter
 
     print("The model in the box reads a letter, as in `electra detect letter.txt`:\n")
-    show_marks(letter(), "text")
+    read = letter()
+    show(marked(read.text, read.words, read.threshold), highlight=False, width=READABLE, end="")
     print("\nNow a model of your own, from raw text:")
     from electra.demo import demo  # imports torch
 
-    show(tour(demo(config)), highlight=False)
+    show(tour(demo(config)), highlight=False, width=READABLE)
 
 
-def show(shown: RenderableType, highlight: bool = True, soft_wrap: bool = False, end: str = "\n") -> None:
-    """Print a result on standard output."""
+def show(
+    shown: RenderableType, highlight: bool = True, soft_wrap: bool = False, end: str = "\n", width: int | None = None
+) -> None:
+    """Print a result on standard output, in at most `width` columns."""
     from rich.console import Console
 
-    Console(highlight=highlight, soft_wrap=soft_wrap).print(shown, end=end)
+    console = Console(highlight=highlight, soft_wrap=soft_wrap)
+    console.print(shown, end=end, width=min(width, console.width) if width else None)
 
 
 VERBS = {

@@ -75,11 +75,6 @@ def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
             f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper drops the part of a long "
             "line that does not fit an example. Break lines at sentences, or use --packing two-segment"
         )
-    if manifest["share_padding"] > 0.4:
-        yield (
-            f"{manifest['share_padding']:.0%} of an example is padding: the documents are short. Packed rows "
-            "(`electra pretrain --packed`, the default) avoid it; so does a smaller --seq-length"
-        )
     if config.heldout and not manifest["heldout"]:
         yield "no document was held out: there are too few. Raise --heldout, or separate documents by blank lines"
 

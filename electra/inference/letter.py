@@ -6,12 +6,11 @@ from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.marked_text import MarkedText
 
-LETTER = """Dear Sir,
-I am writting to complain about teh hotel. Their was no hot water, and
-the staff was not very freindly. We has to wait for for our keys more
-then an hour, and the breakfast was to expensive. I would of prefered
-a refund.
-"""
+LETTER = (
+    "Dear Sir,\n"
+    "I am writting to complain about teh hotel. Their was no hot water, and the staff was not very freindly. We has to "
+    "wait for for our keys more then an hour, and the breakfast was to expensive. I would of prefered a refund.\n"
+)
 
 
 def letter() -> MarkedText:

@@ -20,8 +20,9 @@ MESSAGES = {
     413: "the request is too large; GET /info lists the limits",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
-    code: {"model": Problem} for code in (400, 401, 404, 413, 415, 422, 429, 503, 504)
+    code: {"model": Problem} for code in (400, 401, 413, 415, 422, 429, 503, 504)
 }
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 
 
 def error_response(

@@ -18,13 +18,25 @@ from electra.server.service import Service
 from electra.text.sentences import sentence_around, sentence_starts
 
 FORM = "application/x-www-form-urlencoded"
-FIELDS = (
-    "text", "data", "language", "preferredVariants", "disabledRules", "enabledRules", "disabledCategories",
-    "enabledCategories", "enabledOnly", "username", "apiKey",
-)  # fmt: skip
-FORM_SCHEMA = {"type": "object", "properties": {name: {"type": "string"} for name in FIELDS}}
+FIELDS = {
+    "text": "the text; either this or data",
+    "data": 'the text with its markup, as JSON: {"text": ...} or {"annotation": [{"text": ...}, {"markup": ...}, ...]}',
+    "language": "a language that is served, or auto, the default",
+    "preferredVariants": "what auto may mean, the first that is served",
+    "disabledRules": "nothing is marked if this holds the rule of our marks",
+    "enabledRules": "with enabledOnly: marks if this holds our rule",
+    "disabledCategories": "nothing is marked if this holds the category of our marks",
+    "enabledCategories": "with enabledOnly: marks if this holds our category",
+    "enabledOnly": "true or yes: only what is named as enabled",
+    "username": "not read",
+    "apiKey": "the server's key, unless it is in the header Authorization",
+}
+TEXT = {"type": "string"}
+FORM_SCHEMA = {"type": "object", "properties": {name: TEXT | {"description": use} for name, use in FIELDS.items()}}
 BODY_SCHEMA = {"requestBody": {"required": True, "content": {FORM: {"schema": FORM_SCHEMA}}}}
-QUERY_SCHEMA = {"parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in FIELDS]}
+QUERY_SCHEMA = {
+    "parameters": [{"name": name, "in": "query", "schema": TEXT, "description": use} for name, use in FIELDS.items()]
+}
 CONTEXT = 40  # characters shown on either side of a mark
 LONGEST_SENTENCE = 500  # characters; of a longer one, which each of its marks would repeat, the context alone is sent
 SUGGESTIONS = 5

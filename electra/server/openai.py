@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from starlette.exceptions import HTTPException
 
 from electra.server.embedding import EmbedItem, Vector, finish
-from electra.server.errors import ERRORS
+from electra.server.errors import ERRORS, NOT_FOUND
 from electra.server.json_bodies import json_response
 from electra.server.schemas import OpenAIRequest
 from electra.server.service import Service
@@ -37,7 +37,7 @@ def add_openai_routes(app: FastAPI, service: Service) -> None:
         """List the one model."""
         return {"object": "list", "data": [model]}
 
-    @app.get("/v1/models/{name:path}", response_model=dict[str, Any], responses={404: ERRORS[404]})
+    @app.get("/v1/models/{name:path}", response_model=dict[str, Any], responses=NOT_FOUND)
     async def describe_model(name: str) -> Any:
         """Describe the one model."""
         if name != service.engine.name:

@@ -100,7 +100,7 @@ class TokenizeRequest(Strict):
     """Texts to tokenise, in the form of Text Embeddings Inference."""
 
     inputs: Texts
-    add_special_tokens: bool = True
+    add_special_tokens: bool = Field(True, description="with those that begin and end what the model reads")
 
 
 class OpenAIRequest(BaseModel):
@@ -108,7 +108,7 @@ class OpenAIRequest(BaseModel):
 
     input: TextsOrIds
     model: str | None = Field(None, description="any name; that of this model for token ids")
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] = Field("float", description="numbers, or their bytes in base64")
     dimensions: int | None = Field(None, ge=1, description="keep the first dimensions of each vector only")
     truncate: bool = Field(False, description=TRUNCATE)
 
@@ -116,11 +116,11 @@ class OpenAIRequest(BaseModel):
 class Word(BaseModel):
     """A word and the model's judgement."""
 
-    text: str
+    text: str = Field(description="as sent")
     start: int = Field(description="offset in the text as sent, in code points")
-    end: int
+    end: int = Field(description="offset behind its last character")
     replaced: float = Field(description="probability that it is wrong")
-    marked: bool
+    marked: bool = Field(description="at or above the threshold, and not exempt")
     exempt: bool = Field(description="a number, a symbol, code or a rare name, which is never marked")
     suggestions: list[str] = Field(description="best first; an empty one removes the word")
 
@@ -128,9 +128,9 @@ class Word(BaseModel):
 class Detected(BaseModel):
     """The words of each text."""
 
-    results: list[list[Word]]
-    threshold: float
-    offset_encoding: Literal["code points"]
+    results: list[list[Word]] = Field(description="the words of each text, in order")
+    threshold: float = Field(description="the one that was used")
+    offset_encoding: Literal["code points"] = Field(description="what offsets count, as in Python")
     without_suggestions: list[int] = Field(
         description="marked words of each text that got no suggestions: only its --max-suggested most probable do"
     )
@@ -139,17 +139,17 @@ class Detected(BaseModel):
 class Predicted(BaseModel):
     """A prediction for each input; its keys depend on the task."""
 
-    results: list[dict[str, Any]]
+    results: list[dict[str, Any]] = Field(description="what the model says of each input")
 
 
 class Token(BaseModel):
     """A token of a text; offsets in code points, null for a special token."""
 
-    id: int
-    text: str
-    special: bool
-    start: int | None
-    stop: int | None
+    id: int = Field(description="its number in the vocabulary")
+    text: str = Field(description="as it stands in the vocabulary")
+    special: bool = Field(description="added by the model, not of the text")
+    start: int | None = Field(description="offset in the text as sent, in code points; null if special")
+    stop: int | None = Field(description="offset behind its last character; null if special")
 
 
 class Problem(BaseModel):

@@ -165,7 +165,8 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
 
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
     """Return the speed of the first contestant on this machine, measured once in a short run."""
-    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
+    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0,
+                  report_to="none")  # fmt: skip
     pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []

@@ -47,7 +47,7 @@ from electra.training.trainer import Trainer
 
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
-                  "part", "model", "train", "dev"}  # fmt: skip
+                  "part", "model", "train", "dev", "report_to"}  # fmt: skip
 OLDER = {"optimizer": "adamw", "freeze_layers": 0, "patience": 0}  # of runs that began before there was a choice
 PARTS_WAIT = 10.0  # seconds in which another part has written the settings of all
 FEWEST = 8  # examples of the smallest batch that can show a collapse

@@ -139,7 +139,7 @@ def without_dictionary(model: Detector) -> Detector:
 def measured(model: Detector, errors: list[Error]) -> dict[str, float]:
     """How often the word that was meant is first, among five and among all; CPU time for a word by itself."""
     start = time.process_time()
-    found = [suggest(model, [error.place])[0] for error in errors]
+    found = [suggest(model, [error.place])[0].words for error in errors]
     seconds = time.process_time() - start
     ranks = [
         words.index(error.meant) if error.meant in words else 10**6 for words, error in zip(found, errors, strict=True)

@@ -81,10 +81,23 @@ def detect(config: DetectConfig) -> None:
 
     is_marked = False
     for text in detect(config):
-        is_marked |= any(word.is_marked(text.threshold) for word in text.words)
+        is_marked |= any(word.is_marked(text.threshold) for word in text.words) or text.text != (
+            text.given or text.text
+        )
         show_marks(text, "diff" if config.fix else config.format)
+        if config.fix:
+            tell_left(text)
     if config.fail and is_marked:
         raise SystemExit(1)
+
+
+def tell_left(text: MarkedText) -> None:
+    """Log the words that are still marked in a text that was fixed."""
+    from electra.core.log import logger
+    from electra.inference.diagnostics import as_plain
+
+    if left := as_plain(text):
+        logger.info(f"left for you, in the fixed text:\n{left}")
 
 
 def show_marks(text: MarkedText, format: str) -> None:

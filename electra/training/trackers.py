@@ -190,8 +190,8 @@ class Reporter:
     def warn(self, why: str) -> None:
         """Warn that the tracker is left out."""
         logger.warning(
-            f"nothing more is reported to {self.tracker}: {why.rstrip('.')}. The run goes on; {self.folder / 'metrics.jsonl'} has "
-            "all of its metrics"
+            f"nothing more is reported to {self.tracker}: {why.rstrip('.')}. The run goes on; "
+            f"{self.folder / 'metrics.jsonl'} has all of its metrics"
         )
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 import electra
 from electra.cli import main
 from electra.config import DetectConfig
-from electra.inference.box import model_and_texts
+from electra.core import log
 from electra.inference import fixing
+from electra.inference.box import model_and_texts
 from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain
 from electra.inference.documents import detect_document
 from electra.inference.marked_text import MarkedText
@@ -162,6 +163,28 @@ def test_fix_lists_what_it_leaves(capsys, monkeypatch):
     main(["detect", "--fix"])
     shown = capsys.readouterr()
     assert not shown.out and re.search(r"left for you, in the fixed text:\n-:2:10: 'seperate' looks wrong", shown.err)
+
+
+def test_json_of_the_marked_words_alone(tmp_path, capsys):
+    for name, text in (("bad.txt", "It was a seperate house.\n"), ("good.txt", "It was a house.\n")):
+        (tmp_path / name).write_text(text)
+    main(["detect", "--format", "marked-json", str(tmp_path / "bad.txt"), str(tmp_path / "good.txt")])
+    bad, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [word["text"] for word in bad["words"]] == ["seperate"] and good["words"] == []
+    assert bad["words"][0]["suggestions"][0] == "separate" and 0.8 < bad["words"][0]["certainty"] <= 1
+
+
+def test_long_inputs_show_progress_on_a_terminal_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(log, "SILENT", -1.0)
+    monkeypatch.setattr(log, "EVERY", -1.0)
+    (tmp_path / "a.txt").write_text("It was a seperate house.\n")
+    call = ["detect", "--format", "plain", *[str(tmp_path / "a.txt")] * 2]
+    main(call)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    main(call)
+    shown = capsys.readouterr()
+    assert "files 1 of 2" in shown.err and "reading 1 of" in shown.err and len(shown.out.splitlines()) == 2
 
 
 def test_fix_is_a_format_of_its_own():

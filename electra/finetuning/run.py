@@ -331,7 +331,8 @@ def write_summary(config: FinetuneConfig, material: Material, results: list[dict
     summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": seeds[kept], "scores": scores}
     write_json(out / "summary.json", summary)
     shown = f": {metric} {material.task.shown(results[kept][metric])} on {config.dev}" if metric in scores else ""
-    logger.info(f"saved {out}{shown}")
+    unmeasured = f" (not measured: give --dev FILE, or ask electra evaluate {out} --suite FILE)"
+    logger.info(f"saved {out}{shown or ('' if config.dev else unmeasured)}")
     if len(results) > 1 and metric in scores:
         logger.info(told([result[metric] for result in results], kept, seeds, material.task.shown))
     return summary

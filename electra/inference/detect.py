@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
 from electra.config import DetectConfig, require
 from electra.core.html import page
-from electra.core.log import logger
+from electra.core.log import logger, tracked
 from electra.core.storage import write_atomically
 from electra.inference.box import is_box, model_and_texts
 from electra.inference.calibration import calibrate
@@ -39,8 +40,9 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
         f"{name} has no dictionary, so none of its suggestions is sure enough for --fix; leave it out",
     )
     threshold = model.threshold if config.threshold is None else config.threshold
+    model.progress = sys.stderr.isatty()
     pages = []
-    for name in files:
+    for name in tracked(files, len(files), "files") if model.progress else files:
         text = read_text(name)
         require(
             not (config.fix and name != "-" and document_of(Path(name)) is not None),

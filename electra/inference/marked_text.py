@@ -42,6 +42,11 @@ class MarkedText(NamedTuple):
     given: str | None = None  # the text before it was fixed
 
 
+def as_marked_json(text: MarkedText) -> str:
+    """Return the marked words of a text as a line of JSON."""
+    return as_json(text._replace(words=[word for word in text.words if word.is_marked(text.threshold)]))
+
+
 def as_json(text: MarkedText) -> str:
     """Return a text as a line of JSON."""
     words = [word.as_record(text.threshold) for word in text.words]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from electra.core.log import tracked
 from electra.inference.candidates import Candidate, Candidates, Neighbourhood
 from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array
@@ -101,7 +102,8 @@ class Ranking:
         expected: whole words that the generator proposes for each place.
         """
         groups = [slice(start, start + TOGETHER) for start in range(0, len(places), TOGETHER)]
-        return [found for group in groups for found in self.rank_together(places[group], expected[group])]
+        asked = tracked(groups, len(groups), "suggesting") if self.discriminator.progress else groups
+        return [found for group in asked for found in self.rank_together(places[group], expected[group])]
 
     def rank_together(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[Suggested]:
         """Rank the candidates for a few places in shared batches."""

@@ -184,7 +184,7 @@ def test_a_race_writes_what_it_promises(raced):
     config, summary = raced
     out = Path(config.out)
     assert read_json(out / "summary.json") == json.loads(json.dumps(summary))
-    assert summary["seeds"] == 2 and len(summary["results"]) == 3 * 2 * 2
+    assert summary["seeds"] == 2 and len(summary["results"]) == 3 * 2 * 3  # contestants, seeds, points
     for name in ("auc_random", "ap_random", "auc_misspelling", "ap_misspelling", "auc_replaced", "mlm_loss"):
         assert set(summary["standings"][name]) == set(CONTESTANTS)
         assert (out / f"{name}_against_flops.svg").read_text().startswith("<svg")
@@ -228,7 +228,7 @@ def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, 
         mine, theirs = (
             [r for r in s["results"] if (r["contestant"], r["seed"]) == (contestant, 0)] for s in (together, alone)
         )
-        assert mine == theirs and len(mine) == 2
+        assert mine == theirs and len(mine) == 3
 
 
 def test_another_configuration_is_another_run(data):
@@ -260,7 +260,7 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
     when = finished[0].stat().st_mtime_ns
     summary = compare(config)
     assert finished[0].stat().st_mtime_ns == when
-    assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:6]]
+    assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:9]]
 
 
 def test_a_time_becomes_operations_once(data, tmp_path, monkeypatch):
@@ -282,7 +282,7 @@ def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
     verb = importlib.import_module("electra.comparison.compare")
     monkeypatch.setattr(verb, "pretrain", lambda run, *more: pytest.fail("trained again"))
     summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
-    assert len(summary["results"]) == 2 * 2 * 2
+    assert len(summary["results"]) == 2 * 2 * 3
 
 
 def test_a_kill_between_a_checkpoint_and_its_examination_loses_no_point(data, tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ def test_a_kill_between_a_checkpoint_and_its_examination_loses_no_point(data, tm
         if list(tmp_path.glob("runs/*/points/*/point.json")):
             break
     monkeypatch.setattr(Trainer, "save", save)
-    assert [r["point"] for r in compare(config)["results"]] == [1, 2]
+    assert [r["point"] for r in compare(config)["results"]] == [0, 1, 2]
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------

@@ -53,6 +53,16 @@ def test_a_doubtful_suggestion_is_left_to_the_author(box):
     assert "writting" in fixed or "writing" in fixed
 
 
+def test_a_known_word_needs_more_than_an_unknown_one(box):
+    """These were changed: `it encoder`, `as core`, `at 38.9.`."""
+    for text in (
+        "A ModernBERT or a BERT has its encoder, its first layers and its head for masked tokens.",
+        "The command uses one process a core.",
+        "One race of three seeds had names at 42.0 with it and at 38.9 without.",
+    ):
+        assert fixed_by(box, text) == text
+
+
 # -- the rules, with a detector that knows the wrong words -------------------------------------------------------------
 
 

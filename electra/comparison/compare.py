@@ -125,7 +125,7 @@ def train_part(
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
     """Return the contestants with the vocabulary of the data; ValueError if one cannot train on it."""
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
-    require(len(train) > 0, f"{config.data} holds no examples to train on")
+    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
     for c in found:
         require_readable(c.config, train, tokenizer)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from electra.inference.words import Word
 from electra.text.words import begins_sentence
 
-SURE = 0.8  # certainty of a suggestion that is applied
+SURE = 0.85  # certainty of a suggestion that is applied
 Detect = Callable[[str], list[Word]]
 
 

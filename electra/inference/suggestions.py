@@ -27,6 +27,7 @@ TOGETHER = 32  # places whose candidates share batches; each takes some 50 KB
 JUDGED = 4  # candidates of a word that the discriminator reads
 # Fitted by benchmarks/suggestions.py --fit
 FITS, RIGHT, EDITS = 0.48, 0.56, 3.54
+KNOWN = 5.2  # log odds that a word of the dictionary is right, before it is read: one in 180 is a mistake
 
 
 class Trial(NamedTuple):
@@ -122,7 +123,7 @@ class Ranking:
         _, _, first, last = place.spans[place.number]
         longest = self.discriminator.longest - 2
         trial = place.around(first, place.ids[first : last + 1][:longest], last + 1, longest)
-        return Ranked(Candidate(place.word(), 0), trial)
+        return Ranked(Candidate(place.word(), 0), trial, KNOWN if self.candidates.knows(place.word()) else 0.0)
 
     def trials(self, place: Place, expected: Iterable[str]) -> list[Ranked]:
         """Return the candidates that the networks can read and tell from the word as written."""

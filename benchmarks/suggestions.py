@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from electra.core.hardware import provenance  # noqa: E402
 from electra.core.storage import write_json  # noqa: E402
 from electra.inference.detector import Detector, encode, expected_words, suggest  # noqa: E402
+from electra.inference.fixing import SURE  # noqa: E402
 from electra.inference.load import load  # noqa: E402
 from electra.inference.model import Model  # noqa: E402
 from electra.inference.suggestions import Place, Ranking, log_probabilities, odds_right  # noqa: E402
@@ -142,11 +143,15 @@ def measured(model: Detector, errors: list[Error]) -> dict[str, float]:
     found = [suggest(model, [error.place])[0] for error in errors]
     seconds = time.process_time() - start
     ranks = [
-        words.index(error.meant) if error.meant in words else 10**6 for words, error in zip(found, errors, strict=True)
+        words.index(error.meant) if error.meant in words else 10**6
+        for (words, _), error in zip(found, errors, strict=True)
     ]
+    sure = [rank == 0 for rank, (_, certainty) in zip(ranks, found, strict=True) if certainty >= SURE]
     shares = {name: np.mean(np.array(ranks) < most) for name, most in (("at_1", 1), ("at_5", 5), ("any", 10**6))}
     shares |= {
-        "candidates": np.mean([len(words) for words in found]),
+        "sure": len(sure) / len(errors),
+        "at_1_of_sure": np.mean(sure) if sure else 0.0,
+        "candidates": np.mean([len(words) for words, _ in found]),
         "milliseconds_a_word": 1e3 * seconds / len(errors),
     }
     return {"errors": len(errors)} | {name: round(float(value), 3) for name, value in shares.items()}

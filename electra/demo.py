@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from sklearn.metrics import roc_auc_score
 
 from electra.config import PRESETS, DemoConfig, PrepareConfig, PretrainConfig, require
@@ -27,6 +26,7 @@ from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.marked_text import marked_html
 from electra.inference.torch_session import TorchSession
+from electra.models.encoder import uncompiled
 from electra.models.heads import Discriminator
 from electra.pretraining.report import write_report
 from electra.pretraining.run import pretrain
@@ -100,7 +100,6 @@ class Progress:
         self.path, self.seconds, self.texts, self.tokenizer = path, seconds, texts, tokenizer
         self.rows: list[dict[str, Any]] = read_json(path) if path.exists() else []
 
-    @torch.compiler.set_stance("force_eager")  # run eagerly: these row shapes would trigger recompilation
     def look(self, trainer: Trainer) -> None:
         """Measure the model at the end of each third; called after every step."""
         self.rows = [row for row in self.rows if row["step"] <= trainer.step]
@@ -113,8 +112,10 @@ class Progress:
         model = Detector(TorchSession(discriminator), self.tokenizer, trainer.source.seq_length)
         trainer.module.eval()
         row: dict[str, Any] = {"step": trainer.step, "seconds": round(trainer.seconds), "tokens": trainer.tokens}
-        for kind, texts in self.texts.items():
-            row[kind] = measure(*word_scores(texts, self.tokenizer, lambda ids: model_scores(model, ids)))._asdict()
+        with uncompiled():
+            for kind, texts in self.texts.items():
+                scores = word_scores(texts, self.tokenizer, lambda ids: model_scores(model, ids))
+                row[kind] = measure(*scores)._asdict()
         self.rows.append(row)
         write_json(self.path, self.rows)
         found = "  ".join(f"{KINDS[kind]} {row[kind]['auc']:.3f}" for kind in KINDS)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -78,6 +80,15 @@ def test_the_same_command_on_a_finished_run_says_so_at_once(data, tmp_path, caps
     said = capsys.readouterr().err
     assert said.startswith("finished: ") and "continuing" not in said
     assert f"--init {tmp_path / 'run'}" in said and "--train-steps above 4" in said
+
+
+def test_a_command_imports_no_compiler_and_no_counting_before_it_knows_that_it_needs_them():
+    """They took longer than torch itself, and the answer `finished` with them."""
+    code = (
+        "import sys, electra.pretraining.run; print([m for m in ('torch._dynamo', 'scipy.sparse') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("cooldown, said", [(1.0, "--max-tokens above {0}"), (0.5, "--max-tokens {1}")])

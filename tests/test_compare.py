@@ -80,8 +80,8 @@ def raced(data, tmp_path_factory):
 def test_everyone_spends_the_same_within_a_step(raced, data):
     config, summary = raced
     for result in summary["results"]:
-        per_step = result["flops"] / result["step"]
         if result["point"] == config.points:
+            per_step = result["flops"] / result["step"]
             assert abs(result["flops"] - summary["flops"]) < 1.5 * per_step
     ends = [r["step"] for r in summary["results"] if r["point"] == 2]
     assert len(set(ends)) > 1  # what costs more takes fewer steps
@@ -184,7 +184,7 @@ def test_a_race_writes_what_it_promises(raced):
     config, summary = raced
     out = Path(config.out)
     assert read_json(out / "summary.json") == json.loads(json.dumps(summary))
-    assert summary["seeds"] == 2 and len(summary["results"]) == 3 * 2 * 2
+    assert summary["seeds"] == 2 and len(summary["results"]) == 3 * 2 * 3  # contestants, seeds, points
     for name in ("auc_random", "ap_random", "auc_misspelling", "ap_misspelling", "auc_replaced", "mlm_loss"):
         assert set(summary["standings"][name]) == set(CONTESTANTS)
         assert (out / f"{name}_against_flops.svg").read_text().startswith("<svg")
@@ -228,7 +228,7 @@ def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, 
         mine, theirs = (
             [r for r in s["results"] if (r["contestant"], r["seed"]) == (contestant, 0)] for s in (together, alone)
         )
-        assert mine == theirs and len(mine) == 2
+        assert mine == theirs and len(mine) == 3
 
 
 def test_another_configuration_is_another_run(data):
@@ -260,7 +260,7 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
     when = finished[0].stat().st_mtime_ns
     summary = compare(config)
     assert finished[0].stat().st_mtime_ns == when
-    assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:6]]
+    assert summary["results"] == [r._asdict() if hasattr(r, "_asdict") else r for r in raced[1]["results"][:9]]
 
 
 def test_a_time_becomes_operations_once(data, tmp_path, monkeypatch):
@@ -282,7 +282,7 @@ def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
     verb = importlib.import_module("electra.comparison.compare")
     monkeypatch.setattr(verb, "pretrain", lambda run, *more: pytest.fail("trained again"))
     summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
-    assert len(summary["results"]) == 2 * 2 * 2
+    assert len(summary["results"]) == 2 * 2 * 3
 
 
 def test_a_kill_between_a_checkpoint_and_its_examination_loses_no_point(data, tmp_path, monkeypatch):
@@ -300,7 +300,7 @@ def test_a_kill_between_a_checkpoint_and_its_examination_loses_no_point(data, tm
         if list(tmp_path.glob("runs/*/points/*/point.json")):
             break
     monkeypatch.setattr(Trainer, "save", save)
-    assert [r["point"] for r in compare(config)["results"]] == [1, 2]
+    assert [r["point"] for r in compare(config)["results"]] == [0, 1, 2]
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------
@@ -542,7 +542,15 @@ def test_the_papers_recipes_name_contestants_that_every_preset_can_have(recipe):
 
 
 def test_points_lie_evenly_and_end_at_the_end():
-    assert examined_steps(10, 4) == [3, 5, 8, 10] and examined_steps(4, 4) == [1, 2, 3, 4]
+    assert examined_steps(10, 4) == [0, 3, 5, 8, 10] and examined_steps(4, 4) == [0, 1, 2, 3, 4]
+
+
+def test_the_curves_begin_before_training(raced):
+    """Where nothing is spent yet."""
+    _, summary = raced
+    first = [r for r in summary["results"] if r["point"] == 0]
+    assert len(first) == len(CONTESTANTS) * 2
+    assert all((r["step"], r["tokens"], r["flops"]) == (0, 0, 0.0) for r in first)
 
 
 def test_flops_are_the_package_s_own(raced):
@@ -565,13 +573,14 @@ def test_fine_tuning_is_a_score_of_every_point_or_of_the_last(raced, tmp_path):
     with_task = replace(config, task=(str(tmp_path),), seeds=1, contestants=("electra", "mlm"))
     summary = compare(replace(with_task, task_points=1))
     (score,) = [name for name in summary["standings"] if name.startswith(tmp_path.name)]
-    assert [score in r["scores"] for r in summary["results"]] == [False, True] * 2
+    assert [score in r["scores"] for r in summary["results"]] == [False, False, True] * 2
     summary = compare(with_task)
-    assert all(0 <= r["scores"][score] <= 1 for r in summary["results"]) and len(summary["results"]) == 4
+    trained = [r for r in summary["results"] if r["point"]]
+    assert all(0 <= r["scores"][score] <= 1 for r in trained) and len(trained) == 4
     dev = [{"text": row["text"], "label": "a"} for row in rows]
     (tmp_path / "dev.jsonl").write_text("\n".join(map(json.dumps, dev)))
     again = compare(with_task)  # another dev file, other scores
-    assert [r["scores"][score] for r in again["results"]] != [r["scores"][score] for r in summary["results"]]
+    assert [r["scores"][score] for r in again["results"] if r["point"]] != [r["scores"][score] for r in trained]
     (tmp_path / "dev.jsonl").write_text('{"txt": "the fox"}\n')
     with pytest.raises(ValueError, match="dev.jsonl.*text"):  # before anything is trained
         compare(replace(with_task, contestants=("electra:mask_prob=0.2",)))

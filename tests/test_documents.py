@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 import electra
 from electra.cli import main
 from electra.config import DetectConfig
+from electra.core import log
+from electra.inference import fixing
 from electra.inference.box import model_and_texts
-from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain, corrected
+from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain
 from electra.inference.documents import detect_document
 from electra.inference.marked_text import MarkedText
 from electra.inference.words import Word
@@ -129,18 +131,13 @@ def test_lsp_counts_in_utf16():
     assert diagnostic["data"]["suggestions"] == ["the"] and diagnostic["severity"] == 2
 
 
-def test_the_first_suggestions_are_applied():
-    text = marked("I has [the] the [tow] dogs, [x]\n", [""], ["two", "toe"], [])
-    assert corrected(text) == "I has the two dogs, x\n"
-
-
 @pytest.mark.skipif(not shutil.which("patch"), reason="needs patch")
 @pytest.mark.parametrize("end", ["", "\n"])
 def test_patch_applies_the_diff(tmp_path, end):
-    text = marked(f"one\n[tow] two\nthree{end}", ["two"])._replace(name="a.txt")
-    (tmp_path / "a.txt").write_text(text.text)
+    (tmp_path / "a.txt").write_text(f"one\ntow two\nthree{end}")
+    text = MarkedText("a.txt", f"one\ntwo two\nthree{end}", [], 0.5, given=f"one\ntow two\nthree{end}")
     subprocess.run(["patch", "-p0"], input=as_diff(text), text=True, cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "a.txt").read_text() == corrected(text)
+    assert (tmp_path / "a.txt").read_text() == text.text
 
 
 def test_exit_code_1_says_that_a_word_is_marked(tmp_path, capsys):
@@ -156,7 +153,38 @@ def test_exit_code_1_says_that_a_word_is_marked(tmp_path, capsys):
 def test_fix_reads_standard_input(capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"It was a seperate house.\n")))
     main(["detect", "--fix"])
-    assert "+It was a separate house." in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "+It was a separate house." in shown.out and "left for you" not in shown.err
+
+
+def test_fix_lists_what_it_leaves(capsys, monkeypatch):
+    monkeypatch.setattr(fixing, "SURE", 1.1)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"A house.\nIt was a seperate house.\n")))
+    main(["detect", "--fix"])
+    shown = capsys.readouterr()
+    assert not shown.out and re.search(r"left for you, in the fixed text:\n-:2:10: 'seperate' looks wrong", shown.err)
+
+
+def test_json_of_the_marked_words_alone(tmp_path, capsys):
+    for name, text in (("bad.txt", "It was a seperate house.\n"), ("good.txt", "It was a house.\n")):
+        (tmp_path / name).write_text(text)
+    main(["detect", "--format", "marked-json", str(tmp_path / "bad.txt"), str(tmp_path / "good.txt")])
+    bad, good = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [word["text"] for word in bad["words"]] == ["seperate"] and good["words"] == []
+    assert bad["words"][0]["suggestions"][0] == "separate" and 0.8 < bad["words"][0]["certainty"] <= 1
+
+
+def test_long_inputs_show_progress_on_a_terminal_alone(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(log, "SILENT", -1.0)
+    monkeypatch.setattr(log, "EVERY", -1.0)
+    (tmp_path / "a.txt").write_text("It was a seperate house.\n")
+    call = ["detect", "--format", "plain", *[str(tmp_path / "a.txt")] * 2]
+    main(call)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    main(call)
+    shown = capsys.readouterr()
+    assert "files 1 of 2" in shown.err and "reading 1 of" in shown.err and len(shown.out.splitlines()) == 2
 
 
 def test_fix_is_a_format_of_its_own():

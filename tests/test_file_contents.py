@@ -178,6 +178,31 @@ def test_tracked_insertions_and_content_controls_are_text():
     assert word_text(changed(b"</w:p>", inserted + control + deleted + b"</w:p>")) == "hello world inserted control"
 
 
+def test_headers_footers_and_footnotes_are_text():
+    document, file, out = docx.Document(), io.BytesIO(), io.BytesIO()
+    document.add_paragraph("the body")
+    for part, text in (("header", "the header"), ("footer", "the footer")):
+        getattr(document.sections[0], part).paragraphs[0].text = text
+    second = document.add_section()
+    second.header.is_linked_to_previous = False
+    second.header.paragraphs[0].text = "the header"
+    document.save(file)
+    office = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    word = b"http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    notes = (
+        b'<w:footnotes xmlns:w="%s"><w:footnote><w:p/></w:footnote><w:footnote><w:p><w:r>%s</w:r></w:p></w:footnote>'
+    )
+    with zipfile.ZipFile(file) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "word/_rels/document.xml.rels":
+                note = b'<Relationship Id="n" Type="%s/footnotes" Target="footnotes.xml"/></Relationships>' % office
+                content = content.replace(b"</Relationships>", note)
+            target.writestr(name, content)
+        target.writestr("word/footnotes.xml", notes % (word, b"<w:t>a note</w:t>") + b"</w:footnotes>")
+    assert word_text(out.getvalue()) == "the header\n\nthe body\n\na note\n\nthe footer"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

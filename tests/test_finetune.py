@@ -103,6 +103,11 @@ def test_a_toy_task_is_learned(learned):
     assert not (learned / "runs/seed-0/checkpoints").exists()
 
 
+def test_without_a_dev_file_it_is_said_that_nothing_is_measured(folder, tmp_path, capsys):
+    finetune(config(folder, tmp_path / "out", dev="", epochs=1.0))
+    assert "not measured: give --dev FILE" in capsys.readouterr().err
+
+
 def test_the_saved_model_gives_the_same_answers_here_and_in_a_pipeline(folder, learned):
     import transformers
 

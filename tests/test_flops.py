@@ -153,6 +153,14 @@ def test_wrong_arguments_are_refused_with_the_right_ones(arguments, message):
         flops(FlopsConfig(**arguments))
 
 
+def test_the_memory_of_the_process_is_measured_beside_that_of_the_tensors():
+    """It was told six times too small: torch itself takes more than a tiny model."""
+    rows = dict(flops(FlopsConfig(preset="tiny", seq_length=16, threads=1)).rows)
+    measured = float(rows["memory of the whole process in those steps"].split()[0].replace(",", ""))
+    assert measured > float(rows["memory, weights"].split()[0])
+    assert "memory of the whole process in those steps" not in dict(flops(FlopsConfig("tiny", measure=False)).rows)
+
+
 def test_memory_is_that_of_the_rows_a_run_has_on_this_machine():
     rows = dict(flops(FlopsConfig("tiny", measure=False, device="cpu")).rows)
     assert rows["  in micro-batches of"] == "32 x 128 tokens"

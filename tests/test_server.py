@@ -501,7 +501,8 @@ def test_what_languagetools_clients_ask_of_the_server(server):
     for path, code in (("/v2/nowhere", 404), ("/v2/check", 400)):
         status, headers, raw = server.ask("GET", path)
         assert (status, headers["content-type"]) == (code, "text/plain; charset=utf-8") and raw.startswith(b"Error: ")
-    assert server.check(text="a" * 1001)[0] == 413
+    status, answer = server.check(text="a" * 1001)[:2]
+    assert status == 413 and "at most 1,000 characters here (max_text_chars)" in str(answer)
 
 
 def test_a_key_comes_in_a_form_or_a_header_in_any_case():
@@ -643,7 +644,8 @@ def test_a_full_queue_hides_no_other_refusal(monkeypatch):
         full(monkeypatch, running)
         assert running.post("/detect", {"inputs": "a"})[0] == 401
         assert running.post("/detect", {"inputs": "a"}, authorization="Bearer k")[0] == 429
-        assert running.post("/detect", {"inputs": "a" * 2000}, authorization="Bearer k")[0] == 413
+        status, answer = running.post("/detect", {"inputs": "a" * 2000}, authorization="Bearer k")[:2]
+        assert status == 413 and "at most 1,000 bytes here (max_body_bytes)" in str(answer)
         assert running.get("/nowhere", authorization="Bearer k")[0] == 404
         with running.connect(question(authorization="Bearer k", expect="100-continue")) as connection:
             assert b"HTTP/1.1 429" in read_until(connection, lambda data: b"error_type" in data)
@@ -835,6 +837,7 @@ def test_too_large_is_refused_before_it_is_read(server):
         chunks.settimeout(1)
         answer += chunks.recv(65536)
     assert b" 413 " in answer and b'"error_type": "too_large"' in answer
+    assert b"bytes here (max_body_bytes)" in answer
 
 
 def test_what_is_too_large_takes_no_memory():

@@ -22,7 +22,17 @@ from electra.pretraining.dictionary import save_dictionary
 from electra.server.check_query import CheckQuery
 from electra.server.languagetool import check_answer
 from electra.text import dictionary
-from electra.text.dictionary import FILE, Dictionary, count_words, edits, read_dictionary, write_dictionary
+from electra.text.dictionary import (
+    FILE,
+    HEADING,
+    MOST,
+    UNPACKED,
+    Dictionary,
+    count_words,
+    edits,
+    read_dictionary,
+    write_dictionary,
+)
 from electra.text.pieces import spans_in_text
 
 SMALL = Path(__file__).parents[1] / "results/gpu/small"
@@ -80,6 +90,20 @@ def test_there_is_no_dictionary_without_words_and_a_damaged_one_is_refused(tmp_p
         (tmp_path / FILE).write_bytes(content)
         with pytest.raises(ValueError, match="not a dictionary of this version"):
             read_dictionary(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (HEADING.encode() + b"\n1 " + b"a" * UNPACKED, "more than 32 MB when unpacked"),
+        (HEADING.encode() + b"\n1" + b" a" * (MOST + 1) + b"\n", "more than 200,000 words"),
+        (HEADING.encode() + b"\n" * 100, "more than 200,000 words"),
+    ],
+)
+def test_a_dictionary_that_would_fill_the_memory_is_refused(tmp_path, content, said):
+    (tmp_path / FILE).write_bytes(lzma.compress(content))
+    with pytest.raises(ValueError, match=f"{said}.*remove it to go without"):
+        read_dictionary(tmp_path)
 
 
 @pytest.mark.parametrize("word, nearest", [("freind", "friend"), ("enviroment", "environment"), ("wich", "which")])
@@ -236,7 +260,7 @@ def test_the_word_that_was_meant_comes_first(small, text, word, meant):
     encoding = small.tokenizer.encode(text)
     spans = spans_in_text(text, encoding)
     number = max(n for n, span in enumerate(spans) if text[span.start : span.end] == word)
-    (words,) = suggest(small, [Place(text, encoding.ids, spans, number)])
+    ((words, _),) = suggest(small, [Place(text, encoding.ids, spans, number)])
     assert words[0] == meant
 
 

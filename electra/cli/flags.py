@@ -157,7 +157,8 @@ def flags_of(kind: type, default: Any) -> type:
             hint = flags_of(type(value), value)
             made.append((f.name, hint, dataclasses.field(default_factory=hint)))
             continue
-        notes: list[Any] = [tyro.conf.arg(help=f.metadata["help"])]
+        shown = f"[{f.name.replace('_or_', '|').upper()}]" if f.metadata["positional"] else None
+        notes: list[Any] = [tyro.conf.arg(help=f.metadata["help"], metavar=shown)]
         if hint == float | tuple[float, ...]:
             notes.append(numbers())
         if f.metadata["positional"]:

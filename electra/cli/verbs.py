@@ -79,28 +79,43 @@ def compare(config: CompareConfig) -> None:
 
 
 def detect(config: DetectConfig) -> None:
+    from electra.cli.terminal import show_log
     from electra.inference.detect import detect
 
     is_marked = False
     for text in detect(config):
-        is_marked |= any(word.is_marked(text.threshold) for word in text.words)
+        is_marked |= any(word.is_marked(text.threshold) for word in text.words) or text.text != (
+            text.given or text.text
+        )
+        show_log().end_line()  # of progress
         show_marks(text, "diff" if config.fix else config.format)
+        if config.fix:
+            tell_left(text)
     if config.fail and is_marked:
         raise SystemExit(1)
+
+
+def tell_left(text: MarkedText) -> None:
+    """Log the words that are still marked in a text that was fixed."""
+    from electra.core.log import logger
+    from electra.inference.diagnostics import as_plain
+
+    if left := as_plain(text):
+        logger.info(f"left for you, in the fixed text:\n{left}")
 
 
 def show_marks(text: MarkedText, format: str) -> None:
     """Print a text with its marks in a format."""
     from electra.cli.tables import marked
     from electra.inference import diagnostics
-    from electra.inference.marked_text import as_json
+    from electra.inference.marked_text import as_json, as_marked_json
 
     if format == "text":
         shown = marked(text.text, text.words, text.threshold)
         show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
     elif written := {
         "plain": diagnostics.as_plain, "github": diagnostics.as_github, "lsp": diagnostics.as_lsp,
-        "json": as_json, "diff": diagnostics.as_diff,
+        "json": as_json, "marked-json": as_marked_json, "diff": diagnostics.as_diff,
     }[format](text):  # fmt: skip
         print(written, end="" if written.endswith("\n") else "\n")
 

@@ -43,5 +43,5 @@ def budgeted(contestant: Contestant, loader: Loader, flops: float, points: int) 
 
 
 def examined_steps(train_steps: int, points: int) -> list[int]:
-    """Return the steps after which a run is examined: evenly spaced, the last at its end."""
-    return [math.ceil(train_steps * number / points) for number in range(1, points + 1)]
+    """Return the steps after which a run is examined: none, and then evenly spaced, the last at its end."""
+    return [math.ceil(train_steps * number / points) for number in range(points + 1)]

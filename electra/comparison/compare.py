@@ -15,8 +15,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from electra.checkpoints.locate import model_folder
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps
@@ -34,10 +32,12 @@ from electra.core.storage import only_writer, read_json, sha256, write_atomicall
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples
+from electra.models.encoder import uncompiled
 from electra.objectives import find_objective
+from electra.pretraining.first_weights import build_objective
 from electra.pretraining.identity import flat
 from electra.pretraining.resumption import FREE_TO_CHANGE, fit_to_data, require_readable
-from electra.pretraining.run import pretrain, save_model
+from electra.pretraining.run import build_trainer, pretrain, save_model
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device
@@ -125,7 +125,7 @@ def train_part(
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
     """Return the contestants with the vocabulary of the data; ValueError if one cannot train on it."""
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
-    require(len(train) > 0, f"{config.data} holds no examples to train on")
+    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
     for c in found:
         require_readable(c.config, train, tokenizer)
@@ -165,7 +165,8 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
 
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
     """Return the speed of the first contestant on this machine, measured once in a short run."""
-    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0)
+    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0,
+                  report_to="none")  # fmt: skip
     pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
@@ -215,16 +216,27 @@ def race(
     if not (folder / LAST_FILE).exists():
         logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
         pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
+    if not (folder / "points" / f"step-{0:08d}" / "point.json").exists():
+        keep_points(folder, steps, run.data)(untrained(run, folder))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
     results = []
-    for number, step in enumerate(steps, 1):
+    for number, step in enumerate(steps):
         point = folder / "points" / f"step-{step:08d}"
         tokens = read_json(point / "point.json")["tokens"]
         due = tasks if number > config.points - (config.task_points or config.points) else ()
         scores = scores_of(point, examination, run, due)
-        per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"]
+        per_token = flops_per_token(run, seq_length, done=step / run.train_steps)["total"] if step else 0.0
         results.append(Result(name, run.seed, number, step, tokens, tokens * per_token, scores))
     return results
+
+
+def untrained(run: PretrainConfig, folder: Path) -> Trainer:
+    """Return a run at its step 0; its first weights follow from its configuration."""
+    train, tokenizer = open_examples(run.data, "train", verify=False), load_tokenizer(run.data)
+    start = None if run.init in ("random", "corpus") else load_start(run.init)
+    device = choose_device(run.device)
+    objective = build_objective(run, train, tokenizer, start, False).to(device)
+    return build_trainer(objective, run, folder, device, train, tokenizer)
 
 
 def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
@@ -265,10 +277,10 @@ def scores_of(
     return scores
 
 
-@torch.compiler.set_stance("force_eager")
 def examine_point(point: Path, examination: Examination, run: PretrainConfig) -> dict[str, float]:
     """Return the scores on held-out text; the loss is included only if the head predicts a probability."""
-    scores = examine(point / "model", examination, choose_device(run.device))
+    with uncompiled():
+        scores = examine(point / "model", examination, choose_device(run.device))
     if not find_objective(run.objective).traits.outputs_probability:
         scores.pop("disc_loss", None)
     return scores

@@ -21,7 +21,7 @@ class Result(NamedTuple):
 
     contestant: str
     seed: int
-    point: int  # 1 at the first examination, `points` at the end
+    point: int  # 0 before training, `points` at the end
     step: int
     tokens: int
     flops: float

@@ -52,7 +52,7 @@ class CompareConfig:
         "i/n: train only every n-th run, from the i-th (0/4 ... 3/4, each on its own machine, with one folder); the "
         "same command without it collects. Not with a budget of time",
     )
-    points: int = arg(4, "evaluations of each run, evenly spaced")
+    points: int = arg(4, "evaluations of each run, evenly spaced, beside one before it is trained")
     task: tuple[str, ...] = arg(
         (), "tasks to fine-tune on: FOLDER with a train and a dev file, or KIND=FOLDER, as in mnli=glue/MNLI"
     )

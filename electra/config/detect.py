@@ -20,12 +20,14 @@ class DetectConfig:
     files: tuple[str, ...] = arg((), "text files; - or none: standard input", True)
     threshold: float | None = arg(None, "mark words at or above this probability; default: the model's own")
     suggestions: int = arg(3, "words suggested for each marked one")
-    format: Literal["text", "plain", "json", "github", "lsp"] = arg(
+    format: Literal["text", "plain", "json", "marked-json", "github", "lsp"] = arg(
         "text",
-        "text: the text with its marks; plain: file:line:column; json: an object per file; github: annotations of a "
-        "workflow; lsp: diagnostics for an editor",
+        "text: the text with its marks; plain: file:line:column; json: an object per file; marked-json: its marked "
+        "words alone; github: annotations of a workflow; lsp: diagnostics for an editor",
     )
-    fix: bool = arg(False, "print the first suggestions as a diff, for patch or git apply")
+    fix: bool = arg(
+        False, "print what is surely wrong, put right, as a diff for patch or git apply; the rest is listed"
+    )
     fail: bool = arg(False, "end with exit code 1 if a word is marked, as a check before a commit does")
     html: str = arg("", "write a page with the marked texts to this file")
     calibrate: str = arg("", "a text without errors: store the threshold that marks few of its words with the model")

@@ -39,6 +39,9 @@ class TrainConfig:
     eval_steps: int = arg(5_000, "steps between two evaluations on held-out text; 0: only at the end")
     save_steps: int = arg(1_000, "steps between two checkpoints; 0: only at the end")
     save_total_limit: int = arg(2, "checkpoints to keep")
+    report_to: Literal["none", "tensorboard", "wandb", "trackio", "mlflow"] = arg(
+        "none", "also report the metrics to a tracker: tensorboard, wandb, trackio or mlflow, each an extra of electra"
+    )
 
     def __post_init__(self) -> None:
         require_positive(self, "max_grad_norm", "train_batch_size", "log_steps", "save_total_limit")

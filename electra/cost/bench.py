@@ -52,7 +52,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     step, seconds_to_compile = training_step(run, random_rows(run.model.vocab_size, rows, length))
     half = config.rounds // 2  # the speed of a shared machine drifts, so the products are timed between two halves
     times = windows(step, config.rounds - half, config.steps, device)
-    memory = torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
+    memory = memory_used(device)
     floor = matrix_seconds(run, rows * length, length, device, dtype)
     times += windows(step, half, config.steps, device)
     speed = rows * length / statistics.median(times)
@@ -162,6 +162,11 @@ def windows(step: Callable[[], Any], rounds: int, steps: int, device: torch.devi
         synchronise(device)
         times.append((time.perf_counter() - start) / steps)
     return times
+
+
+def memory_used(device: torch.device) -> float:
+    """Return the most memory that the process has used, in MB: a GPU's of tensors, otherwise all of it."""
+    return torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
 
 
 def synchronise(device: torch.device) -> None:

@@ -29,14 +29,24 @@ class Cost(NamedTuple):
     paper: list[tuple[str, str]]  # training operations of the paper's models
 
 
+class Measured(NamedTuple):
+    """What a few training steps of this process took."""
+
+    speed: float = 0.0  # tokens per second
+    source: str = ""
+    memory: float = 0.0  # megabytes at the most, torch itself among them
+
+
 def flops(config: FlopsConfig) -> Cost:
     """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
     run, length = preset_and_length(config)
     run = replace(run, threads=config.threads, device=config.device)
-    speed, source = measured_speed(run, length) if config.measure else (0.0, "")
     rows = rows_here(run)
+    timed = measured(run, length) if config.measure else Measured()
+    described = describe(run, length, timed.speed, timed.source, rows)
+    described += [("memory of the whole process in those steps", f"{timed.memory:,.0f} MB")] if timed.memory else []
     paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
-    return Cost(f"{config.preset} ({run.model.model_type})", length, describe(run, length, speed, source, rows), paper)
+    return Cost(f"{config.preset} ({run.model.model_type})", length, described, paper)
 
 
 def rows_here(config: PretrainConfig) -> int:
@@ -74,16 +84,16 @@ def describe(
     return found
 
 
-def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]:
-    """Measure tokens per second over three training steps; return it with its label, 0 without torch."""
+def measured(config: PretrainConfig, seq_length: int) -> Measured:
+    """Measure three training steps; nothing without torch."""
     try:
         import torch
 
-        from electra.cost.bench import random_rows, training_step, windows
+        from electra.cost.bench import memory_used, random_rows, training_step, windows
         from electra.training.device import choose_device
         from electra.training.memory import keep_freed_memory
     except ImportError:
-        return 0.0, "torch is not installed"
+        return Measured(source="torch is not installed")
     device = choose_device(config.device)
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -93,8 +103,8 @@ def measured_speed(config: PretrainConfig, seq_length: int) -> tuple[float, str]
     timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
     step, _ = training_step(timed, random_rows(config.model.vocab_size, rows, seq_length))
     seconds = statistics.median(windows(step, 3, 1, device))
-    return (
-        rows * seq_length / seconds,
+    source = (
         f"a guess from three steps of {rows} x {seq_length} on {device}, {torch.get_num_threads()} threads, not "
-        "compiled (electra bench measures the run's own)",
+        "compiled (electra bench measures the run's own)"
     )
+    return Measured(rows * seq_length / seconds, source, memory_used(device))

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
+import scipy  # loads scipy.sparse when it is asked for: runs with other first weights need none of it
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags, hstack
 
 Floats = NDArray[np.float64]
 WINDOW = ((1, 1.0), (2, 0.5))  # distance of a neighbour and its weight
@@ -34,7 +34,7 @@ def word_vectors(
     for distance, weight in WINDOW:
         counts = neighbour_counts(tokens, distance, vocab_size, special_ids)
         blocks += [weight * positive_pmi(counts), weight * positive_pmi(counts.T.tocsr())]
-    U, S, _ = randomized_svd(hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
+    U, S, _ = randomized_svd(scipy.sparse.hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
     vectors = (vectors - vectors.mean(0)) / vectors.std()
     # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would make
@@ -46,27 +46,27 @@ def word_vectors(
 
 def neighbour_counts(
     tokens: NDArray[np.integer], distance: int, vocab_size: int, special_ids: Collection[int]
-) -> csr_matrix:
+) -> scipy.sparse.csr_matrix:
     """Count how often token j follows token i at `distance`, without special tokens: sparse [V, V]."""
     is_special = np.zeros(vocab_size, bool)
     is_special[list(special_ids)] = True
     tokens = tokens[:MAX_TOKENS]
-    total = csr_matrix((vocab_size, vocab_size), dtype=np.float32)
+    total = scipy.sparse.csr_matrix((vocab_size, vocab_size), dtype=np.float32)
     for start in range(0, len(tokens) - distance, PART):
         left, right = tokens[start : start + PART], tokens[start + distance : start + distance + PART]
         left = left[: len(right)]
         inside = ~(is_special[left] | is_special[right])
         pairs = (np.ones(int(inside.sum()), np.float32), (left[inside], right[inside]))
-        total += csr_matrix(pairs, shape=(vocab_size, vocab_size))
+        total += scipy.sparse.csr_matrix(pairs, shape=(vocab_size, vocab_size))
     return total
 
 
-def positive_pmi(counts: csr_matrix) -> csr_matrix:
+def positive_pmi(counts: scipy.sparse.csr_matrix) -> scipy.sparse.csr_matrix:
     """Return max(0, log P(i, j) / P(i) P(j)), P(j) raised to the power of 0.75 (Levy et al., 2015): sparse [V, V]."""
     rows = np.asarray(counts.sum(1)).ravel() + 1
     context = np.asarray(counts.sum(0)).ravel() ** 0.75
     context = context / max(context.sum(), 1e-9)
-    ratio = diags(1 / rows) @ counts @ diags(1 / np.maximum(context, 1e-9))
+    ratio = scipy.sparse.diags(1 / rows) @ counts @ scipy.sparse.diags(1 / np.maximum(context, 1e-9))
     ratio = ratio.tocsr()
     ratio.data = np.maximum(np.log(ratio.data), 0).astype(np.float32)
     ratio.eliminate_zeros()

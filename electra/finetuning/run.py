@@ -47,7 +47,7 @@ from electra.training.trainer import Trainer
 
 # The paths of model and data may change too: their content identifies a run.
 FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_total_limit", "seeds", "parallel",
-                  "part", "model", "train", "dev"}  # fmt: skip
+                  "part", "model", "train", "dev", "report_to"}  # fmt: skip
 OLDER = {"optimizer": "adamw", "freeze_layers": 0, "patience": 0}  # of runs that began before there was a choice
 PARTS_WAIT = 10.0  # seconds in which another part has written the settings of all
 FEWEST = 8  # examples of the smallest batch that can show a collapse
@@ -331,7 +331,8 @@ def write_summary(config: FinetuneConfig, material: Material, results: list[dict
     summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": seeds[kept], "scores": scores}
     write_json(out / "summary.json", summary)
     shown = f": {metric} {material.task.shown(results[kept][metric])} on {config.dev}" if metric in scores else ""
-    logger.info(f"saved {out}{shown}")
+    unmeasured = f" (not measured: give --dev FILE, or ask electra evaluate {out} --suite FILE)"
+    logger.info(f"saved {out}{shown or ('' if config.dev else unmeasured)}")
     if len(results) > 1 and metric in scores:
         logger.info(told([result[metric] for result in results], kept, seeds, material.task.shown))
     return summary

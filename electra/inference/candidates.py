@@ -60,6 +60,11 @@ class Candidates:
         removal = self.removal(word, place)
         return [*removal, *(Candidate(other, n) for other, n in fitting.items() if other != place.word)]
 
+    def knows(self, written: str) -> bool:
+        """Return whether a word is in the dictionary, without its punctuation."""
+        parts = PARTS.fullmatch(written)
+        return parts is not None and parts[2] in self.dictionary
+
     def unexpected(self, word: str) -> dict[str, int]:
         """Return the related words and those spelt alike, with their edits."""
         related = dict.fromkeys(self.related(word), RELATED)

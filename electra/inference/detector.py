@@ -18,7 +18,7 @@ from electra.inference.embedder import Embedder
 from electra.inference.marked_text import Words
 from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array, Session
-from electra.inference.suggestions import Place, Ranking
+from electra.inference.suggestions import Place, Ranking, Suggested
 from electra.inference.words import Word
 from electra.text.dictionary import Dictionary
 from electra.text.evidence import Evidence
@@ -118,8 +118,9 @@ def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
         return words
     marked = [(n, i) for n, query in enumerate(queries) for i in wanting(query, words[n])]
     found = suggest(model, [Place(queries[n].text, rows[n], spans[n], i) for n, i in marked])
-    for (n, i), others in zip(marked, found, strict=True):
-        words[n][i] = words[n][i]._replace(suggestions=tuple(others[: queries[n].suggestions]))
+    for (n, i), (others, certainty) in zip(marked, found, strict=True):
+        others = others[: queries[n].suggestions]
+        words[n][i] = words[n][i]._replace(suggestions=tuple(others), certainty=certainty)
     return words
 
 
@@ -181,11 +182,12 @@ def cut(ids: list[int], size: int) -> list[tuple[int, list[int]]]:
 # -- suggestions -------------------------------------------------------------------------------------------------------
 
 
-def suggest(model: Detector, places: Sequence[Place]) -> list[list[str]]:
-    """Return other words for each place, best first; "" removes the word. The model must have a generator."""
+def suggest(model: Detector, places: Sequence[Place]) -> list[Suggested]:
+    """Return other words for each place, none of them sure without a dictionary. The model must have a generator."""
     expected = expected_words(model, places)
     if model.candidates is None:
-        return [other_words(model, place.word(), words) for place, words in zip(places, expected, strict=True)]
+        others = (other_words(model, place.word(), words) for place, words in zip(places, expected, strict=True))
+        return [Suggested(words, 0.0) for words in others]
     assert model.generator is not None
     generator = Model(model.generator, model.tokenizer, model.longest)
     return Ranking(model, generator, model.candidates).rank(places, expected)

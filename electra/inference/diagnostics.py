@@ -86,18 +86,7 @@ def utf16(written: str) -> int:
 
 
 def as_diff(text: MarkedText) -> str:
-    """Return a unified diff to the text with the first suggestion for each marked word."""
-    old, new = (written.splitlines(keepends=True) for written in (text.text, corrected(text)))
+    """Return a unified diff from the text as given to the fixed one."""
+    old, new = (written.splitlines(keepends=True) for written in (text.given or "", text.text))
     lines = unified_diff(old, new, text.name, text.name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
-
-
-def corrected(text: MarkedText) -> str:
-    """Return the text with the first suggestion for each marked word; the suggestion "" takes a space with it."""
-    parts, end = [], 0
-    for word in text.words:
-        if word.suggestions and word.is_marked(text.threshold):
-            kept = text.text[end : word.start]
-            parts += [kept if word.suggestions[0] else kept.removesuffix(" "), word.suggestions[0]]
-            end = word.end
-    return "".join([*parts, text.text[end:]])

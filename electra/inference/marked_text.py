@@ -39,14 +39,17 @@ class MarkedText(NamedTuple):
     text: str
     words: list[Word]
     threshold: float  # words at or above it are marked
+    given: str | None = None  # the text before it was fixed
+
+
+def as_marked_json(text: MarkedText) -> str:
+    """Return the marked words of a text as a line of JSON."""
+    return as_json(text._replace(words=[word for word in text.words if word.is_marked(text.threshold)]))
 
 
 def as_json(text: MarkedText) -> str:
     """Return a text as a line of JSON."""
-    words = [
-        word._asdict() | {"replaced": round(word.replaced, 4), "marked": word.is_marked(text.threshold)}
-        for word in text.words
-    ]
+    words = [word.as_record(text.threshold) for word in text.words]
     return json.dumps({"file": text.name, "threshold": text.threshold, "words": words}, ensure_ascii=False)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from electra.core.log import tracked
 from electra.inference.sessions import Array, Session
 from electra.text.tokenizer import Tokenizer
 
@@ -22,8 +23,10 @@ PADDING_SHARE = 0.05  # of a larger group's tokens
 class Model:
     """A session and its tokeniser.
 
-    longest: maximum tokens of a row. format: "torch", or the format of an exported folder.
+    longest: maximum tokens of a row. format: "torch", or the format of an exported folder. progress: log how far it is.
     """
+
+    progress = False
 
     def __init__(self, session: Session, tokenizer: Tokenizer, longest: int, format: str = "torch") -> None:
         self.session, self.tokenizer, self.longest, self.format = session, tokenizer, longest, format
@@ -45,7 +48,8 @@ class Model:
     def run(self, rows: Sequence[Sequence[int]], name: str) -> list[Array]:
         """Return the output `name` of each row of ids, one entry per token, without padding."""
         found: list[Array] = [np.empty(0)] * len(rows)
-        for n, outputs in run_rows(self.session, rows, (name,), self.tokenizer.pad_id):
+        outputs_of = run_rows(self.session, rows, (name,), self.tokenizer.pad_id)
+        for n, outputs in tracked(outputs_of, len(rows), "reading") if self.progress else outputs_of:
             found[n] = outputs[name][: len(rows[n])]
         return found
 

@@ -24,7 +24,7 @@ def predict(config: PredictConfig) -> list[dict[str, Any]]:
     if config.zero_shot:
         if not isinstance(model, Detector):
             raise ValueError(f"{config.model} is not a discriminator, which --zero-shot needs; name a pre-trained run")
-        words = [word.strip() for word in config.labels.split(",") if word.strip()]
+        words = [word.strip() for word in config.file_or_labels.split(",") if word.strip()]
         found = zero_shot(model, [t if isinstance(t, str) else " ".join(t) for t in inputs], config.zero_shot, words)
     elif not isinstance(model, TaskModel):
         raise ValueError(

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from electra.core.log import tracked
 from electra.inference.candidates import Candidate, Candidates, Neighbourhood
 from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array
@@ -25,7 +26,8 @@ CONTEXT = 24  # tokens on either side with which a candidate is judged
 TOGETHER = 32  # places whose candidates share batches; each takes some 50 KB
 JUDGED = 4  # candidates of a word that the discriminator reads
 # Fitted by benchmarks/suggestions.py --fit
-FITS, RIGHT, EDITS = 0.74, 1.11, 3.73
+FITS, RIGHT, EDITS = 0.48, 0.56, 3.54
+KNOWN = 5.2  # log odds that a word of the dictionary is right, before it is read: one in 180 is a mistake
 
 
 class Trial(NamedTuple):
@@ -82,29 +84,46 @@ class Ranked(NamedTuple):
     score: float = 0.0
 
 
+class Suggested(NamedTuple):
+    """The candidates for a place, best first; "" removes the word."""
+
+    words: list[str]
+    certainty: float  # probability that the first is what was meant, of those judged and the word as written
+
+
 class Ranking:
     """The networks that judge candidates."""
 
     def __init__(self, discriminator: Model, generator: Model, candidates: Candidates) -> None:
         self.discriminator, self.generator, self.candidates = discriminator, generator, candidates
 
-    def rank(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[list[str]]:
-        """Return the candidates for each place, best first; "" removes the word.
+    def rank(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[Suggested]:
+        """Return the candidates for each place.
 
         expected: whole words that the generator proposes for each place.
         """
         groups = [slice(start, start + TOGETHER) for start in range(0, len(places), TOGETHER)]
-        return [words for group in groups for words in self.rank_together(places[group], expected[group])]
+        asked = tracked(groups, len(groups), "suggesting") if self.discriminator.progress else groups
+        return [found for group in asked for found in self.rank_together(places[group], expected[group])]
 
-    def rank_together(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[list[str]]:
+    def rank_together(self, places: Sequence[Place], expected: Sequence[Iterable[str]]) -> list[Suggested]:
         """Rank the candidates for a few places in shared batches."""
         found = [self.trials(place, words) for place, words in zip(places, expected, strict=True)]
         found = [best_first(there) for there in scored(found, self.by_generator)]
         judged = scored([there[:JUDGED] for there in found], self.by_discriminator)
+        as_written = scored([[self.as_written(place)] for place in places], self.by_generator)
+        as_written = scored(as_written, self.by_discriminator)
         return [
-            [each.candidate.word for each in (*best_first(best), *there[JUDGED:])]
-            for best, there in zip(judged, found, strict=True)
+            suggested(best_first(best), there[JUDGED:], written)
+            for best, there, (written,) in zip(judged, found, as_written, strict=True)
         ]
+
+    def as_written(self, place: Place) -> Ranked:
+        """Return the word that stands in a place."""
+        _, _, first, last = place.spans[place.number]
+        longest = self.discriminator.longest - 2
+        trial = place.around(first, place.ids[first : last + 1][:longest], last + 1, longest)
+        return Ranked(Candidate(place.word(), 0), trial, KNOWN if self.candidates.knows(place.word()) else 0.0)
 
     def trials(self, place: Place, expected: Iterable[str]) -> list[Ranked]:
         """Return the candidates that the networks can read and tell from the word as written."""
@@ -127,6 +146,15 @@ class Ranking:
     def by_discriminator(self, found: Sequence[Ranked]) -> list[float]:
         """Return the part of the scores that the discriminator gives."""
         return [RIGHT * odds for odds in odds_right(self.discriminator, [each.trial for each in found])]
+
+
+def suggested(judged: Sequence[Ranked], others: Sequence[Ranked], written: Ranked) -> Suggested:
+    """Return the words of candidates, the judged ones first, and how sure the first is."""
+    words = [each.candidate.word for each in (*judged, *others)]
+    if not judged:
+        return Suggested(words, 0.0)
+    scores = np.array([each.score for each in (*judged, written)])
+    return Suggested(words, float(np.exp(scores[0] - log_sum(scores))))
 
 
 def scored(found: Sequence[Sequence[Ranked]], judge: Callable[[Sequence[Ranked]], list[float]]) -> list[list[Ranked]]:

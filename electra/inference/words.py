@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 REMOVE = "(remove)"  # how readers see the suggestion ""
 
@@ -16,10 +16,16 @@ class Word(NamedTuple):
     replaced: float  # probability that it was replaced, in [0, 1]
     suggestions: tuple[str, ...]  # best first, "" to remove the word; only for marked words
     exempt: bool = False  # a number, a symbol, code or a rare name: never marked
+    certainty: float = 0.0  # probability that the first suggestion was meant, of all that may stand there
 
     def is_marked(self, threshold: float) -> bool:
         """Return whether the word is marked at this threshold."""
         return self.replaced >= threshold and not self.exempt
+
+    def as_record(self, threshold: float) -> dict[str, Any]:
+        """Return what JSON says of the word."""
+        rounded = {"replaced": round(self.replaced, 4), "certainty": round(self.certainty, 4)}
+        return self._asdict() | rounded | {"marked": self.is_marked(threshold)}
 
     def shown_suggestions(self) -> list[str]:
         """Return the suggestions as people read them."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -93,6 +97,13 @@ def compute_in(module: nn.Module, dtype: torch.dtype) -> None:
     for encoder in module.modules():
         if isinstance(encoder, Encoder):
             encoder.compute_dtype = dtype
+
+
+def uncompiled() -> AbstractContextManager[Any]:
+    """Return a context in which compiled parts run as written: rows of other shapes would be compiled again."""
+    if "torch._dynamo" not in sys.modules:  # which takes a second to import, and without it nothing is compiled
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
 
 
 def compile_parts(module: nn.Module, device: torch.device) -> None:

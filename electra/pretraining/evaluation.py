@@ -6,6 +6,7 @@ import torch
 
 from electra.config import PretrainConfig
 from electra.data.loader import Loader
+from electra.models.encoder import uncompiled
 from electra.models.heads import Discriminator
 from electra.training.log import RunningMeans
 from electra.training.seed import seed_all
@@ -23,7 +24,6 @@ class Evaluation:
         self.heldout, self.config = heldout, config
 
     @torch.no_grad()
-    @torch.compiler.set_stance("force_eager")  # compiling a second graph would take longer than evaluation does
     def __call__(self, trainer: Trainer) -> dict[str, float]:
         """Return the metrics by name; none without held-out text."""
         if self.heldout is None:
@@ -34,19 +34,20 @@ class Evaluation:
         for number in range(batches)[trainer.world.share]:
             seed_all(self.config.seed, EVALUATION, number, 0)
             (batch,) = self.heldout.micro_batches(number, self.heldout.batch_size)
-            means.add(trainer.module(move_batch(batch, trainer.device)).metrics)
+            with uncompiled():  # compiling a second graph would take longer than evaluation does
+                means.add(trainer.module(move_batch(batch, trainer.device)).metrics)
         means.gather(trainer.world)
         return means.values()
 
 
 @torch.no_grad()
-@torch.compiler.set_stance("force_eager")  # these row shapes would trigger recompilation
 def measure_threshold(discriminator: Discriminator, heldout: Loader, device: torch.device) -> float:
     """Return the probability that one clean token in a hundred exceeds."""
     discriminator.eval()
     clean = []
     for step in range(min(THRESHOLD_BATCHES, -(-heldout.num_rows // heldout.batch_size))):
         (batch,) = heldout.micro_batches(step, heldout.batch_size)
-        logits = discriminator(*(tensor.to(device) for tensor in batch[:4])).cpu()
+        with uncompiled():
+            logits = discriminator(*(tensor.to(device) for tensor in batch[:4])).cpu()
         clean.append(logits[batch.maskable])
     return float(torch.cat(clean).sigmoid().quantile(1 - FALSE_ALARMS))

@@ -54,7 +54,10 @@ def initialiser(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -
     tokens, V, special = train.first_tokens(MAX_TOKENS), config.model.vocab_size, tokenizer.special_ids
     room = backbone.vector_width(config.model)
     width = min(room, V - 1)
-    require(width > 0, f"init='corpus' needs an embedding_size above {config.model.embedding_width - room}")
+    require(
+        width > 0,
+        f"init='corpus' needs an embedding_size above {config.model.embedding_width - room}: raise it",
+    )
     vectors, unigram = (
         torch.from_numpy(counts.astype(np.float32))
         for counts in (

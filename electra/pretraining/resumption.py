@@ -33,6 +33,7 @@ FREE_TO_CHANGE = {
     "log_steps",
     "save_steps",
     "save_total_limit",
+    "report_to",
     "compile",
     "dry_run",
     "wait_minutes",

@@ -107,7 +107,7 @@ def build_trainer(
     world: World | None = None,
 ) -> Trainer:
     """Build the training loop with its data, optimizer and evaluation."""
-    require(len(train) > 0, f"{config.data} holds no examples to train on")
+    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     micro = rows_of(config, device)
     unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
     layout = (tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)

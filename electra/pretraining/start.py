@@ -43,7 +43,10 @@ def load_start(init: str) -> Start:
         f"{path} holds a generator; name the discriminator first: --init DISCRIMINATOR,GENERATOR",
     )
     has_generator = (generator_folder / "config.json").exists()
-    require(not has_generator or is_masked_lm(generator_folder), f"{generator_folder} holds no generator")
+    require(
+        not has_generator or is_masked_lm(generator_folder),
+        f"{generator_folder} holds no generator; name another: --init DISCRIMINATOR,GENERATOR",
+    )
     generator = load_network(generator_folder) if has_generator else None
     assert generator is None or isinstance(generator, MaskedLM)
     return Start(init, load_main(folder), generator, is_whole)
@@ -114,11 +117,17 @@ def load_frozen_generator(path: Path, tokenizer: Tokenizer, seq_length: int) -> 
     """Load a masked language model and freeze it; raise ValueError if it does not fit the text."""
     folder = masked_lm_folder(path)
     network = load_network(folder)
-    require(isinstance(network, MaskedLM), f"{folder} holds a discriminator, not a masked language model")
+    require(
+        isinstance(network, MaskedLM),
+        f"{folder} holds a discriminator, not a masked language model; name a generator's folder",
+    )
     assert isinstance(network, MaskedLM)
     require_same_vocabulary(load_tokenizer(folder), folder, tokenizer)
     longest = network.encoder.config.max_position_embeddings
-    require(longest >= seq_length, f"{folder} reads {longest} tokens, the text has examples of {seq_length}")
+    require(
+        longest >= seq_length,
+        f"{folder} reads {longest} tokens, the text has examples of {seq_length}; prepare with --seq-length {longest}",
+    )
     return network.requires_grad_(False)
 
 

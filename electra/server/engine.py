@@ -66,10 +66,7 @@ class ModelEngine:
 def detect(model: Detector, queries: Sequence[Query]) -> list[list[dict[str, Any]]]:
     """Return the scored words of each text."""
     return [
-        [
-            {**word._asdict(), "replaced": round(word.replaced, 4), "marked": word.is_marked(query.threshold)}
-            for word in words
-        ]
+        [word.as_record(query.threshold) for word in words]
         for query, words in zip(queries, detect_texts(model, queries), strict=True)
     ]
 

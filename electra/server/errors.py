@@ -17,12 +17,23 @@ from electra.server.schemas import Problem
 MESSAGES = {
     404: "no such address; GET / is the page, GET /docs lists the routes",
     405: "this address does not support that method",
-    413: "the request is too large; GET /info lists the limits",
 }
 ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 413, 415, 422, 429, 503, 504)
 }
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
+
+
+class TooLong(HTTPException):
+    """Texts beyond a limit of the server."""
+
+    def __init__(self, what: str, limit: int, name: str) -> None:
+        super().__init__(413, f"{what} may have at most {limit:,} characters here ({name}); send less at a time")
+
+
+def body_too_large(limit: int) -> str:
+    """Return what is said of a body beyond the limit of the server."""
+    return f"a request may have at most {limit:,} bytes here (max_body_bytes); send less at a time"
 
 
 def error_response(
@@ -50,6 +61,8 @@ def add_error_handlers(app: FastAPI) -> None:
 async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = MESSAGES.get(error.status_code, str(error.detail))
+    if error.status_code == 413 and not isinstance(error, TooLong):  # FastAPI's, of a body without a stated length
+        message = body_too_large(request.app.state.service.config.max_body_bytes)
     return error_response(request.url.path, error.status_code, message, error.headers)
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from electra.core.log import logger
 from electra.server.batching import Batcher, Overloaded
-from electra.server.errors import MESSAGES, error_response, overloaded_response
+from electra.server.errors import body_too_large, error_response, overloaded_response
 from electra.server.key import Key
 from electra.server.metrics import Metrics
 
@@ -88,7 +88,7 @@ class AdmissionMiddleware:
             message, scheme = "send the key as 'Authorization: Bearer KEY'", {"www-authenticate": "Bearer"}
             return error_response(path, 401, message, scheme)
         if is_too_large(headers, self.max_body):
-            return error_response(path, 413, MESSAGES[413])
+            return error_response(path, 413, body_too_large(self.max_body))
         if path in self.model_paths and scope["method"] in ("GET", "POST"):
             try:
                 self.batcher.admit()

@@ -123,6 +123,7 @@ class Word(BaseModel):
     marked: bool = Field(description="at or above the threshold, and not exempt")
     exempt: bool = Field(description="a number, a symbol, code or a rare name, which is never marked")
     suggestions: list[str] = Field(description="best first; an empty one removes the word")
+    certainty: float = Field(description="probability that the first suggestion is what was meant")
 
 
 class Detected(BaseModel):

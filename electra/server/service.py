@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from electra.config import ServeConfig
 from electra.server.batching import Batcher, Engine
+from electra.server.errors import TooLong
 
 ID_CHARACTERS = 4  # that a token stands for, about
 WARM_UP = ("A text to warm up with.", "Another, a little longer, so that more than one shape is known.")
@@ -72,8 +73,10 @@ class Service:
             raise HTTPException(422, f"this model does not {kind}; it can {', '.join(self.engine.kinds)}")
         if len(sizes) > config.max_items:
             raise HTTPException(422, f"a request may hold at most {config.max_items} inputs")
-        if max(sizes) > config.max_text_chars or sum(sizes) > config.max_request_chars:
-            raise HTTPException(413)
+        if max(sizes) > config.max_text_chars:
+            raise TooLong("a text", config.max_text_chars, "max_text_chars")
+        if sum(sizes) > config.max_request_chars:
+            raise TooLong("the texts of a request together", config.max_request_chars, "max_request_chars")
 
 
 def characters(given: str | Sequence[str] | Sequence[int]) -> int:

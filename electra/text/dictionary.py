@@ -23,6 +23,9 @@ FILE = "dictionary.txt.xz"
 HEADING = "electra dictionary 1"
 LARGEST = 2_000_000  # bytes of the file
 MOST = 200_000  # words
+LEVELS = 64  # powers of two
+UNPACKED = 32_000_000  # bytes of its text: MOST words of LONGEST letters
+MEMORY = 100_000_000  # bytes that unpacking may take
 LEAST = 3  # occurrences; a rarer word may be a typing error itself
 LONGEST = 40  # letters
 EDIT = 5  # powers of two of the frequency that outweigh an edit
@@ -159,10 +162,25 @@ def read_dictionary(folder: Path) -> Dictionary | None:
     if not path.is_file():
         return None
     try:
-        heading, *lines = lzma.decompress(path.read_bytes()).decode().splitlines()
+        heading, *lines = unpacked(path.read_bytes()).decode().removesuffix("\n").split("\n")
         if heading != HEADING:
             raise ValueError(heading)
         levels = {word: int(level) for level, *words in map(str.split, lines) for word in words}
     except (EOFError, ValueError, lzma.LZMAError):
         raise ValueError(f"{path} is not a dictionary of this version; remove it to go without") from None
+    except OverflowError as error:
+        raise ValueError(f"{path} {error}: it was made to fill the memory; remove it to go without") from None
     return Dictionary(levels)
+
+
+def unpacked(data: bytes) -> bytes:
+    """Return the content of a file; OverflowError if it holds more than `write_dictionary` writes."""
+    unpacker = lzma.LZMADecompressor(memlimit=MEMORY)
+    content = unpacker.decompress(data, UNPACKED)
+    if not unpacker.eof and len(content) == UNPACKED:
+        raise OverflowError(f"has more than {UNPACKED / 1e6:.0f} MB when unpacked")
+    if not unpacker.eof:
+        raise EOFError
+    if content.count(b" ") > MOST + 2 or content.count(b"\n") > LEVELS + 1:  # two spaces are the heading's
+        raise OverflowError(f"has more than {MOST:,} words")
+    return content

@@ -15,6 +15,7 @@ HTML = re.compile(
     rb"\s*(<\?xml[^>]*>\s*)?(?:<!--(?>.*?-->)\s*)*+<(!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
 )
 UNPACKED, PACKED_BY = 200_000_000, 100  # bytes of a Word file, and how many times smaller it may be packed
+AROUND = ("header", "footer", "footnotes", "endnotes")  # parts of a Word file beside its body
 HTML_SUFFIXES = (".html", ".htm", ".xhtml")
 ZIP = b"PK\x03\x04"
 UNPACK = "an archive; unpack it"
@@ -109,13 +110,19 @@ def html_text(data: bytes) -> str:
 
 
 def word_text(data: bytes) -> str:
-    """Return the paragraphs of a Word file, those in its tables too, a line each; tracked insertions count as text."""
+    """Return the text of a Word file, a line for each paragraph; tracked insertions count as text.
+
+    Headers come before the paragraphs and tables, footnotes, endnotes and footers after them, each apart by a blank
+    line.
+    """
     import docx
-    from docx.oxml.ns import qn
 
     require_word(data)
-    body = docx.Document(io.BytesIO(data)).element.body
-    return "\n".join(paragraph_text(paragraph, qn) for paragraph in body.iter(qn("w:p")))
+    main = docx.Document(io.BytesIO(data)).part
+    found = {kind: [r.target_part for r in main.rels.values() if r.reltype.endswith(f"/{kind}")] for kind in AROUND}
+    parts = [*found["header"], main, *found["footnotes"], *found["endnotes"], *found["footer"]]
+    texts = dict.fromkeys(paragraphs_of(part) for part in parts)  # sections often have the same header
+    return "\n\n".join(filter(None, texts))
 
 
 def require_word(data: bytes) -> None:
@@ -124,8 +131,17 @@ def require_word(data: bytes) -> None:
         size = sum(part.file_size for part in packed.infolist())
         if size > UNPACKED or size > PACKED_BY * len(data):
             raise Unreadable(f"a Word file of {size / 1e6:,.0f} MB when unpacked; save its text as .txt")
-        if b"<!DOCTYPE" in packed.read("word/document.xml"):
+        if any(b"<!DOCTYPE" in packed.read(name) for name in packed.namelist() if name.endswith(".xml")):
             raise Unreadable("a Word file with a document type, which Word does not write; save it again")
+
+
+def paragraphs_of(part: Any) -> str:
+    """Return the paragraphs of a part of a Word file, a line each."""
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import qn
+
+    element = part.element if hasattr(part, "element") else parse_xml(part.blob)
+    return "\n".join(paragraph_text(paragraph, qn) for paragraph in element.iter(qn("w:p"))).strip("\n")
 
 
 def paragraph_text(paragraph: Any, qn: Callable[[str], str]) -> str:

@@ -41,8 +41,13 @@ def has_letters(word: str) -> bool:
 
 def is_name(text: str, start: int) -> bool:
     """Return whether the word at `start` is capitalised within a sentence."""
+    return text[start].isupper() and not begins_sentence(text, start)
+
+
+def begins_sentence(text: str, start: int) -> bool:
+    """Return whether the word at `start` is the first of a sentence or of the text."""
     before = text[max(0, start - LOOK_BACK) : start].rstrip(OPENING)
-    return text[start].isupper() and bool(before) and before[-1] not in SENTENCE_END
+    return not before or before[-1] in SENTENCE_END
 
 
 def fit_case(suggestion: str, word: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,14 @@ class Log:
     def __init__(self, path: Path) -> None:
         self.path, self.shown_at = path, float("-inf")
         self.streaks: dict[str, int] = {}
+        self.report: Callable[[Mapping[str, Any]], None] | None = None  # gets every line too
 
     def write(self, **fields: Any) -> None:
         """Append one line to metrics.jsonl."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
+        if self.report:
+            self.report(fields)
 
     def train(
         self, step: int, metrics: dict[str, float], speed: float, left: float | None, is_warm: bool, **fields: Any

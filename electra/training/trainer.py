@@ -9,6 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from electra.training.pace import Pace
 from electra.training.schedule import learning_rate, progress, set_rate, warmup
 from electra.training.seed import seed_all
 from electra.training.signals import handled_by
+from electra.training.trackers import reported
 
 WARM_UP = 3  # steps that run normally before a step is captured
 
@@ -83,7 +85,8 @@ class Trainer:
         self.resume()
         if self.done() == 1:
             return
-        with handled_by(self.note_signal):
+        tracked = reported(self.log, self.config, self.folder, self.step) if self.world.is_first else nullcontext()
+        with handled_by(self.note_signal), tracked:
             self.line_start = (time.perf_counter(), self.tokens)
             while self.done() < 1 and not self.is_stopping():
                 self.train_step()

@@ -1,0 +1,101 @@
+"""Put right the words of a text that are surely wrong; the rest is left to its author.
+
+A word is replaced if its first suggestion is surely what was meant, and the model finds it right where it then stands.
+So a text that was fixed is not changed by fixing it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from electra.inference.words import Word
+from electra.text.words import begins_sentence
+
+SURE = 0.85  # certainty of a suggestion that is applied
+Detect = Callable[[str], list[Word]]
+
+
+class Edit(NamedTuple):
+    """A part of a text and what is written instead."""
+
+    start: int
+    end: int
+    written: str
+
+
+def fix(text: str, detect: Detect, threshold: float) -> tuple[str, list[Word]]:
+    """Return the text with what is surely wrong put right, and its words; `detect` marks those of a text.
+
+    Edits are applied together, and those after which a word there is still marked are taken back. This is repeated as
+    long as it leaves fewer words marked: a word may be judged otherwise when its neighbours have been put right.
+    """
+    words = detect(text)
+    while edits := edits_of(text, words, threshold):
+        applied, its_words = text, words
+        while edits:
+            applied = apply(text, edits)
+            its_words = detect(applied)
+            good = judged_right(edits, its_words, threshold)
+            if len(good) == len(edits):
+                break
+            edits = good
+        if not edits or count(its_words, threshold) >= count(words, threshold):
+            break
+        text, words = applied, its_words
+    return text, words
+
+
+def edits_of(text: str, words: Sequence[Word], threshold: float) -> list[Edit]:
+    """Return an edit for each word whose first suggestion is sure; of two neighbours for the first.
+
+    Each was judged beside the other as it is.
+    """
+    edits, before = list[Edit](), -2
+    for number, word in enumerate(words):
+        if word.is_marked(threshold) and word.suggestions and word.certainty >= SURE and before != number - 1:
+            before = number
+            edits.append(
+                Edit(word.start, word.end, word.suggestions[0]) if word.suggestions[0] else removal(text, words, number)
+            )
+    return edits
+
+
+def removal(text: str, words: Sequence[Word], number: int) -> Edit:
+    """Return the edit that removes a word: of one that stands twice the second, which is never a sentence's first."""
+    word = words[number]
+    for first, second in ((number, number + 1), (number - 1, number)):
+        if first >= 0 and second < len(words) and words[first].text.lower() == words[second].text.lower():
+            return Edit(words[first].end, words[second].end, "")
+    if number + 1 < len(words) and begins_sentence(text, word.start) and word.text[:1].isupper():
+        following = words[number + 1]
+        return Edit(word.start, following.start + 1, following.text[:1].upper())
+    return Edit(word.start - 1 if text[: word.start].endswith(" ") else word.start, word.end, "")
+
+
+def apply(text: str, edits: Sequence[Edit]) -> str:
+    """Return the text with edits, which come in order and do not overlap."""
+    parts, end = [], 0
+    for edit in edits:
+        parts += [text[end : edit.start], edit.written]
+        end = edit.end
+    return "".join([*parts, text[end:]])
+
+
+def judged_right(edits: Sequence[Edit], words: Sequence[Word], threshold: float) -> list[Edit]:
+    """Return the edits at whose place, in the text with all of them, no word is marked; `words` are its words."""
+    marked = [word for word in words if word.is_marked(threshold)]
+    good, shift = [], 0
+    for edit in edits:
+        start = edit.start + shift
+        end = start + len(edit.written)
+        shift += len(edit.written) - (edit.end - edit.start)
+        near = 0 if edit.written else 2  # characters to the words beside the place of one that was removed
+        if not any(word.start < end + near and start - near < word.end for word in marked):
+            good.append(edit)
+    return good
+
+
+def count(words: Sequence[Word], threshold: float) -> int:
+    """Return the number of marked words."""
+    return sum(word.is_marked(threshold) for word in words)

@@ -251,7 +251,7 @@ def exit_codes() -> str:
     """Return the exit codes."""
     rows = [["0", "done"], ["1", "`detect --fail`: a word is marked"]]
     rows += [[str(code), MEANINGS.get(kind, inspect.cleandoc(kind.__doc__ or ""))] for kind, code in EXIT_CODES.items()]
-    return table(["code", "meaning"], [*rows, ["130", "interrupted at once (Ctrl-C)"]])
+    return table(["code", "meaning"], [*rows, ["130", "ended at once by Ctrl-C"], ["143", "ended at once by SIGTERM"]])
 
 
 PARTS = {

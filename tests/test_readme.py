@@ -86,7 +86,7 @@ def test_every_exit_code_is_explained():
         .partition("| code | meaning |")[2]
         .partition("\n\n")[0]
     )
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)} == {0, 1, *EXIT_CODES.values(), 130}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.M)} == {0, 1, *EXIT_CODES.values(), 130, 143}
 
 
 def test_the_version_is_said_once():

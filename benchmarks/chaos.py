@@ -75,6 +75,7 @@ def sweep(storm: Storm, every: int = 1) -> int:
             storm.compare(config)
             return call - 1
         storm.kills += 1
+        storm.faults["kill_9_inside_each_system_call_of_a_save"] += 1
         storm.require(codes == [-signal.SIGKILL], f"call {call}: exit codes {codes}")
         is_whole = any(fault_of(path) is None for path in checkpoints(storm.out / "checkpoints"))
         storm.require(is_whole, f"call {call}: no checkpoint is whole")

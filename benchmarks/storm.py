@@ -120,7 +120,7 @@ class Storm:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        each = [environment or {}, *([{}] * (size - 1))]
+        self.kind, each = FORKED, [environment or {}, *([{}] * (size - 1))]
         return self.begun(*((train_armed, (rank, size, port, config, each[rank])) for rank in range(size)))
 
     def command(self, config: PretrainConfig, *before: str, **environment: str) -> Any:

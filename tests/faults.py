@@ -28,7 +28,7 @@ def library(folder: Path) -> Path | None:
 
 def armed(built: Path, out: Path, fault: str, call: int, seconds: int = 0) -> dict[str, str]:
     """The environment in which the `call`th change of files in a run's folder meets a fault."""
-    where = {"CHAOS_FOLDER": str(out), "CHAOS_FAULT": fault, "CHAOS_CALL": str(call), "LD_PRELOAD": str(built)}
+    where = {"CHAOS_FOLDER": f"{out}/", "CHAOS_FAULT": fault, "CHAOS_CALL": str(call), "LD_PRELOAD": str(built)}
     return where | ({"CHAOS_SECONDS": str(seconds)} if fault == "clock" else {})
 
 

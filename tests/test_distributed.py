@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -24,7 +25,7 @@ from electra.config import ModernBertConfig
 from electra.core.errors import LOST, NOT_FINITE, STOPPED, Lost
 from electra.core.runs import read_metrics
 from electra.pretraining.run import pretrain
-from electra.training.distributed import join
+from electra.training.distributed import World, join
 
 MODERN = ModernBertConfig(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, max_position_embeddings=32,
@@ -278,6 +279,15 @@ def test_torchrun_restarts_a_run_by_itself(data, straight, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "continuing from step 10" in done.stderr
     assert_same_run(tmp_path / "run", straight)
+
+
+def test_a_process_whose_torchrun_has_died_is_an_orphan(monkeypatch):
+    assert not World(0, 2).is_orphan()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    world = World(0, 2)
+    assert not world.is_orphan()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert world.is_orphan() == (world.agent != 1)
 
 
 def test_restarts_on_several_hosts_that_could_not_work_are_refused(monkeypatch):

@@ -53,9 +53,9 @@ def main() -> None:
             storm.survive(faults)
             seconds = time.monotonic() - begun
             print(f"{seconds:.0f} s, {storm.runs} runs, {storm.kills} kills, {storm.wrong or 'all equal'}", flush=True)
-    result = told(storm, calls) | {"minutes": round((time.monotonic() - begun) / 60, 1)}
-    if options.out:
-        write_json(options.out, result)
+            result = told(storm, calls) | {"minutes": round(seconds / 60, 1)}
+            if options.out:
+                write_json(options.out, result)
     print(json.dumps(result, indent=2))
     sys.exit(bool(storm.wrong))
 

@@ -15,7 +15,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from faults import armed
-from hosts import plug, start_hosts, two_hosts
+from hosts import end_hosts, plug, start_hosts, two_hosts, workers_of
 from storm import HANGS, STEPS, FaultOfRun, Processes, Storm, last_line, newest
 
 from electra.config import PretrainConfig
@@ -159,10 +159,9 @@ def partition(storm: Storm, config: PretrainConfig) -> Processes:
         while last_line(storm.out) <= storm.before and all(process.poll() is None for process in started):
             time.sleep(0.01)
         plug(names, "down")
-        time.sleep(8)
-        for process in started:
-            process.terminate()
-        said = [process.communicate(timeout=HANGS)[1] for process in started]
+        time.sleep(15)
+        storm.require(not workers_of(started[1]), "the host that is cut off trains on")
+        said = end_hosts(started)
     storm.require("has not answered" in said[0] or newest(storm.out) == STEPS, f"the other host is not named: {said}")
     return []
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 from tiny import flags
 
 from electra.config import PretrainConfig
@@ -67,3 +68,25 @@ def start_hosts(names: list[str], config: PretrainConfig) -> list[subprocess.Pop
             )
         )  # fmt: skip
     return started
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that train below a recipe."""
+    found = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    return [p for p in found if "electra" in p.cmdline() and "torch.distributed.run" not in p.cmdline()]
+
+
+def end_hosts(started: list[subprocess.Popen[str]], seconds: float = 20.0) -> list[str]:
+    """Ask both to end and return what they said; kill a torchrun that waits for the store on the other host."""
+    told = []
+    for process in started:
+        process.terminate()
+    for process in started:
+        try:
+            told.append(process.communicate(timeout=seconds)[1])
+        except subprocess.TimeoutExpired:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            told.append(process.communicate()[1])
+    return told

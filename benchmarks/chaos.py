@@ -48,7 +48,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         storm = Storm(Path(folder), options.seed)
         calls = sweep(storm) if storm.built else 0
-        faults = possible(storm)
+        faults, result = possible(storm), told(storm, calls)
         while storm.kills < options.kills and time.monotonic() - begun < 60 * options.minutes and not storm.wrong:
             storm.survive(faults)
             seconds = time.monotonic() - begun

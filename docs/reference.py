@@ -258,7 +258,9 @@ def exit_codes() -> str:
     rows = [["0", "done; also of a server that SIGTERM stopped, and where the reader of the output closed the pipe"],
             ["1", "`detect --fail`: a word is marked; otherwise a bug, with a traceback: please report it"],
             *([str(code), MEANINGS[kind]] for kind, code in EXIT_CODES.items()),
-            ["130", "stopped by Ctrl-C where there was nothing to save, or by a second one at once"]]  # fmt: skip
+            ["130", "ended at once by Ctrl-C: before the first step of training, in a command that saves nothing "
+                    "on the way, or by a second one"],
+            ["143", "ended at once by SIGTERM, in the same cases; a shell's number for it"]]  # fmt: skip
     return table(["code", "meaning"], sorted(rows, key=lambda row: int(row[0])))
 
 

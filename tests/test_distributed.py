@@ -13,9 +13,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
+from hosts import end_hosts, plug, start_hosts, two_hosts, workers_of
 from safetensors.torch import load_file
 from test_training import assert_same_run, damage, metrics, newest, step_of_newest
 from tiny import Fault, flags, tiny_config, train_as, write_data
@@ -24,7 +24,7 @@ from electra.config import ModernBertConfig
 from electra.core.errors import LOST, NOT_FINITE, STOPPED, Lost
 from electra.core.runs import read_metrics
 from electra.pretraining.run import pretrain
-from electra.training.distributed import join
+from electra.training.distributed import World, join
 
 MODERN = ModernBertConfig(
     hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, max_position_embeddings=32,
@@ -280,6 +280,15 @@ def test_torchrun_restarts_a_run_by_itself(data, straight, tmp_path):
     assert_same_run(tmp_path / "run", straight)
 
 
+def test_a_process_whose_torchrun_has_died_is_an_orphan(monkeypatch):
+    assert not World(0, 2).is_orphan()
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    world = World(0, 2)
+    assert not world.is_orphan()
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert world.is_orphan() == (world.agent != 1)
+
+
 def test_restarts_on_several_hosts_that_could_not_work_are_refused(monkeypatch):
     for name, value in {
         "WORLD_SIZE": 4, "GROUP_WORLD_SIZE": 2, "TORCHELASTIC_MAX_RESTARTS": 3, "TORCHELASTIC_USE_AGENT_STORE": True,
@@ -322,57 +331,17 @@ def test_kill_9_of_any_of_two_at_any_time(data, processes, tmp_path, seed):
 
 @pytest.fixture
 def hosts():
-    """Two network namespaces with a cable between them; a command line for each."""
-    names, addresses = [f"electra-{os.getpid()}-{n}" for n in "ab"], ["10.77.0.1", "10.77.0.2"]
-    made = subprocess.run(["ip", "netns", "add", names[0]], capture_output=True) if shutil.which("ip") else None
-    if made is None or made.returncode:
-        pytest.skip("needs root and the command ip")
-    try:
-        ip("netns", "add", names[1])
-        ip("link", "add", "cable-a", "netns", names[0], "type", "veth", "peer", "name", "cable-b", "netns", names[1])
-        for name, card, address in zip(names, ("cable-a", "cable-b"), addresses, strict=True):
-            ip("-n", name, "addr", "add", f"{address}/24", "dev", card)
-            for link in ("lo", card):
-                ip("-n", name, "link", "set", link, "up")
+    with two_hosts() as names:
+        if not names:
+            pytest.skip("needs root and the command ip")
         yield names
-    finally:
-        for name in names:
-            for left in subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split():
-                os.kill(int(left), signal.SIGKILL)
-            subprocess.run(["ip", "netns", "del", name], check=False)
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True)
-
-
-def start_hosts(hosts, config):
-    """Start the recipe on both hosts; the second writes to nowhere."""
-    recipe, started = Path(__file__).parents[1] / "recipes/two_hosts.sh", []
-    for rank, host in enumerate(hosts):
-        settings = {"FIRST": "10.77.0.1", "ADDRESS": f"10.77.0.{rank + 1}", "RANK": str(rank), "SHUTDOWN": "5",
-                    "INTERFACE": f"cable-{'ab'[rank]}", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}  # fmt: skip
-        mine = config if rank == 0 else replace(config, out=config.out + "-of-no-one")
-        started.append(
-            subprocess.Popen(
-                ["ip", "netns", "exec", host, recipe, *flags(mine)],
-                env=os.environ | settings, stderr=subprocess.PIPE, text=True,
-            )
-        )  # fmt: skip
-    return started
-
-
-def wait_for_step(out, step, seconds=120):
+def wait_for_step(out, step, seconds=240):
     end = time.monotonic() + seconds
     while step_of_newest(out) < step:
         assert time.monotonic() < end, f"no checkpoint of step {step}"
         time.sleep(0.05)
-
-
-def workers_of(process):
-    """The processes that train below a recipe."""
-    found = psutil.Process(process.pid).children(recursive=True)
-    return [p for p in found if "electra" in p.cmdline() and "torch.distributed.run" not in p.cmdline()]
 
 
 @pytest.mark.slow
@@ -396,12 +365,11 @@ def test_a_cable_that_breaks_ends_both_hosts_and_costs_nothing(data, hosts, tmp_
     pretrain(run_in(data, tmp_path / "alone", **settings))
     started = start_hosts(hosts, run_in(data, tmp_path / "run", **settings))
     wait_for_step(tmp_path / "run", 5)
-    ip("-n", hosts[1], "link", "set", "cable-b", "down")
+    plug(hosts, "down")
     time.sleep(15)
-    for process in started:
-        process.terminate()
-    told = [process.communicate(timeout=250)[1] for process in started]
+    assert not workers_of(started[1])
+    told = end_hosts(started)
     assert "has not answered for 0.1 minutes" in told[0]
-    ip("-n", hosts[1], "link", "set", "cable-b", "up")
+    plug(hosts, "up")
     pretrain(run_in(data, tmp_path / "run", **settings))
     assert_same_run(tmp_path / "run", tmp_path / "alone")

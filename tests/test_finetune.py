@@ -1,10 +1,13 @@
 """Fine-tuning: a toy task is learned, a run goes on bit for bit, what is saved answers the same elsewhere."""
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -233,6 +236,26 @@ def test_what_fails_in_a_process_is_told_apart():
     ):
         with pytest.raises(kind, match=said):
             side_by_side(fail, [(error,), (int,)], 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_processes_that_a_signal_ends_before_they_can_save_are_a_stop(tmp_path, number):
+    """Ctrl-C reaches the parent alone, which ends them as SIGTERM would."""
+    begun = tmp_path / "begun"
+
+    def ask():
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=ask, daemon=True).start()
+    with pytest.raises(Interrupted, match="to continue"):
+        side_by_side(sleep_on, [(begun,)], 1)
+
+
+def sleep_on(begun):
+    begun.touch()
+    time.sleep(60)
 
 
 def fail(kind):

@@ -27,6 +27,7 @@ from tiny import (
     tiny_tokenizer,
     train,
     train_and_die,
+    train_and_signal,
     write_data,
 )
 
@@ -242,6 +243,38 @@ def test_sigterm_ends_the_command_with_75(data, straight, tmp_path):
     stopped = step_of_newest(tmp_path / "run")
     assert 0 < stopped < 3000 and f"stopped at step {stopped:,}; run the same command again" in said
     assert fault_of(newest(tmp_path / "run")) is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("step", "times"), [(0, 1), (7, 2)])
+def test_a_signal_before_the_first_step_is_done_or_a_second_one_ends_at_once(
+    data, straight, tmp_path, children, number, step, times
+):
+    config = tiny_config(data, tmp_path / "run")
+    child = children.Process(target=train_and_signal, args=(config, number, step, times))
+    child.start()
+    child.join(60)
+    assert child.exitcode == (130 if number == signal.SIGINT else -number)
+    assert step_of_newest(tmp_path / "run") == (5 if step else 0)  # as saved before
+    pretrain(config)
+    assert_same_run(tmp_path / "run", straight)
+
+
+def test_a_compiler_that_the_same_signal_has_ended_is_no_bug(data, straight, tmp_path, monkeypatch):
+    """Of a stage that begins after many steps; g++ belongs to the group of processes that a terminal signals."""
+    config = tiny_config(data, tmp_path / "run")
+
+    def compile_in_vain(trainer):
+        if trainer.step == 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise RuntimeError("C++ compile error")
+
+    with monkeypatch.context() as patch, pytest.raises(Interrupted, match="stopped at step 8, while compiling"):
+        hook_step(patch, before=compile_in_vain)
+        pretrain(config)
+    assert step_of_newest(tmp_path / "run") == 5
+    pretrain(config)
+    assert_same_run(tmp_path / "run", straight)
 
 
 def wait_for(condition, process, seconds=60):

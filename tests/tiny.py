@@ -181,6 +181,19 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
     pretrain(config)
 
 
+def train_and_signal(config: PretrainConfig, number: int, step: int, times: int) -> None:
+    """Train by the command line, and get a signal some times before a step."""
+    quiet()
+    from electra.cli import main
+
+    def raise_signals(trainer: Any) -> None:
+        for _ in range(times * (trainer.step == step)):
+            signal.raise_signal(signal.Signals(number))
+
+    hook_step(Patch(), before=raise_signals)
+    main(["pretrain", *flags(config)])
+
+
 class Fault(NamedTuple):
     """What happens to one of several processes before a step."""
 

@@ -31,7 +31,8 @@ def write_atomically(path: Path, mode: str = "wb") -> Iterator[IO[Any]]:
     except OSError as error:
         raise explained(error, path) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a disk that has become read-only refuses this too
+            partial.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -113,7 +114,7 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 def explained(error: OSError, path: Path) -> OSError:
-    """Return the error with the path and a remedy, for a full disk or a folder without write permission."""
+    """Return the error with the path and a remedy, for a disk that is full or read-only, and a folder that is gone."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OSError(
             error.errno,
@@ -121,4 +122,6 @@ def explained(error: OSError, path: Path) -> OSError:
         )
     if error.errno in (errno.EACCES, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        return OSError(error.errno, f"{path.parent} is gone; bring it back and run the same command again")
     return error

@@ -41,7 +41,8 @@ def save_checkpoint(
     for left in folder.glob(".step-*.partial"):  # left by a killed process
         shutil.rmtree(left, ignore_errors=True)
     try:
-        partial.mkdir(parents=True)
+        folder.mkdir(exist_ok=True)  # but no run's folder: where a disk was unmounted there must not be another run
+        partial.mkdir()
         require_space(partial, size + (1 << 20))
         write_tensors(partial / "weights.safetensors", weights)
         write_tensors(partial / "optimizer.safetensors", moments(module, optimizer))
@@ -51,13 +52,13 @@ def save_checkpoint(
         shutil.rmtree(final, ignore_errors=True)
         os.rename(partial, final)
         sync_folder(folder)
+        valid = [path for path in checkpoints(folder) if path <= final]  # later ones are damaged
+        for old in valid[:-keep]:
+            shutil.rmtree(old)
     except OSError as error:
         raise explained(error, final) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    valid = [path for path in checkpoints(folder) if path <= final]  # later ones are damaged
-    for old in valid[:-keep]:
-        shutil.rmtree(old)
     return final
 
 

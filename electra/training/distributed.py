@@ -38,8 +38,13 @@ class World:
     def __init__(self, rank: int = 0, size: int = 1, roll_call: RollCall | None = None, minutes: float = 0.0) -> None:
         self.rank, self.size, self.roll_call, self.minutes = rank, size, roll_call, minutes
         self.is_first = rank == 0
+        self.agent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
         self.share = slice(rank, None, size)  # of the micro-batches of a step
         self.step = 0
+
+    def is_orphan(self) -> bool:
+        """Return whether the agent of torchrun, which would start this process again, has died."""
+        return bool(self.agent) and os.getppid() != self.agent
 
     def add_up(self, *tensors: Tensor) -> None:
         """Replace tensors of one type and device by their sum over all processes, in place."""

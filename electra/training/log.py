@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from electra.core.log import duration, logger, progress_line, show_progress
+from electra.core.storage import explained
 from electra.training.distributed import World
 
 # In the order of their importance, as a line of the terminal may not hold all.
@@ -78,8 +79,11 @@ class Log:
 
     def write(self, **fields: Any) -> None:
         """Append one line to metrics.jsonl."""
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(fields) + "\n")
+        try:
+            with open(self.path, "a", encoding="utf-8") as file:
+                file.write(json.dumps(fields) + "\n")
+        except OSError as error:
+            raise explained(error, self.path) from error
         if self.report:
             self.report(fields)
 

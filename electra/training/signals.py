@@ -19,3 +19,21 @@ def handled_by(handler: Callable[[int, object], None]) -> Iterator[None]:
     finally:
         for number, former in before.items():
             signal.signal(number, former)
+
+
+def end_by(number: int) -> None:
+    """End this process as the signal does where nothing handles it: exit code 130 or 143 in a shell."""
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+@contextmanager
+def ctrl_c_blocked() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach; for this one it waits until the block has ended."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

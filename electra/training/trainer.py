@@ -5,10 +5,11 @@ A step is a pure function of (seed, step): weights, optimizer state and step num
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from electra.config import TrainConfig
-from electra.core.errors import Interrupted
+from electra.core.errors import Interrupted, Lost
 from electra.core.log import logger
 from electra.interface import Output, Source, Trainable
 from electra.training.checkpoint import load_checkpoint, moments, newest_checkpoint, save_checkpoint, truncate_metrics
@@ -30,7 +31,7 @@ from electra.training.optimizer import clip
 from electra.training.pace import Pace
 from electra.training.schedule import learning_rate, progress, set_rate, warmup
 from electra.training.seed import seed_all
-from electra.training.signals import handled_by
+from electra.training.signals import end_by, handled_by
 from electra.training.trackers import reported
 
 WARM_UP = 3  # steps that run normally before a step is captured
@@ -89,7 +90,8 @@ class Trainer:
         with handled_by(self.note_signal), tracked:
             self.line_start = (time.perf_counter(), self.tokens)
             while self.done() < 1 and not self.is_stopping():
-                self.train_step()
+                with self.stopped_compiler():
+                    self.train_step()
                 self.agree()
                 self.after_step()
             if self.done() == 1:
@@ -109,7 +111,8 @@ class Trainer:
     def agree(self) -> None:
         """Let all processes take the time of the first, and stop if one was asked to."""
         if self.world.size > 1:
-            said = torch.tensor([self.seconds * self.world.is_first, self.stop_requested], dtype=torch.float64)
+            is_asked = self.stop_requested or self.world.is_orphan()
+            said = torch.tensor([self.seconds * self.world.is_first, is_asked], dtype=torch.float64)
             self.world.add_up(said)
             self.seconds, self.stop_agreed = float(said[0]), bool(said[1])
 
@@ -267,10 +270,23 @@ class Trainer:
         truncate_metrics(self.log.path, state["step"])
         return state
 
+    @contextlib.contextmanager
+    def stopped_compiler(self) -> Iterator[None]:
+        """Raise Interrupted if a signal to the whole group of processes has ended the compiler of a later stage too."""
+        try:
+            yield
+        except RuntimeError as error:
+            if isinstance(error, Lost) or not self.stop_requested:
+                raise
+            raise Interrupted(
+                f"stopped at step {self.step:,}, while compiling; run the same command again to continue from the last "
+                "checkpoint"
+            ) from None
+
     def note_signal(self, number: int, frame: object) -> None:
-        """Stop after the current step on the first signal, at once on the second."""
-        if self.stop_requested:
-            raise KeyboardInterrupt
+        """Stop after the current step on the first signal; at once on the second, or before a step has been taken."""
+        if self.stop_requested or self.step == self.resumed_at:  # the first step may compile for a minute
+            end_by(number)
         self.stop_requested = True
         # Not logged: the signal may have interrupted a log call, which a handler must not enter again.
         if self.world.is_first:

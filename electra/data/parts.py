@@ -16,13 +16,13 @@ FOLDER = "parts"
 
 
 class Part(NamedTuple):
-    """Every `count`-th chunk, from the `index`-th."""
+    """Every `total`-th chunk, from the `number`-th."""
 
-    index: int
-    count: int
+    number: int
+    total: int
 
     def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
+        return f"{self.number}/{self.total}"
 
 
 def named_part(text: str) -> Part:
@@ -33,7 +33,7 @@ def named_part(text: str) -> Part:
 
 def part_folder(folder: Path, part: Part) -> Path:
     """Return the folder of a part's lock and note."""
-    return folder / FOLDER / f"{part.index}-of-{part.count}"
+    return folder / FOLDER / f"{part.number}-of-{part.total}"
 
 
 class Share:
@@ -51,7 +51,7 @@ class Share:
     def __iter__(self) -> Iterator[Chunk]:
         for chunk in self.chunks:
             self.hashes.append(chunk.hash)
-            if chunk.index % self.part.count == self.part.index:
+            if chunk.index % self.part.total == self.part.number:
                 yield chunk
 
     def write_note(self, folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def collect(folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> list[dic
 def part_notes(folder: Path) -> dict[Part, dict[str, Any]]:
     """Return the notes of all n parts; ValueError names those that are missing, or parts of another n."""
     begun = sorted(named_part(path.name.replace("-of-", "/")) for path in (folder / FOLDER).glob("*-of-*"))
-    counts = sorted({part.count for part in begun})
+    counts = sorted({part.total for part in begun})
     if len(counts) != 1:
         raise ValueError(
             f"{folder} holds parts of {' and of '.join(map(str, counts))}: {listed(begun)}; prepare all as parts of "

@@ -100,7 +100,7 @@ def prepare_part(config: PrepareConfig, corpus: Corpus, folder: Path, part: Part
         share.write_note(folder, plan, tokenizer.hash)
     logger.info(
         f"part {part}: {len(notes):,} of {share.read:,} chunks are prepared in {folder}\n"
-        f"When all {part.count} parts are done, the same command without --part puts them together."
+        f"When all {part.total} parts are done, the same command without --part puts them together."
     )
 
 
@@ -177,7 +177,7 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write every chunk that is not done yet; return the notes of all chunks, in order."""
     (folder / "chunks").mkdir(exist_ok=True)
-    require_space(folder, int(0.7 * (corpus.total_bytes or 0)) // named_part(config.part).count)
+    require_space(folder, int(0.7 * (corpus.total_bytes or 0)) // named_part(config.part).total)
     recipe = Recipe(folder, config.seq_length, config.packing, config.heldout, config.seed)
     progress = Progress(corpus)
     notes = []

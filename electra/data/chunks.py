@@ -17,13 +17,12 @@ import numpy as np
 
 from electra.core.storage import read_json, write_json
 from electra.data.packing import Packer
-from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
+from electra.data.shards import KINDS, SPLITS, shard_file, token_dtype, write_shard
 from electra.text.losses import Losses
 from electra.text.tokenizer import BATCH_CHARACTERS, load_tokenizer
 from electra.text.word_cache import WordCache
 
 CHUNK_BYTES = 2 << 20
-SPLITS = ("train", "heldout")
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from electra.core.storage import (
     write_atomically,
     write_json,
 )
-from electra.data.chunks import SPLITS, Chunk, Recipe, cut_chunks
+from electra.data.chunks import Chunk, Recipe, cut_chunks
 from electra.data.corpus import Corpus
 from electra.data.parts import Part, Share, collect, has_parts, named_part, part_folder
 from electra.data.plan import plan_of, refuse_other_content, refuse_other_plan
 from electra.data.pool import in_processes, number_of_workers
 from electra.data.report import Progress, report, report_extension
-from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
+from electra.data.shards import FORMAT_VERSION, KINDS, SPLITS, read_manifest, shard_file
 from electra.text.extension import extend
 from electra.text.losses import merged
 from electra.text.tokenizer import Tokenizer, load_tokenizer

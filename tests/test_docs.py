@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *(p for p in sorted(DOCS.rglob("*.md")) if "lab" not in p.parts)]
 # Their commands are parsed and not run: they name files, models and servers that the world below has not.
 PARSED_ONLY = {
-    "README.md", "docs/architecture.md", "docs/howto/many_gpus.md",
+    "README.md", "docs/architecture.md", "docs/howto/many_gpus.md", "docs/howto/large-corpora.md",
     "docs/explanation/memory.md", "docs/explanation/modernbert.md",
     *(f"docs/reference/{name}.md" for name in (
         "compare", "errors", "export", "files", "finetuning", "objectives", "serving", "tasks", "text",

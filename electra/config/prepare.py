@@ -16,8 +16,8 @@ class PrepareConfig:
 
     sources: tuple[str, ...] = arg(
         (),
-        "files (text, tables, HTML, .docx, PDF), folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face "
-        "data set",
+        "files (text, tables, HTML, .docx, PDF), folders, globs, their URLs (s3:// ...), '-', 'python-docs', or "
+        "'hf:NAME' for a Hugging Face data set",
         True,
     )
     out: str = arg("data/prepared", "folder to write")

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 # What `make bench` compares; peers that are not on PyPI by their path: BENCH="--peers google --google CLONE ..."
 BENCH ?= --peers hf,hf-bf16
-EVERYTHING := train,data,documents,eval,hub,tensorboard,tensorflow,export,openvino,serve,docs,dev
+EVERYTHING := train,data,documents,eval,hub,remote,tensorboard,tensorflow,export,openvino,serve,docs,dev
 
 # uv where it is installed, otherwise venv and pip.
 UV := $(shell command -v uv)

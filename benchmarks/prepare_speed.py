@@ -1,4 +1,4 @@
-"""Speed of `electra prepare` beside the tokeniser alone, in turn, on one text file. Prints one JSON object.
+"""Speed of `electra prepare` beside reading and the tokeniser alone, in turn, on one text file. Prints one JSON object.
 
 python benchmarks/prepare_speed.py TEXT.txt [--megabytes 50] [--rounds 3]
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from electra.config import PrepareConfig
 from electra.core.hardware import provenance
+from electra.data.chunks import cut_chunks
+from electra.data.corpus import Corpus
 from electra.data.prepare import prepare
 from electra.text.tokenizer import load_tokenizer
 from electra.text.vocabulary import train_tokenizer
@@ -30,8 +32,12 @@ def main() -> None:
         text.write_text(raw, encoding="utf-8")
         train_tokenizer("wordpiece", lines[:100_000], 30522, True).save(vocabulary)
         tokenizer = load_tokenizer(vocabulary)
-        times: dict[str, list[float]] = {"encode_batch_fast": [], "prepare": []}
+        times: dict[str, list[float]] = {"read": [], "encode_batch_fast": [], "prepare": []}
         for number in range(args.rounds):
+            start = time.perf_counter()
+            for _ in cut_chunks(Corpus(PrepareConfig(sources=(str(text),)))):  # what every part of --part does
+                pass
+            times["read"].append(time.perf_counter() - start)
             start = time.perf_counter()
             for i in range(0, len(lines), 10_000):
                 tokenizer.backend.encode_batch_fast(lines[i : i + 10_000], add_special_tokens=False)

@@ -25,6 +25,8 @@ REASONS = {
     "needs a released model",  # tests/test_released_modernbert.py makes one
     "needs packages of others, with which benchmarks/clients.py runs it",
     "needs pandoc",
+    "needs several machines",  # tests/test_parts.py
+    "needs storage on the network",  # tests/test_remote.py has a server of its own
     "needs several GPUs",  # tests/test_distributed.py has several processes on CPUs
     "needs the network and a released checkpoint",  # tests/test_convert.py and test_push.py have small ones
     "needs two models of the same text",  # tests/test_word_pictures.py

@@ -31,7 +31,7 @@ from electra.core.log import duration, logger
 from electra.core.storage import only_writer, read_json, sha256, write_atomically, write_json
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
-from electra.data.shards import Examples, open_examples
+from electra.data.shards import Examples, open_examples, prepared_folder
 from electra.models.encoder import uncompiled
 from electra.objectives import find_objective
 from electra.pretraining.first_weights import build_objective
@@ -124,7 +124,7 @@ def train_part(
 
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
     """Return the contestants with the vocabulary of the data; ValueError if one cannot train on it."""
-    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
+    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(prepared_folder(config.data))
     require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     found = [c._replace(config=fit(c.config, train, tokenizer)) for c in contestants]
     for c in found:
@@ -147,7 +147,7 @@ def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfi
 
 def loader_of(config: PretrainConfig) -> Loader:
     """Return the loader of a run."""
-    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(config.data)
+    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
     return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)
 
 
@@ -185,7 +185,7 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
 def key_of(config: PretrainConfig, points: int) -> str:
     """Hash the resolved configuration, the text and the number of points, which identify a run."""
     settings = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
-    settings |= {"points": points, "text": sha256(Path(config.data) / "manifest.json")} | origins(config)
+    settings |= {"points": points, "text": sha256(prepared_folder(config.data) / "manifest.json")} | origins(config)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -252,7 +252,7 @@ def keep_points(folder: Path, steps: list[int], data: str) -> Callable[[Trainer]
             trainer.require_finite()
             point = folder / "points" / f"step-{trainer.step:08d}"
             trainer.module.eval()
-            save_model(point, trainer, load_tokenizer(data))
+            save_model(point, trainer, load_tokenizer(prepared_folder(data)))
             write_json(point / "point.json", {"step": trainer.step, "tokens": trainer.tokens})
 
     return keep

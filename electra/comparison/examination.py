@@ -19,7 +19,7 @@ from electra.checkpoints.huggingface import load_network
 from electra.config import PretrainConfig, require
 from electra.data.cooccurrence import MAX_TOKENS, unigram_probabilities
 from electra.data.loader import Loader
-from electra.data.shards import open_examples
+from electra.data.shards import open_examples, prepared_folder
 from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector, token_scores
@@ -101,7 +101,7 @@ def set_examination(config: PretrainConfig, generator: str) -> Examination:
     Raises:
         ValueError: there is no held-out text, or the generator does not fit it.
     """
-    heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(config.data)
+    heldout, tokenizer = open_examples(config.data, "heldout"), load_tokenizer(prepared_folder(config.data))
     require(len(heldout) > 0, f"{config.data} has no held-out text; run electra prepare with --heldout above 0")
     writer: Session = (
         TorchSession(load_frozen_generator(Path(generator), tokenizer, heldout.seq_length))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from electra.config.base import arg, require
+from electra.config.base import arg, part_of, require
 
 TRAINABLE = ("wordpiece", "bpe", "unigram")  # kinds of tokenisers
 
@@ -16,8 +16,8 @@ class PrepareConfig:
 
     sources: tuple[str, ...] = arg(
         (),
-        "files (text, tables, HTML, .docx, PDF), folders, globs, '-', 'python-docs', or 'hf:NAME' for a Hugging Face "
-        "data set",
+        "files (text, tables, HTML, .docx, PDF), folders, globs, their URLs (s3:// ...), '-', 'python-docs', or "
+        "'hf:NAME' for a Hugging Face data set",
         True,
     )
     out: str = arg("data/prepared", "folder to write")
@@ -48,6 +48,11 @@ class PrepareConfig:
     errors: Literal["strict", "replace"] = arg("strict", "bytes that are not text: strict: stop; replace: by U+FFFD")
     heldout: float = arg(0.01, "share of the documents held out for evaluation")
     num_workers: int = arg(0, "processes; 0: one per core; the result does not depend on it")
+    part: str = arg(
+        "",
+        "i/n: prepare only every n-th chunk, from the i-th (0/4 ... 3/4, each on its own machine, with one folder and "
+        "one --tokenizer); the same command without it puts the parts together",
+    )
     seed: int = arg(0, "seed of the packing's random choices")
 
     def __post_init__(self) -> None:
@@ -68,4 +73,17 @@ class PrepareConfig:
             f"strip_accents is for a wordpiece or unigram vocabulary trained here, not for {self.tokenizer}: bpe keeps "
             'accents, and files say themselves (tokenizer_config.json beside a vocab.txt: {"strip_accents": true})',
         )
+        if self.part:
+            self.require_shareable()
         require(self.num_workers >= 0, f"num_workers must not be negative, got {self.num_workers}")
+
+    def require_shareable(self) -> None:
+        """Raise ValueError unless every part would read the same text with the same vocabulary."""
+        part_of(self.part)
+        require(
+            self.tokenizer not in TRAINABLE and not self.extend,
+            f"--part {self.part} needs a vocabulary that exists, the same for every part: learn it once from a file or "
+            "two, `electra prepare SAMPLE --out data/vocabulary` (with --extend to extend one), and give every part "
+            "--tokenizer data/vocabulary",
+        )
+        require("-" not in self.sources, f"--part {self.part} reads its text again: save standard input as a file")

@@ -25,7 +25,10 @@ class PretrainConfig(TrainConfig):
     """Pre-train an encoder on prepared text; the defaults are ELECTRA-Small (paper, Table 6)."""
 
     model: EncoderConfig = field(default_factory=ElectraConfig)
-    data: str = arg("data/prepared", "folder that `electra prepare` wrote")
+    data: str = arg(
+        "data/prepared",
+        "folder that `electra prepare` wrote, or a URL of one (s3:// ...), which is copied to ~/.cache/electra",
+    )
     out: str = arg("runs/electra", "folder of the run; the same command again continues it")
     # objective
     objective: str = arg("electra", f"{', '.join(OBJECTIVES)}, or your own as module:Class")

@@ -17,13 +17,12 @@ import numpy as np
 
 from electra.core.storage import read_json, write_json
 from electra.data.packing import Packer
-from electra.data.shards import KINDS, shard_file, token_dtype, write_shard
+from electra.data.shards import KINDS, SPLITS, shard_file, token_dtype, write_shard
 from electra.text.losses import Losses
 from electra.text.tokenizer import BATCH_CHARACTERS, load_tokenizer
 from electra.text.word_cache import WordCache
 
 CHUNK_BYTES = 2 << 20
-SPLITS = ("train", "heldout")
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,13 @@ def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     note: dict[str, Any] = read_json(path)
-    files = [shard_file(folder, entry["name"], kind) for entry in note["train"] + note["heldout"] for kind in KINDS]
-    return note if note["text"] == chunk.hash and "losses" in note and all(file.is_file() for file in files) else None
+    return note if note["text"] == chunk.hash and "losses" in note and not missing_file(folder, note) else None
+
+
+def missing_file(folder: Path, note: dict[str, Any]) -> Path | None:
+    """Return a file of a chunk's shards that is not there, or None."""
+    files = (shard_file(folder, entry["name"], kind) for split in SPLITS for entry in note[split] for kind in KINDS)
+    return next((file for file in files if not file.is_file()), None)
 
 
 def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any]:

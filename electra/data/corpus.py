@@ -14,7 +14,17 @@ from electra.core.log import logger
 from electra.data.documents import Document, group, line_pieces, record_documents, text_pieces
 from electra.text.documents import DocumentFormat, Unreadable, require_library
 from electra.text.records import READERS, Opened
-from electra.text.sources import decoded, document_of, file_format, find_files, named_text, open_bytes, undecodable
+from electra.text.remote import RemoteFile, is_remote
+from electra.text.sources import (
+    File,
+    decoded,
+    document_of,
+    file_format,
+    find_files,
+    named_text,
+    open_bytes,
+    undecodable,
+)
 from electra.text.splits import stream_data_set
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
@@ -31,16 +41,16 @@ class Corpus:
         """Find the files. `stdin` is a file with a copy of standard input, required if "-" is a source."""
         check_encoding(config.encoding)
         self.config = config
-        self.parts: list[str | Path] = []
-        self.named = set[Path]()  # files that are sources themselves, not found in a folder
-        self.skipped = dict[Path, str]()  # documents found in a folder that cannot be read, and why
+        self.parts: list[str | File] = []
+        self.named = set[File]()  # files that are sources themselves, not found in a folder
+        self.skipped = dict[File, str]()  # documents found in a folder that cannot be read, and why
         for source in config.sources:
             self.parts += self.parts_of(source, stdin)
         self.bytes_read = 0
 
-    def parts_of(self, source: str, stdin: Path | None) -> list[str | Path]:
+    def parts_of(self, source: str, stdin: Path | None) -> list[str | File]:
         """Return the files of a source outside the output folder, or its name if it is not a file."""
-        if source == "python-docs" or source.startswith("hf:"):
+        if source == "python-docs" or (source.startswith("hf:") and not is_remote(source)):
             return [source]
         if source == "-":
             if stdin is None:
@@ -48,21 +58,29 @@ class Corpus:
             return [stdin]
         found = find_files(source, written=Path(self.config.out).resolve())
         for path in found:
-            if document := format_of(path):
+            if isinstance(path, Path) and (document := format_of(path)):  # a URL is not opened before it is read
                 require_library(document)
-        self.named |= {path for path in found if path == Path(source).expanduser()}
+        self.named |= {path for path in found if str(path) == source or path == Path(source).expanduser()}
         warn_of_markup(found)
         return [*found]
 
     def file_sizes(self) -> dict[str, int]:
         """Return the size on disk of every file, in bytes."""
-        return {str(part): part.stat().st_size for part in self.parts if isinstance(part, Path)}
+        return {str(part): size_of(part) for part in self.parts if not isinstance(part, str)}
 
     def fingerprint(self) -> str:
-        """Hash samples of every file, to detect changed text of the same size without reading all of it."""
+        """Hash samples of every file, to detect changed text of the same size without reading all of it.
+
+        Of a URL, what the store lists of it.
+        """
         found = hashlib.sha256()
-        for name, size in self.file_sizes().items():
-            with open(name, "rb") as file:
+        for part in self.parts:
+            if isinstance(part, RemoteFile):
+                found.update(part.state.encode())
+            if not isinstance(part, Path):
+                continue
+            size = size_of(part)
+            with open(part, "rb") as file:
                 for number in range(SAMPLES):
                     file.seek(max(0, size - SAMPLE_BYTES) * number // (SAMPLES - 1))
                     found.update(file.read(SAMPLE_BYTES))
@@ -71,12 +89,12 @@ class Corpus:
     @functools.cached_property
     def total_bytes(self) -> int | None:
         """The final value of `bytes_read`; None if a source is not a file."""
-        return sum(self.file_sizes().values()) if all(isinstance(part, Path) for part in self.parts) else None
+        return None if any(isinstance(part, str) for part in self.parts) else sum(self.file_sizes().values())
 
     def __iter__(self) -> Iterator[Document]:
         self.bytes_read = 0
         for part in self.parts:
-            if isinstance(part, Path):
+            if not isinstance(part, str):
                 yield from self.read_file(part)
             elif part == "python-docs":
                 from electra.data.python_docs import python_docs
@@ -85,21 +103,21 @@ class Corpus:
             else:
                 yield from record_documents(stream_data_set(part), self.config)
 
-    def read_file(self, path: Path) -> Iterator[Document]:
+    def read_file(self, path: File) -> Iterator[Document]:
         """Yield the documents of one file and advance `bytes_read`."""
         before = self.bytes_read
         if (kind := format_of(path)) is not None:
             yield from self.read_document(path, kind)
-            self.bytes_read = before + path.stat().st_size
+            self.bytes_read = before + size_of(path)
             return
         with open_bytes(path) as (raw, stream):
             for document in file_documents(path, stream, self.config):
                 if not raw.closed:
                     self.bytes_read = before + raw.tell()
                 yield document
-        self.bytes_read = before + path.stat().st_size
+        self.bytes_read = before + size_of(path)
 
-    def read_document(self, path: Path, kind: DocumentFormat) -> Iterator[Document]:
+    def read_document(self, path: File, kind: DocumentFormat) -> Iterator[Document]:
         """Yield the text of an HTML page, a Word file or a PDF; skip one found in a folder that cannot be read."""
         try:
             text = named_text(path, kind)
@@ -113,7 +131,12 @@ class Corpus:
         yield from group(line_pieces(io.StringIO(text, newline=None)), "file")
 
 
-def format_of(path: Path) -> DocumentFormat | None:
+def size_of(file: File) -> int:
+    """Return the size of a file in bytes."""
+    return file.stat().st_size if isinstance(file, Path) else file.size
+
+
+def format_of(path: File) -> DocumentFormat | None:
     """Return the format of a document, None for text and tables; ValueError if the file holds neither."""
     try:
         return document_of(path)
@@ -121,9 +144,9 @@ def format_of(path: Path) -> DocumentFormat | None:
         raise ValueError(f"{path} is {error}, or leave the file out") from None
 
 
-def warn_of_markup(files: Iterable[str | Path]) -> None:
+def warn_of_markup(files: Iterable[File]) -> None:
     """Log which files hold more than text, as all of it is read."""
-    marked_up = {kind: file for file in files if (kind := file_format(Path(file))) in MARKED_UP}
+    marked_up = {kind: file for file in files if (kind := file_format(file)) in MARKED_UP}
     for kind, file in marked_up.items():
         logger.warning(
             f"{file} is read as plain text, markup too; docs/reference/text.md names tools that extract from {kind}"
@@ -140,7 +163,7 @@ def check_encoding(encoding: str) -> None:
         ) from None
 
 
-def file_documents(path: Path, stream: Any, config: PrepareConfig) -> Iterator[Document]:
+def file_documents(path: File, stream: Any, config: PrepareConfig) -> Iterator[Document]:
     """Yield the documents of an open file, by its format."""
     kind = file_format(path)
     try:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO
 
 from electra.config import PrepareConfig
 from electra.text.records import Record, require_column
-from electra.text.sources import zero_byte
+from electra.text.sources import File, zero_byte
 
 NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_LINE = 1 << 16  # characters; longer lines come in pieces
@@ -59,7 +58,7 @@ def line_pieces(file: IO[str]) -> Iterator[Piece]:
         yield held, True
 
 
-def text_pieces(file: IO[str], path: Path, errors: str) -> Iterator[Piece]:
+def text_pieces(file: IO[str], path: File, errors: str) -> Iterator[Piece]:
     """Yield the pieces of a text file; a zero byte is replaced, or an error unless `errors` is "replace"."""
     for piece, ends in line_pieces(file):
         if "\0" not in piece:

@@ -1,30 +1,32 @@
-"""The verb `prepare`: turn text into a tokeniser and shards, resumable, with the same result for any --num-workers."""
+"""The verb `prepare`: turn text into a tokeniser and shards, resumable; any number of processes give the same files."""
 
 from __future__ import annotations
 
 import itertools
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from electra.config import PrepareConfig, to_dict
+from electra.config import PrepareConfig
 from electra.config.prepare import TRAINABLE
 from electra.core.log import logger
 from electra.core.storage import (
     explained,
     only_writer,
-    read_json,
     require_space,
     sync_folder,
     write_atomically,
     write_json,
 )
-from electra.data.chunks import SPLITS, Recipe, cut_chunks
+from electra.data.chunks import Chunk, Recipe, cut_chunks
 from electra.data.corpus import Corpus
+from electra.data.parts import Part, Share, collect, has_parts, named_part, part_folder
+from electra.data.plan import plan_of, refuse_other_content, refuse_other_plan
 from electra.data.pool import in_processes, number_of_workers
 from electra.data.report import Progress, report, report_extension
-from electra.data.shards import FORMAT_VERSION, KINDS, read_manifest, shard_file
+from electra.data.shards import FORMAT_VERSION, KINDS, SPLITS, read_manifest, shard_file
 from electra.text.extension import extend
 from electra.text.losses import merged
 from electra.text.tokenizer import Tokenizer, load_tokenizer
@@ -32,14 +34,15 @@ from electra.text.vocabulary import train_tokenizer
 
 TRAINING_BYTES = 100_000_000  # of text to train a vocabulary on
 COMPRESSION = 4  # bytes of text in a byte of a compressed file, roughly
-OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks")
+PARTS_WAIT = 60.0  # seconds in which another part has written the plan and the tokeniser
 
 
 def prepare(config: PrepareConfig) -> dict[str, Any]:
     """Prepare text for pre-training; return the manifest, the content of manifest.json.
 
-    A second call returns at once, or continues a preparation that was interrupted. The examples are those of the
-    released code: one or two segments of at most `seq_length` tokens between [CLS] and [SEP].
+    A second call returns at once, continues a preparation that was interrupted, or puts together its parts. The
+    examples are those of the released code: one or two segments of at most `seq_length` tokens between [CLS] and [SEP].
+    A part (`part`) prepares its chunks and returns nothing.
 
     Raises:
         ValueError: a source, the tokeniser or the folder cannot be used; the message says what to change.
@@ -50,6 +53,9 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
         raise ValueError(f"{folder} is a file; choose another --out")
     corpus = Corpus(config, stdin=folder / "stdin.partial")  # raises for a wrong source before anything is written
     try:
+        if config.part:
+            prepare_part(config, corpus, folder, named_part(config.part))
+            return {}
         with only_writer(folder):
             return prepare_folder(config, corpus, folder)
     except OSError as error:
@@ -58,69 +64,65 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
 
 def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[str, Any]:
     """Prepare in a folder that this process has locked."""
-    refuse_other_content(config, folder)
-    if "-" in config.sources:
-        copy_stdin(folder / "stdin.partial")
-    plan = {**to_dict(config), "sources": list(config.sources)}
-    plan |= {"files": corpus.file_sizes(), "text": f"samples {corpus.fingerprint()}"}
-    refuse_other_plan(plan, folder)
+    plan = begin(config, corpus, folder)
     if (folder / "manifest.json").is_file():
         logger.info(f"{folder} is already prepared")
         (folder / "stdin.partial").unlink(missing_ok=True)
         return read_manifest(folder)
-    write_json(folder / "prepare.json", plan)
     tokenizer = get_tokenizer(config, corpus, folder)
-    notes = write_shards(config, corpus, tokenizer, folder)
+    if has_parts(folder):
+        notes = collect(folder, plan, tokenizer.hash)
+    else:
+        notes = write_shards(config, corpus, cut_chunks(corpus), tokenizer, folder)
     manifest = combine(config, tokenizer, notes)
     finish(folder, manifest)
     report(config, manifest)
     return manifest
 
 
-# -- an existing folder ------------------------------------------------------------------------------------------------
+def prepare_part(config: PrepareConfig, corpus: Corpus, folder: Path, part: Part) -> None:
+    """Prepare the chunks of a part, in a folder that other parts may write to."""
+    with only_writer(folder, seconds=PARTS_WAIT):
+        plan = begin(config, corpus, folder)
+        if (folder / "manifest.json").is_file():
+            logger.info(f"{folder} is already prepared")
+            return
+        tokenizer = get_tokenizer(config, corpus, folder)
+        if (given := load_tokenizer(config.tokenizer, config.lowercase)).hash != tokenizer.hash:
+            raise ValueError(
+                f"{config.tokenizer} is not the tokeniser of the parts in {folder} ({given.hash[:12]}, theirs "
+                f"{tokenizer.hash[:12]}); give all parts the same"
+            )
+        part_folder(folder, part).mkdir(parents=True, exist_ok=True)
+    with only_writer(part_folder(folder, part)):
+        share = Share(cut_chunks(corpus), part)
+        notes = write_shards(config, corpus, iter(share), tokenizer, folder)
+        share.write_note(folder, plan, tokenizer.hash)
+    logger.info(
+        f"part {part}: {len(notes):,} of {share.read:,} chunks are prepared in {folder}\n"
+        f"When all {part.total} parts are done, the same command without --part puts them together."
+    )
 
 
-def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
-    """Raise ValueError if a folder holds unrelated files."""
-    foreign = [path.name for path in folder.iterdir() if path.name not in OWN_FILES and path.name[0] != "."]
-    if foreign and not (folder / "prepare.json").is_file():
-        raise ValueError(
-            f"{folder} holds other files ({', '.join(sorted(foreign)[:3])}); choose an empty or new folder for --out"
-        )
+def begin(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[str, Any]:
+    """Check that the folder is empty or of the same preparation, and write its plan; return the plan."""
+    refuse_other_content(config, folder)
+    if "-" in config.sources:
+        copy_stdin(folder / "stdin.partial")
+    plan = plan_of(config, corpus)
+    refuse_other_plan(plan, folder)
+    if not (folder / "manifest.json").is_file():
+        write_json(folder / "prepare.json", plan)
+    return plan
 
 
-def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
-    """Raise ValueError with the differences from an earlier preparation, unless that finished no chunk."""
-    path = folder / "prepare.json"
-    if not path.is_file():
-        return
-    before = read_json(path)
-    may_differ = ("out", "num_workers")
-    changed = [name for name in plan if name not in may_differ and before.get(name, plan[name]) != plan[name]]
-    if not changed:
-        return
-    if not any((folder / "chunks").glob("*")) and not (folder / "manifest.json").exists():
-        logger.info(f"{folder}: an earlier, different preparation finished nothing; starting over")
-        for name in ("tokenizer_config.json", "extension.json"):  # its tokeniser
-            (folder / name).unlink(missing_ok=True)
-        return
-    differences = "; ".join(f"{name} was {short(before.get(name))}, now {short(plan[name])}" for name in changed)
-    raise ValueError(f"{folder} was prepared differently: {differences}. Choose another --out, or remove the folder")
-
-
-def short(value: Any) -> str:
-    """Return the representation of a value, shortened to 80 characters."""
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+# -- tokeniser ---------------------------------------------------------------------------------------------------------
 
 
 def copy_stdin(path: Path) -> None:
     """Copy standard input to a file, as it is read twice."""
     with write_atomically(path) as file:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-
-
-# -- tokeniser ---------------------------------------------------------------------------------------------------------
 
 
 def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokenizer:
@@ -170,16 +172,17 @@ def training_lines(corpus: Corpus) -> list[str]:
 # -- shards ------------------------------------------------------------------------------------------------------------
 
 
-def write_shards(config: PrepareConfig, corpus: Corpus, tokenizer: Tokenizer, folder: Path) -> list[dict[str, Any]]:
+def write_shards(
+    config: PrepareConfig, corpus: Corpus, chunks: Iterator[Chunk], tokenizer: Tokenizer, folder: Path
+) -> list[dict[str, Any]]:
     """Write every chunk that is not done yet; return the notes of all chunks, in order."""
     (folder / "chunks").mkdir(exist_ok=True)
-    require_space(folder, int(0.7 * (corpus.total_bytes or 0)))
+    require_space(folder, int(0.7 * (corpus.total_bytes or 0)) // named_part(config.part).total)
     recipe = Recipe(folder, config.seq_length, config.packing, config.heldout, config.seed)
     progress = Progress(corpus)
     notes = []
-    for note in in_processes(
-        cut_chunks(corpus), tokenizer, recipe, number_of_workers(config.num_workers, corpus.total_bytes)
-    ):
+    workers = number_of_workers(config.num_workers, corpus.total_bytes)
+    for note in in_processes(chunks, tokenizer, recipe, workers):
         notes.append(note)
         progress.show(note)
     return notes
@@ -224,4 +227,5 @@ def finish(folder: Path, manifest: dict[str, Any]) -> None:
         if path not in wanted:  # of an interrupted call, whose text has changed since
             path.unlink()
     shutil.rmtree(folder / "chunks")
+    shutil.rmtree(folder / "parts", ignore_errors=True)
     (folder / "stdin.partial").unlink(missing_ok=True)

@@ -8,8 +8,11 @@ from typing import Any, Literal
 import numpy as np
 
 from electra.core.storage import read_json, sha256, write_atomically
+from electra.data.cache import fetched
+from electra.text.remote import is_remote
 
 FORMAT_VERSION = 1
+SPLITS = ("train", "heldout")
 KINDS = ("tokens", "lengths")
 BLOCK = 64  # examples; the start of an example is found from that of its block
 AGAIN = "run `electra prepare` again"
@@ -36,6 +39,21 @@ def shard_file(folder: Path, name: str, kind: str) -> Path:
     return folder / f"{name}.{kind}.npy"
 
 
+def prepared_folder(name: str | Path) -> Path:
+    """Return a folder of prepared data: itself, or the copy on this node of one behind a URL."""
+    return fetched(str(name), hashes_of) if is_remote(name) else Path(name)
+
+
+def hashes_of(manifest: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of every file that a manifest names."""
+    return {
+        shard_file(Path(), entry["name"], kind).name: entry[f"sha256_{kind}"]
+        for split in SPLITS
+        for entry in manifest.get(split, [])
+        for kind in KINDS
+    }
+
+
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return the manifest of a prepared folder; ValueError if it is missing or of another format."""
     path = Path(folder) / "manifest.json"
@@ -50,12 +68,13 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def open_examples(folder: str | Path, split: Literal["train", "heldout"] = "train", verify: bool = True) -> Examples:
-    """Open one split of a prepared folder, checking every shard against the manifest."""
-    manifest = read_manifest(folder)
+    """Open one split of a prepared folder, or of one behind a URL, checking every shard against the manifest."""
+    place = prepared_folder(folder)
+    manifest = read_manifest(place)
     try:
-        return Examples(Path(folder), manifest, split, verify)
+        return Examples(place, manifest, split, verify and not is_remote(folder))  # a copy was just checked
     except KeyError as error:
-        raise ValueError(f"{Path(folder) / 'manifest.json'} lacks {error}; {AGAIN}") from None
+        raise ValueError(f"{place / 'manifest.json'} lacks {error}; {AGAIN}") from None
 
 
 class Examples:

@@ -16,7 +16,7 @@ from electra.core.log import logger
 from electra.core.runs import last_evaluation
 from electra.core.storage import read_json, write_json
 from electra.data.loader import Loader
-from electra.data.shards import Examples, open_examples
+from electra.data.shards import Examples, open_examples, prepared_folder
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.models.encoder import compile_parts, compute_in
@@ -63,7 +63,7 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
     find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
     world = world or join(device.type == "cuda", config.wait_minutes)
-    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
+    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(prepared_folder(config.data))
     folder = Path(config.out)
     if config.threads:
         torch.set_num_threads(config.threads)

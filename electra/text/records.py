@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from electra.text.errors.m2 import tags_of
-from electra.text.sources import decoded, file_format, open_bytes
+from electra.text.sources import File, decoded, file_format, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
 LARGEST_FIELD = 1 << 30  # characters in a table cell
@@ -27,7 +27,7 @@ class Record(NamedTuple):
 class Opened(NamedTuple):
     """An open file and how to read it."""
 
-    path: Path
+    path: File
     stream: Any  # of decompressed bytes
     encoding: str = "utf-8"
     errors: str = "strict"  # of decoding, as in `open`
@@ -98,7 +98,7 @@ def load_json(path: Path) -> Any:
     return parse_json("".join(read_lines(path)), path)
 
 
-def parse_json(text: str, path: Path) -> Any:
+def parse_json(text: str, path: File) -> Any:
     """Return the content of a JSON text; ValueError names its file."""
     try:
         return json.loads(text)
@@ -132,7 +132,7 @@ def table_rows(file: Opened) -> Iterator[Record]:
         ) from None
 
 
-def named_rows(path: Path, rows: Any, torn: Callable[[str], None] | None, column: str = "") -> Iterator[Record]:
+def named_rows(path: File, rows: Any, torn: Callable[[str], None] | None, column: str = "") -> Iterator[Record]:
     """Yield rows under the names of the first.
 
     A row of the wrong width is an error, or is passed to `torn` and skipped. `column`, if any, must be in the header.

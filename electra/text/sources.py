@@ -17,27 +17,33 @@ from pathlib import Path
 from typing import IO, Any
 
 from electra.core.log import logger
-from electra.text.documents import HEAD, DocumentFormat, Unreadable, document_text, recognise
+from electra.text.documents import HEAD, HTML_SUFFIXES, DocumentFormat, Unreadable, document_text, recognise
+from electra.text.remote import RemoteFile, is_remote, reaching, remote_files
 
 COMPRESSIONS = (".gz", ".xz", ".zst", ".bz2")
 FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")  # in a folder, beside documents
 NAMES = ", ".join((*FORMATS, ".html", ".docx", ".pdf"))
+DOCUMENT_SUFFIXES = (*HTML_SUFFIXES, ".docx", ".pdf")
+File = Path | RemoteFile
 SHOWN = 3  # names of skipped files in a message, for each reason
 NEAR_NAME = 0.75  # similarity, as difflib measures it; less would be a guess
 
 
-def find_files(source: str, written: Path | None = None) -> list[Path]:
-    """Return the files of a path, folder or glob, sorted, but those in the folder `written`; ValueError if none."""
+def find_files(source: str, written: Path | None = None) -> Sequence[File]:
+    """Return the files of a path, folder, glob or URL, sorted, without those in `written`; ValueError if none."""
+    if is_remote(source):
+        files = remote_files(source)
+        return files if len(files) == 1 else readable_urls(source, files)
     path = Path(source).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
         return readable_files(path, written)
     if any(character in source for character in "*?["):
-        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
-        if not files:
+        matching = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
+        if not matching:
             raise ValueError(f"{source}: no file matches; put the pattern in quotes, or name a folder")
-        return files
+        return matching
     raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
 
 
@@ -51,13 +57,31 @@ def readable_files(folder: Path, written: Path | None = None) -> list[Path]:
             skipped.setdefault(reason, []).append(str(path.relative_to(folder)))
         else:
             files.append(path)
+    warn_of_skipped(folder, files, skipped)
+    return files
+
+
+def readable_urls(folder: str, found: list[RemoteFile]) -> list[RemoteFile]:
+    """Return the files behind a URL that hold text by their names; warn of the others. None is opened."""
+    files, skipped = list[RemoteFile](), dict[str, list[str]]()
+    for file in found:
+        kind = file_format(file)
+        if kind in FORMATS or kind in DOCUMENT_SUFFIXES:
+            files.append(file)
+        else:
+            skipped.setdefault(f"ending in {kind}" if kind else "without an ending", []).append(file.name)
+    warn_of_skipped(folder, files, skipped)
+    return files
+
+
+def warn_of_skipped(folder: Path | str, files: Sequence[File], skipped: dict[str, list[str]]) -> None:
+    """Log which files of a folder are skipped and why; ValueError if no file is left."""
     reasons = [f"{listed(names)} ({why})" for why, names in skipped.items()]
     if not files:
         found = f"; it has {'; '.join(reasons)}" if reasons else ""
         raise ValueError(f"{folder} holds no file that can be read: name one, or rename it to end in {NAMES}{found}")
     if reasons:
         logger.warning(f"{folder}: {sum(map(len, skipped.values()))} files are skipped: {'; '.join(reasons)}")
-    return files
 
 
 def listed(names: Sequence[str]) -> str:
@@ -77,7 +101,7 @@ def why_skipped(path: Path) -> str:
     return "" if kind in FORMATS else f"ending in {kind}" if kind else "without an ending"
 
 
-def document_of(path: Path) -> DocumentFormat | None:
+def document_of(path: File) -> DocumentFormat | None:
     """Return the format of a document, None for text and tables; raise Unreadable if the file holds no text."""
     with open_bytes(path) as (_, stream):
         head = stream.read(HEAD)
@@ -85,7 +109,7 @@ def document_of(path: Path) -> DocumentFormat | None:
         return recognise(head, stream, file_format(path))
 
 
-def named_text(path: Path, document: DocumentFormat) -> str:
+def named_text(path: File, document: DocumentFormat) -> str:
     """Return the text of a document; the error names the file."""
     with open_bytes(path) as (_, stream):
         try:
@@ -102,7 +126,7 @@ def nearest_name(path: Path) -> str:
     return f"; did you mean {folder / near[0]}?" if near else "; check the name"
 
 
-def file_format(path: Path) -> str:
+def file_format(path: File) -> str:
     """Return the suffix of the format, without that of the compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
@@ -112,9 +136,10 @@ def file_format(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def open_bytes(path: Path) -> Iterator[tuple[IO[bytes], Any]]:
+def open_bytes(path: File) -> Iterator[tuple[IO[bytes], Any]]:
     """Open a file; yield the file on disk (for its position) and the stream of decompressed bytes."""
-    with naming_damage(path), open(path, "rb") as raw:
+    reached = reaching(path.url) if isinstance(path, RemoteFile) else contextlib.nullcontext()
+    with reached, naming_damage(path), path.open() if isinstance(path, RemoteFile) else open(path, "rb") as raw:
         yield raw, decompressed(raw, path.suffix.lower())
 
 
@@ -132,7 +157,7 @@ def decompressed(raw: IO[bytes], suffix: str) -> Any:
 
 
 @contextlib.contextmanager
-def naming_damage(path: Path) -> Iterator[None]:
+def naming_damage(path: File) -> Iterator[None]:
     """Convert the errors of a damaged compressed file to a ValueError that names it."""
     try:
         yield
@@ -192,7 +217,7 @@ def read_text(name: str) -> str:
         raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
 
 
-def undecodable(path: Path, encoding: str) -> str:
+def undecodable(path: File, encoding: str) -> str:
     """Describe the first bytes of a file that are not in its encoding, with their position and a remedy."""
     decoder = codecs.getincrementaldecoder(with_signature(encoding))()
     offset = 0
@@ -213,7 +238,7 @@ def undecodable(path: Path, encoding: str) -> str:
             offset += len(data)
 
 
-def zero_byte(path: Path) -> int:
+def zero_byte(path: File) -> int:
     """Return the position of the first zero byte of a file."""
     offset = 0
     with open_bytes(path) as (_, stream):

@@ -1,0 +1,147 @@
+"""Parts of a preparation: each takes every n-th chunk and leaves a note, by which a later call puts them together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from electra.config.base import part_of
+from electra.core.storage import read_object, write_json
+from electra.data.chunks import Chunk, missing_file, sidecar
+from electra.data.plan import differences
+
+FOLDER = "parts"
+
+
+class Part(NamedTuple):
+    """Every `total`-th chunk, from the `number`-th."""
+
+    number: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.total}"
+
+
+def named_part(text: str) -> Part:
+    """Return the part that --part names; ValueError unless it is i/n."""
+    chosen = part_of(text)
+    return Part(chosen.start, chosen.step)
+
+
+def part_folder(folder: Path, part: Part) -> Path:
+    """Return the folder of a part's lock and note."""
+    return folder / FOLDER / f"{part.number}-of-{part.total}"
+
+
+class Share:
+    """The chunks of a part, while all are read: their number, and a hash of them all."""
+
+    def __init__(self, chunks: Iterator[Chunk], part: Part) -> None:
+        self.chunks, self.part = chunks, part
+        self.hashes: list[str] = []
+
+    @property
+    def read(self) -> int:
+        """The number of chunks read so far, those of other parts among them."""
+        return len(self.hashes)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for chunk in self.chunks:
+            self.hashes.append(chunk.hash)
+            if chunk.index % self.part.total == self.part.number:
+                yield chunk
+
+    def write_note(self, folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> dict[str, Any]:
+        """Mark the part as done; return its note. All chunks must have been read."""
+        note = {"part": str(self.part), "chunks": self.read, "text": hash_of_chunks(self.hashes)}
+        note |= {"tokenizer_hash": tokenizer_hash, "plan": plan}
+        write_json(part_folder(folder, self.part) / "part.json", note)
+        return note
+
+
+def hash_of_chunks(hashes: Iterable[str]) -> str:
+    """Hash the text of all chunks, given the hash of each."""
+    return hashlib.blake2b("".join(hashes).encode(), digest_size=16).hexdigest()
+
+
+# -- putting parts together --------------------------------------------------------------------------------------------
+
+
+def has_parts(folder: Path) -> bool:
+    """Return whether a part was begun in a folder."""
+    return (folder / FOLDER).is_dir()
+
+
+def collect(folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> list[dict[str, Any]]:
+    """Return the notes of all chunks, in order, of a folder in which every part is done.
+
+    Raises:
+        ValueError: a part is missing, or parts differ in their number, their settings, text or tokeniser.
+    """
+    parts = part_notes(folder)
+    require_alike(folder, parts, plan, tokenizer_hash)
+    first = next(iter(parts.values()))
+    notes = [chunk_note(folder, index, len(parts)) for index in range(first["chunks"])]
+    if hash_of_chunks(note["text"] for note in notes) != first["text"]:
+        raise ValueError(f"{folder / 'chunks'} has chunks of other text than the parts have read; prepare them anew")
+    return notes
+
+
+def part_notes(folder: Path) -> dict[Part, dict[str, Any]]:
+    """Return the notes of all n parts; ValueError names those that are missing, or parts of another n."""
+    begun = sorted(named_part(path.name.replace("-of-", "/")) for path in (folder / FOLDER).glob("*-of-*"))
+    counts = sorted({part.total for part in begun})
+    if len(counts) != 1:
+        raise ValueError(
+            f"{folder} holds parts of {' and of '.join(map(str, counts))}: {listed(begun)}; prepare all as parts of "
+            f"{counts[-1]}, and remove the others from {folder / FOLDER}"
+            if counts
+            else f"{folder / FOLDER} is empty; prepare the parts first, or remove it"
+        )
+    every = [Part(index, counts[0]) for index in range(counts[0])]
+    files = {part: part_folder(folder, part) / "part.json" for part in every}
+    if missing := [part for part in every if not files[part].is_file()]:
+        raise ValueError(
+            f"{folder}: of {counts[0]} parts {listed(missing)} {'is' if len(missing) == 1 else 'are'} not finished; "
+            f"run the same command with --part {missing[0]}, or copy the files of that part here"
+        )
+    return {part: read_object(file) for part, file in files.items()}
+
+
+def require_alike(folder: Path, parts: dict[Part, dict[str, Any]], plan: dict[str, Any], tokenizer_hash: str) -> None:
+    """Raise ValueError if a part has other settings, read other text, or has another tokeniser than the rest."""
+    reference, first = next(iter(parts.items()))
+    for part, note in parts.items():
+        problem = differences(note["plan"], plan)
+        if not problem and (note["text"], note["chunks"]) != (first["text"], first["chunks"]):
+            problem = f"its text is not that of part {reference}, or was cut otherwise"
+        if not problem and note["tokenizer_hash"] != tokenizer_hash:
+            problem = f"its tokeniser was {note['tokenizer_hash'][:12]}, here it is {tokenizer_hash[:12]}"
+        if problem:
+            raise ValueError(
+                f"{folder}: part {part} is of another preparation: {problem}. Prepare it again: remove "
+                f"{part_folder(folder, part)} and run the same command with --part {part}"
+            )
+
+
+def chunk_note(folder: Path, index: int, count: int) -> dict[str, Any]:
+    """Return the note of a chunk; ValueError names its part if the note or a shard is missing."""
+    path = sidecar(folder, index)
+    note = read_object(path) if path.is_file() else None
+    lost = path if note is None else missing_file(folder, note)
+    if note is None or lost:
+        part = Part(index % count, count)
+        raise ValueError(
+            f"{lost} is missing, of part {part}; copy it here, or remove {part_folder(folder, part)} and run the same "
+            f"command with --part {part}"
+        )
+    return note
+
+
+def listed(parts: list[Part]) -> str:
+    """Return parts as text, the first eight."""
+    more = f" and {len(parts) - 8:,} more" if len(parts) > 8 else ""
+    return ", ".join(map(str, parts[:8])) + more

@@ -1,0 +1,124 @@
+"""Files behind a URL (s3://, gs://, hf://, memory:// ...), by the fsspec library."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import IO, Any, NamedTuple
+
+# Packages whose errors say that a URL could not be reached.
+LIBRARIES = {
+    "aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "httpx", "huggingface_hub", "requests", "s3fs",
+}  # fmt: skip
+IN_EXTRA = ("s3", "s3a")  # protocols that electra[remote] brings, beside those of fsspec itself
+
+
+class RemoteFile(NamedTuple):
+    """A file behind a URL; it has what is needed of a Path."""
+
+    url: str
+    size: int
+    state: str  # changes with the content: a hash of what the store lists of the file
+
+    def __str__(self) -> str:
+        return self.url
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.url).name
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.url).suffix
+
+    @property
+    def suffixes(self) -> list[str]:
+        return PurePosixPath(self.url).suffixes
+
+    def open(self) -> IO[bytes]:
+        """Open the file for reading."""
+        return open_remote(self.url)
+
+
+def is_remote(name: object) -> bool:
+    """Return whether a name is a URL."""
+    return "://" in str(name)
+
+
+def remote_files(url: str) -> list[RemoteFile]:
+    """Return the file of a URL, or all in its folder or matching its glob, sorted; ValueError if there is none."""
+    with reaching(url):
+        fs, path = file_system(url)
+        if any(character in url for character in "*?["):
+            found = fs.glob(path, detail=True)
+        else:
+            found = fs.find(path, detail=True)  # of a file, the file
+        files = [
+            RemoteFile(fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info))
+            for name, info in sorted(found.items())
+            if info["type"] == "file" and not PurePosixPath(name).name.startswith(".")
+        ]
+    if not files:
+        raise ValueError(f"{url}: no such file or folder; check the name, and the bucket's region or endpoint")
+    return files
+
+
+def state_of(info: dict[str, Any]) -> str:
+    """Return what the store lists of a file and changes with its content: its ETag, or when it was written."""
+    names = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "last_modified", "created")
+    return "; ".join(str(info[name]) for name in names if info.get(name))
+
+
+def open_remote(url: str) -> IO[bytes]:
+    """Open a file behind a URL for reading."""
+    with reaching(url):
+        fs, path = file_system(url)
+        file: IO[bytes] = fs.open(path, "rb")
+        return file
+
+
+def protocols() -> Any:
+    """Return the fsspec library; ValueError if it is not installed."""
+    try:
+        import fsspec
+    except ImportError:
+        raise ValueError("reading a URL needs the fsspec library: pip install 'electra[remote]'") from None
+    return fsspec
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL and the path in it; ValueError for one without a library."""
+    protocol = url.partition("://")[0]
+    fsspec = protocols()
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        remedy = "pip install 'electra[remote]'" if protocol in IN_EXTRA else "install the library that it names"
+        raise ValueError(f"{url}: {error}: {remedy}") from None
+    except ValueError as error:
+        raise ValueError(f"{url}: {error}; write s3://, gs://, hf:// or another that fsspec knows") from None
+    return fs, path
+
+
+@contextlib.contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Convert the errors of a store and its network to a ValueError or an OSError that names the URL."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ValueError(f"{url}: no such file or folder; check the name") from None
+    except PermissionError as error:
+        raise ValueError(
+            f"{url}: access is denied ({error}); set the store's credentials, for S3 AWS_PROFILE"
+        ) from None
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in LIBRARIES or is_of_network(error):
+            raise OSError(errno.EIO, f"{url} cannot be reached ({type(error).__name__}: {error}); try again") from None
+        raise
+
+
+def is_of_network(error: Exception) -> bool:
+    """Return whether an error is of the network, not of a file on disk."""
+    return isinstance(error, (ConnectionError, TimeoutError))

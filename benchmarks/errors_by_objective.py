@@ -26,7 +26,7 @@ from electra.core.storage import read_json, write_json  # noqa: E402
 from electra.finetuning.evaluate import evaluate  # noqa: E402
 from electra.finetuning.run import finetune  # noqa: E402
 
-OBJECTIVES = "electra,mlm"
+OBJECTIVES = ("electra", "mlm")
 SCORES = ("f0.5", "ap", "precision", "recall", "false_marks")
 
 
@@ -49,7 +49,7 @@ def main() -> None:
         points=1, settings=(f"threads={options.threads}",),
     )  # fmt: skip
     flops = compare(race)["flops"]
-    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in OBJECTIVES.split(",")}
+    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in OBJECTIVES}
     for name, files in found.items():
         for seed in range(options.seeds):
             (point,) = options.runs.glob(f"runs/{name}-{seed}-*/points/*/model")

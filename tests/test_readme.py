@@ -52,7 +52,7 @@ def test_the_letter_is_mended_as_shown(tmp_path):
         for sign in "-+"
     )
     assert old == old_shown == letter.strip()
-    assert changed(old, new) == changed(old, new_shown) and len(changed(old, new)) == 7
+    assert changed(old, new) == changed(old, new_shown) and len(changed(old, new)) == 6
 
 
 def test_the_first_lines_of_python_print_what_is_shown(tmp_path):

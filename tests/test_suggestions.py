@@ -57,9 +57,22 @@ def test_words_are_counted_in_their_commonest_capitals():
         "The river, the river’s “bank” and Paris!",
         "THE bank - Paris; 3 rivers x2 snake_case",
         "well-known नमस्ते 東京 ไทย",
+        "Beach, Beach, Beach and beach; Well",
     ]
     assert count_words(texts) == Counter(
-        {"The": 3, "river": 2, "s": 1, "bank": 2, "and": 1, "Paris": 2, "rivers": 1, "well": 1, "known": 1, "नमस्ते": 1}
+        {
+            "the": 3,
+            "beach": 4,
+            "river": 2,
+            "s": 1,
+            "bank": 2,
+            "and": 2,
+            "Paris": 2,
+            "rivers": 1,
+            "well": 2,
+            "known": 1,
+            "नमस्ते": 1,
+        }
     )
 
 

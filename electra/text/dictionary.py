@@ -28,6 +28,7 @@ UNPACKED = 32_000_000  # bytes of its text: MOST words of LONGEST letters
 MEMORY = 100_000_000  # bytes that unpacking may take
 LEAST = 3  # occurrences; a rarer word may be a typing error itself
 LONGEST = 40  # letters
+SMALL = 0.25  # share of small letters from which a word is no name: headings and names have Beach and Dictionary
 EDIT = 5  # powers of two of the frequency that outweigh an edit
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))
 AROUND = string.punctuation + "“”„‘’«»…"  # signs that are no part of a word
@@ -104,7 +105,7 @@ def edits(a: str, b: str) -> int:
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Count the words of letters in texts, each in its commonest capitals."""
+    """Count the words of letters in texts, each in its commonest capitals, or in small letters if those are common too."""
     chunks: Counter[str] = Counter()
     for text in texts:
         chunks.update(text.translate(BETWEEN).split())
@@ -113,7 +114,12 @@ def count_words(texts: Iterable[str]) -> Counter[str]:
         word = chunk.strip(AROUND)
         if is_word(word):
             written[word.lower()][word] += count
-    return Counter({there.most_common(1)[0][0]: there.total() for there in written.values()})
+    return Counter({usual(word, there): there.total() for word, there in written.items()})
+
+
+def usual(word: str, written: Counter[str]) -> str:
+    """Return how a word is usually written within a sentence, from how often it is written in which capitals."""
+    return word if written[word] >= SMALL * written.total() else written.most_common(1)[0][0]
 
 
 def is_word(text: str) -> bool:

@@ -21,9 +21,11 @@ from tiny import WORDS, write_data
 from electra.cli import main, verbs
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
-from electra.comparison.compare import compare, fitted, key_of, loader_of, run_of
+from electra.comparison.compare import compare, fitted, run_of
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
+from electra.comparison.identity import key_of
+from electra.comparison.pilot import loader_of
 from electra.comparison.plots import against_flops
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing

@@ -21,7 +21,8 @@ from electra.models.modernbert.encoder import Encoder as ModernBert
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.run import pretrain
 from electra.training.checkpoint import checkpoints
-from electra.training.trainer import Trainer, move_batch
+from electra.training.step import move_batch
+from electra.training.trainer import Trainer
 
 pytestmark = [
     pytest.mark.gpu,

@@ -42,7 +42,7 @@ from electra.text.tokenizer import load_tokenizer
 from electra.training.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from electra.training.optimizer import build_optimizer
 from electra.training.seed import seed_all
-from electra.training.trainer import backpropagate
+from electra.training.step import backpropagate
 
 WITH_GENERATOR = [(name, share) for name, share in COMBINATIONS if name != "mlm"]
 DOCS = Path(__file__).parents[1] / "docs/reference/objectives.md"

@@ -27,7 +27,7 @@ from electra.pretraining.optimizer import build_optimizer as build_pretraining_o
 from electra.training.optimizer import build_optimizer
 from electra.training.schedule import learning_rate, set_rate
 from electra.training.seed import seed_all
-from electra.training.trainer import total
+from electra.training.step import total
 
 CLS, SEP, MASK, V = 2, 3, 4, 60
 

@@ -558,7 +558,7 @@ def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(data, tmp_path):
     from electra.objectives.corruption import Masked, max_masked, num_masked
     from electra.pretraining.first_weights import build_objective
     from electra.pretraining.resumption import fit_to_data
-    from electra.training.trainer import total
+    from electra.training.step import total
 
     tokenizer, examples = load_tokenizer(data), open_examples(data)
     config = tiny_config(data, tmp_path, objective="mlm")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
-import re
-import shutil
-import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from electra.checkpoints.locate import model_folder
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps
 from electra.comparison.contestants import Contestant, read_contestants
 from electra.comparison.examination import Examination, examine, set_examination
+from electra.comparison.identity import folder_of, key_of, runs_of
+from electra.comparison.pilot import budget_in_flops, loader_of
 from electra.comparison.results import Result, cells, describe, figures, standings, title_of
 from electra.comparison.tasks import RaceTask, fine_tune, read_tasks
 from electra.config import CompareConfig, PretrainConfig, require
@@ -27,16 +21,14 @@ from electra.config.base import part_of
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
-from electra.core.log import duration, logger
-from electra.core.storage import only_writer, read_json, sha256, write_atomically, write_json
+from electra.core.log import logger
+from electra.core.storage import only_writer, read_json, write_atomically, write_json
 from electra.cost.operations import flops_per_token
-from electra.data.loader import Loader
 from electra.data.shards import Examples, open_examples, prepared_folder
 from electra.models.encoder import uncompiled
 from electra.objectives import find_objective
 from electra.pretraining.first_weights import build_objective
-from electra.pretraining.identity import flat
-from electra.pretraining.resumption import FREE_TO_CHANGE, fit_to_data, require_readable
+from electra.pretraining.resumption import fit_to_data, require_readable
 from electra.pretraining.run import build_trainer, pretrain, save_model
 from electra.pretraining.start import fit_to_start, load_start
 from electra.text.tokenizer import Tokenizer, load_tokenizer
@@ -46,7 +38,6 @@ from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
 LAST_FILE = "report.html"  # of a run
-PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
 
 
 def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title: None) -> dict[str, Any]:
@@ -145,65 +136,6 @@ def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfi
     return budgeted(seeded, loader_of(seeded.config), flops, points)
 
 
-def loader_of(config: PretrainConfig) -> Loader:
-    """Return the loader of a run."""
-    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
-    return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)
-
-
-# -- budget ------------------------------------------------------------------------------------------------------------
-
-
-def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
-    """Return the budget in FLOPs; a time is converted by a measured speed."""
-    amount, unit = read_budget(config.budget)
-    if unit == "FLOPs":
-        return amount
-    tokens = amount if unit == "tokens" else 60 * amount * tokens_per_second(config, first, amount)
-    return tokens * flops_per_token(first.config, loader_of(first.config).seq_length)["total"]
-
-
-def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
-    """Return the speed of the first contestant on this machine, measured once in a short run."""
-    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0,
-                  report_to="none")  # fmt: skip
-    pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
-    if not (pilot / "speed.json").exists():
-        times: list[tuple[float, int]] = []
-        logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
-        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World())
-        if not times:  # killed between its last step and the write below, so its times are lost
-            shutil.rmtree(pilot)
-            return tokens_per_second(config, first, minutes)
-        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compilation and warm-up
-        speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
-        # The median, as longer rows may follow the short ones near the end and cause a compilation.
-        write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
-    return float(read_json(pilot / "speed.json")["tokens_per_second"])
-
-
-def key_of(config: PretrainConfig, points: int) -> str:
-    """Hash the resolved configuration, the text and the number of points, which identify a run."""
-    settings = {name: value for name, value in flat(config).items() if name not in FREE_TO_CHANGE}
-    settings |= {"points": points, "text": sha256(prepared_folder(config.data) / "manifest.json")} | origins(config)
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def origins(config: PretrainConfig) -> dict[str, list[str]]:
-    """Return the hashes of external files that a run depends on: its objective's code and its starting models."""
-    named = [] if config.init in ("random", "corpus") else config.init.split(",")
-    named += [config.generator_folder] if config.generator_folder else []
-    files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
-    if ":" in config.objective:
-        files.append(Path(inspect.getfile(find_objective(config.objective))))
-    return {"origins": [sha256(file) for file in files]} if files else {}
-
-
-def runs_of(config: CompareConfig) -> Path:
-    """Return the folder of the runs."""
-    return Path(config.runs or f"{config.out}/runs")
-
-
 # -- running -----------------------------------------------------------------------------------------------------------
 
 
@@ -237,11 +169,6 @@ def untrained(run: PretrainConfig, folder: Path) -> Trainer:
     device = choose_device(run.device)
     objective = build_objective(run, train, tokenizer, start, False).to(device)
     return build_trainer(objective, run, folder, device, train, tokenizer)
-
-
-def folder_of(runs: Path, name: str, seed: int, key: str) -> Path:
-    """Return the folder of a run, also if an equal run was made under another name."""
-    return next(runs.glob(f"*-{key}"), runs / f"{re.sub('[^a-z0-9_.]+', '-', name.lower())[:60]}-{seed}-{key}")
 
 
 def keep_points(folder: Path, steps: list[int], data: str) -> Callable[[Trainer], None]:

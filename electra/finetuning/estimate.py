@@ -11,7 +11,7 @@ from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
 from electra.interface import Source, Trainable
 from electra.models.heads import Network
-from electra.training.trainer import move_batch
+from electra.training.step import move_batch
 
 SAMPLE = 32  # windows of the dev file that are answered
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from electra.checkpoints.huggingface import load_encoder, load_network
 from electra.checkpoints.locate import network_kind
@@ -25,6 +25,7 @@ from electra.core.storage import only_writer, read_json, read_object, write_json
 from electra.data.rows import ExampleLoader, lay_out
 from electra.finetuning.estimate import estimated_time
 from electra.finetuning.layerwise_decay import layerwise
+from electra.finetuning.learner import Learner, TaskBatch
 from electra.finetuning.material import Material, read_material, warn_if_collapsed, warn_of_unused_labels
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
@@ -32,11 +33,9 @@ from electra.finetuning.seeds import kept_of, over_seeds, told
 from electra.finetuning.sweep import choose_rate
 from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
-from electra.interface import Output, Packed, Trainable
 from electra.models.encoder import Encoder, compute_in
 from electra.models.heads import Network
 from electra.models.registry import architecture_of, backbone_of
-from electra.tasks import Task
 from electra.tasks.training_set import FixedSet
 from electra.training.device import choose_device, choose_dtype
 from electra.training.identity import require_same
@@ -50,50 +49,6 @@ FREE_TO_CHANGE = {"out", "device", "threads", "log_steps", "save_steps", "save_t
                   "part", "model", "train", "dev", "report_to"}  # fmt: skip
 OLDER = {"optimizer": "adamw", "freeze_layers": 0, "patience": 0}  # of runs that began before there was a choice
 PARTS_WAIT = 10.0  # seconds in which another part has written the settings of all
-FEWEST = 8  # examples of the smallest batch that can show a collapse
-
-
-class TaskBatch(NamedTuple):
-    """Features as the network reads them, and their targets."""
-
-    packed: Packed
-    targets: Tensor
-
-
-class TaskCounts(NamedTuple):
-    """Counts of one optimizer step, over all micro-batches."""
-
-    tokens: Tensor
-    examples: Tensor
-
-
-class Learner(Trainable):
-    """A network and the loss of its task, for the training loop."""
-
-    def __init__(self, network: Network, task: Task, reduction: str) -> None:
-        super().__init__()
-        self.network, self.task, self.reduction = network, task, reduction
-
-    def count(self, batch: TaskBatch) -> TaskCounts:
-        return TaskCounts((batch.packed.example_ids > 0).sum(), torch.tensor(len(batch.packed.tokens)))
-
-    def forward(self, batch: TaskBatch, counts: TaskCounts | None = None) -> Output:
-        """Return the summed loss, as released, or the mean."""
-        outputs = self.task.run(self.network, batch.packed, batch.targets)
-        losses = self.task.loss(outputs, batch.targets)
-        examples = (counts or self.count(batch)).examples
-        loss = losses.sum() if self.reduction == "sum" else losses.sum() / examples
-        return Output(loss, {"loss": losses.detach().mean(), **one_answer(outputs)})
-
-
-def one_answer(outputs: Any) -> dict[str, Tensor]:
-    """Return the share of the commonest prediction in a batch; nothing unless outputs are logits of one label each."""
-    if not isinstance(outputs, Tensor) or outputs.dim() != 2 or outputs.shape[1] < 2 or len(outputs) < FEWEST:
-        return {}
-    counts = torch.zeros_like(outputs[0]).index_add_(
-        0, outputs.argmax(1), torch.ones(len(outputs), device=outputs.device, dtype=outputs.dtype)
-    )
-    return {"commonest": counts.detach().max() / len(outputs)}
 
 
 class Evaluation:

@@ -10,7 +10,8 @@ from electra.models.encoder import uncompiled
 from electra.models.heads import Discriminator
 from electra.training.log import RunningMeans
 from electra.training.seed import seed_all
-from electra.training.trainer import Trainer, move_batch
+from electra.training.step import move_batch
+from electra.training.trainer import Trainer
 
 EVALUATION = 1  # second word of the seed, which is 0 in training
 FALSE_ALARMS = 0.01  # share of clean tokens above the stored threshold

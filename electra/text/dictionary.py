@@ -105,7 +105,7 @@ def edits(a: str, b: str) -> int:
 
 
 def count_words(texts: Iterable[str]) -> Counter[str]:
-    """Count the words of letters in texts, each in its commonest capitals, or in small letters if those are common too."""
+    """Count the words of letters in texts, each in its commonest capitals, or in small letters if those are common."""
     chunks: Counter[str] = Counter()
     for text in texts:
         chunks.update(text.translate(BETWEEN).split())

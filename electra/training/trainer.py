@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -32,6 +32,7 @@ from electra.training.pace import Pace
 from electra.training.schedule import learning_rate, progress, set_rate, warmup
 from electra.training.seed import seed_all
 from electra.training.signals import end_by, handled_by
+from electra.training.step import StepParts, backpropagate, move_batch, total
 from electra.training.trackers import reported
 
 WARM_UP = 3  # steps that run normally before a step is captured
@@ -291,31 +292,3 @@ class Trainer:
         # Not logged: the signal may have interrupted a log call, which a handler must not enter again.
         if self.world.is_first:
             os.write(2, b"\nfinishing the step and saving; press Ctrl-C again to quit immediately\n")
-
-
-class StepParts(NamedTuple):
-    """The functions a step consists of, in their order; on a GPU each may be captured as a CUDA graph."""
-
-    take_gradient: Callable[[Any, Any], Output]
-    add_gradient: Callable[[Any, Any], Output]
-    clip: Callable[[], torch.Tensor]
-    move_weights: Callable[[], None]
-
-
-def backpropagate(loss: torch.Tensor) -> torch.Tensor:
-    """Backpropagate this loss term now and return it detached."""
-    if loss.requires_grad:
-        loss.backward()
-    return loss.detach()
-
-
-def total(counts: list[Any]) -> Any:
-    """Return the sum of the micro-batches' counts."""
-    return type(counts[0])(*(torch.stack(list(values)).sum() for values in zip(*counts, strict=True)))
-
-
-def move_batch(batch: Any, device: torch.device) -> Any:
-    """Move a tensor, or a tuple of tensors and tuples, to the device."""
-    if isinstance(batch, torch.Tensor):  # from memory that is not pinned, a copy waits until the GPU is idle
-        return batch.contiguous().pin_memory().to(device, non_blocking=True) if device.type == "cuda" else batch
-    return type(batch)(*(move_batch(part, device) for part in batch))

@@ -1,0 +1,58 @@
+"""A pilot: a short run that measures a speed, by which a budget of time becomes one of operations."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+from dataclasses import replace
+from itertools import pairwise
+
+from electra.comparison.contestants import Contestant
+from electra.comparison.identity import key_of, runs_of
+from electra.config import CompareConfig, PretrainConfig
+from electra.config.compare import read_budget
+from electra.core.log import duration, logger
+from electra.core.storage import read_json, write_json
+from electra.cost.operations import flops_per_token
+from electra.data.loader import Loader
+from electra.data.shards import open_examples, prepared_folder
+from electra.pretraining.run import pretrain
+from electra.text.tokenizer import load_tokenizer
+from electra.training.device import choose_device
+from electra.training.distributed import World
+
+PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
+
+
+def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
+    """Return the budget in FLOPs; a time is converted by a measured speed."""
+    amount, unit = read_budget(config.budget)
+    if unit == "FLOPs":
+        return amount
+    tokens = amount if unit == "tokens" else 60 * amount * tokens_per_second(config, first, amount)
+    return tokens * flops_per_token(first.config, loader_of(first.config).seq_length)["total"]
+
+
+def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
+    """Return the speed of the first contestant on this machine, measured once in a short run."""
+    run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0,
+                  report_to="none")  # fmt: skip
+    pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
+    if not (pilot / "speed.json").exists():
+        times: list[tuple[float, int]] = []
+        logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
+        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World())
+        if not times:  # killed between its last step and the write below, so its times are lost
+            shutil.rmtree(pilot)
+            return tokens_per_second(config, first, minutes)
+        late = times[len(times) // 2 :] if len(times) > 2 else [(0.0, 0), times[-1]]  # after compilation and warm-up
+        speeds = [(after - before) / (end - start) for (start, before), (end, after) in pairwise(late)]
+        # The median, as longer rows may follow the short ones near the end and cause a compilation.
+        write_json(pilot / "speed.json", {"tokens_per_second": statistics.median(speeds)})
+    return float(read_json(pilot / "speed.json")["tokens_per_second"])
+
+
+def loader_of(config: PretrainConfig) -> Loader:
+    """Return the loader of a run."""
+    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
+    return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)

@@ -107,7 +107,7 @@ def explain(shown: str, printed: str, how: str) -> str:
 def normal(text: str, how: str) -> str:
     """Return text with runs of blanks as one, and numbers and suggestions as placeholders unless they count."""
     if how == "loose":
-        text = re.sub(r"\s*\[[^\[\]]*\]", "", text)
+        text = re.sub(r"\s*\[[^\[\]]*\]|\s*\('[^()]*\)", "", text)
     lines = [re.sub(r"[ \t]+", " ", line).strip() for line in text.strip().splitlines()]
     text = "\n".join(lines)
     if how == "loose" or how == "exact":

@@ -140,7 +140,7 @@ def test_the_demo_begins_with_the_box_and_ends_with_a_text_that_a_person_can_jud
     assert max(map(len, shown.splitlines())) <= 80
     assert "writting [" in shown and shown.index("freindly") < shown.index("dictoinary")
     row = next(line for line in shown.splitlines() if "misses" in line)
-    assert row.count(": ") == 2 and re.search(r"finds +│ \d", shown)
+    assert re.search(r"│ \d.*│ \d", row) and re.search(r"finds +│ \d", shown)
 
 
 def test_a_proof_says_which_mistakes_are_found(box):

@@ -16,7 +16,7 @@ from electra.tasks.errors import Errors
 from electra.tasks.examples import Example
 from electra.text.dictionary import FILE, Dictionary
 from electra.text.errors.tagged import Token
-from electra.text.evidence import Evidence, Weights, features, fit, read_weights
+from electra.text.evidence import NEWER, Evidence, Weights, features, fit, read_weights
 
 DICTIONARY = Dictionary({"the": 12, "London": 7, "house": 4})
 
@@ -28,18 +28,25 @@ def read(text, network=None):
 
 
 def test_features():
-    found = read("house hause London Hause 1984 ,")
-    assert found[:, 1:5].tolist() == [
-        [0, 0, 4, 0], [1, 0, 0, 0], [0, 0, 7, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0],
-    ]  # fmt: skip
-    assert (found[:, 0] == 0).all() and (found[:, 5] == 1).all()
-    assert read("").shape == (0, 6)
+    found = read("house hause London Hause 1984 , xylo", [0.5, 0.9, 0.5, 0.9, 0.5, 0.5, 0.5])
+    odds = pytest.approx(np.log(9))
+    assert found[:, 1:].tolist() == [
+        [0, 0, 0, 0, 4, 0, 1],
+        [odds, 1, 0, 4, 0, 0, 1],  # one edit from "house"
+        [0, 0, 0, 0, 7, 0, 1],
+        [odds, 0, 1, 0, 0, 0, 1],  # a name may well be near a word
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0, 0, 1],
+        [0, 1, 0, 0, 0, 0, 1],
+    ]
+    assert found[:4, 0].tolist() == [0, odds, 0, odds]
+    assert read("").shape == (0, 8)
 
 
 def test_a_word_is_repeated_only_right_after_itself():
-    assert read("The the house the house house").T[4].tolist() == [0, 1, 0, 0, 0, 1]
-    assert not read("7 7 ! ! a b a")[:, 4].any()
-    assert not features(DICTIONARY, "the, the", [(0, 3), (5, 8)], [0.5] * 2)[:, 4].any()
+    assert read("The the house the house house")[:, 6].tolist() == [0, 1, 0, 0, 0, 1]
+    assert not read("7 7 ! ! a b a")[:, 6].any()
+    assert not features(DICTIONARY, "the, the", [(0, 3), (5, 8)], [0.5] * 2)[:, 6].any()
 
 
 def test_the_weights_are_those_of_a_logistic_regression():
@@ -52,7 +59,7 @@ def test_the_weights_are_those_of_a_logistic_regression():
     weights = fit(x, is_wrong)
     peer = LogisticRegression(C=1e4, fit_intercept=False, tol=1e-8, max_iter=1000).fit(x, is_wrong)
     assert np.array(weights) == pytest.approx(peer.coef_[0], abs=0.01)
-    assert weights.network == pytest.approx(1.5, abs=0.2) and weights.unknown > 2
+    assert weights.network == pytest.approx(1.5, abs=0.2) and weights.unknown + 4 * weights.beside > 2
 
 
 def test_without_a_word_that_is_wrong_the_weights_stay_finite():
@@ -65,8 +72,8 @@ def test_the_weights_that_say_nothing_change_nothing():
     assert evidence.probabilities("hause", [(0, 5)], [0.25]) == pytest.approx([0.25])
 
 
-def test_the_first_models_had_no_weight_for_a_repeated_word():
-    first = {name: weight for name, weight in Weights()._asdict().items() if name != "repeated"}
+def test_the_first_models_had_fewer_weights():
+    first = {name: weight for name, weight in Weights()._asdict().items() if name not in NEWER}
     assert read_weights(first) == Weights()
 
 

@@ -21,7 +21,7 @@ from electra.core.errors import Interrupted
 from electra.core.storage import read_json
 from electra.exporting.export import export
 from electra.finetuning.evaluate import evaluate
-from electra.finetuning.material import warn_if_collapsed
+from electra.finetuning.material import warn_if_collapsed, warn_of_unused_labels
 from electra.finetuning.run import finetune
 from electra.inference.detector import Detector
 from electra.pretraining.run import pretrain
@@ -347,6 +347,12 @@ def test_without_any_sure_mark_nothing_is_marked():
     predictions = [{"wrong": [0.9, 0.1]}]
     examples = [Example("0", ("a b",), (Token(0, 1, "c"), Token(2, 3, "i")))]
     assert Errors().score(predictions, examples)["false_marks"] == 0
+
+
+def test_probabilities_of_wrong_words_are_no_missing_labels(caplog):
+    task, (predictions, examples) = Errors(labels=("c", "i")), made()
+    warn_of_unused_labels(task, predictions, examples, "dev.m2")
+    assert not caplog.records
 
 
 # -- the whole way -----------------------------------------------------------------------------------------------------

@@ -145,10 +145,13 @@ def warn_if_generator(folder: Path) -> None:
 def warn_of_unused_labels(
     task: Task, predictions: Sequence[Mapping[str, Any]], examples: Sequence[Example], source: str
 ) -> None:
-    """Warn of labels that examples have and that are never predicted, the commonest first."""
+    """Warn of labels that examples have and that are never predicted, the commonest first.
+
+    Predictions without labels, such as the probabilities of wrong words, say nothing of that.
+    """
     pairs = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.label is not None]
     given = {label for p, _ in pairs for label in answers_of(p)}
-    counts = Counter(label for _, e in pairs for label in task.labels_of(e)) if task.labels else Counter[str]()
+    counts = Counter(label for _, e in pairs for label in task.labels_of(e)) if task.labels and given else Counter[str]()
     if missed := [f"{label} ({count})" for label, count in counts.most_common() if label not in given]:
         shown = ", ".join(missed[:SHOWN]) + (" ..." if len(missed) > SHOWN else "")
         ways = "--class-weights balanced or " if "class_weights" in task.options else ""

@@ -151,7 +151,9 @@ def warn_of_unused_labels(
     """
     pairs = [(p, e) for p, e in zip(predictions, examples, strict=True) if e.label is not None]
     given = {label for p, _ in pairs for label in answers_of(p)}
-    counts = Counter(label for _, e in pairs for label in task.labels_of(e)) if task.labels and given else Counter[str]()
+    if not task.labels or not given:
+        return
+    counts = Counter(label for _, e in pairs for label in task.labels_of(e))
     if missed := [f"{label} ({count})" for label, count in counts.most_common() if label not in given]:
         shown = ", ".join(missed[:SHOWN]) + (" ..." if len(missed) > SHOWN else "")
         ways = "--class-weights balanced or " if "class_weights" in task.options else ""

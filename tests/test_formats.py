@@ -23,6 +23,7 @@ INPUTS = {
     "tagging": [TEXT.split()],
     "qa": [["where does the fox walk", TEXT]],
 }
+NEWER = ("certainty",)  # fields of a word that the kept answers had not yet
 CLOCK = ("seconds", "tokens_per_second")  # what no two runs have in common
 
 
@@ -60,7 +61,8 @@ def config_of(run):
 
 def words_of(path):
     """What the detector says of every word, as JSON has it."""
-    return json.loads(json.dumps([word._asdict() for word in electra.load(path).detect(TEXT, threshold=0.0)]))
+    words = json.loads(json.dumps([word._asdict() for word in electra.load(path).detect(TEXT, threshold=0.0)]))
+    return [{name: value for name, value in word.items() if name not in NEWER} for word in words]
 
 
 def test_a_finished_run_is_read_and_not_trained_again():

@@ -15,7 +15,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from faults import armed
-from hosts import end_hosts, plug, start_hosts, two_hosts, workers_of
+from hosts import cut_off, end_hosts, start_hosts, two_hosts
 from storm import HANGS, STEPS, FaultOfRun, Processes, Storm, last_line, newest
 
 from electra.config import PretrainConfig
@@ -155,12 +155,10 @@ def damaged_shard(storm: Storm, config: PretrainConfig) -> Processes:
 def partition(storm: Storm, config: PretrainConfig) -> Processes:
     """Two hosts between which the cable is pulled for good."""
     with two_hosts() as names:
-        started = start_hosts(names, replace(config, wait_minutes=0.05))
+        started = start_hosts(names, replace(config, wait_minutes=0.1))
         while last_line(storm.out) <= storm.before and all(process.poll() is None for process in started):
             time.sleep(0.01)
-        plug(names, "down")
-        time.sleep(15)
-        storm.require(not workers_of(started[1]), "the host that is cut off trains on")
+        storm.require(cut_off(names, started), "the host that is cut off trains on")
         said = end_hosts(started)
     storm.require("has not answered" in said[0] or newest(storm.out) == STEPS, f"the other host is not named: {said}")
     return []

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,24 @@ def start_hosts(names: list[str], config: PretrainConfig) -> list[subprocess.Pop
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that train below a recipe."""
     found = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    return [p for p in found if "electra" in p.cmdline() and "torch.distributed.run" not in p.cmdline()]
+    return [process for process in found if is_worker(process)]
+
+
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a process trains; one that has ended, and for which its torchrun has not asked yet, does not."""
+    with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is one
+        words = process.cmdline()
+        return "electra" in words and "torch.distributed.run" not in words
+    return False
+
+
+def cut_off(names: list[str], started: list[subprocess.Popen[str]]) -> bool:
+    """Pull the cable; return whether the processes of the second host end within a minute."""
+    plug(names, "down")
+    end = time.monotonic() + 60
+    while workers_of(started[1]) and time.monotonic() < end:
+        time.sleep(0.5)
+    return not workers_of(started[1])
 
 
 def end_hosts(started: list[subprocess.Popen[str]], seconds: float = 20.0) -> list[str]:

@@ -6,10 +6,13 @@ import contextlib
 import socket
 import time
 from datetime import timedelta
+from threading import Thread
 
 from torch.distributed import Store  # type: ignore[attr-defined]
 
 ANSWER = {True: 5.0, False: 1.0}  # seconds to answer, by whether the operation timed out: then others time out soon
+
+STORE = 5.0  # seconds in which a store answers
 
 
 class RollCall:
@@ -22,17 +25,22 @@ class RollCall:
 
     def missing(self, timed_out: bool) -> list[int]:
         """Return the processes that do not answer; the first if the store is lost, which is in its process."""
-        silent, asked = [r for r in range(self.size) if r != self.rank], False
-        end = time.monotonic() + ANSWER[timed_out]
-        try:
-            self.store.set_timeout(timedelta(seconds=5))
-            self.store.set(f"here/{self.rank}", "")
-            while silent and time.monotonic() < end:
-                silent, asked = [r for r in silent if not self.store.check([f"here/{r}"])], True
-                time.sleep(0.05)
-        except RuntimeError:
-            return silent if asked else [0]
-        return silent
+        silent, end, reached = {*range(self.size)} - {self.rank}, time.monotonic() + ANSWER[timed_out], list[bool]()
+
+        def ask() -> None:
+            with contextlib.suppress(RuntimeError):  # the store is lost
+                self.store.set_timeout(timedelta(seconds=STORE))
+                self.store.set(f"here/{self.rank}", "")
+                while silent and time.monotonic() < end:
+                    silent.difference_update([r for r in silent if self.store.check([f"here/{r}"])])
+                    reached.append(True)
+                    time.sleep(0.05)
+
+        # `check` waits for ever for a store behind a broken cable, whatever the timeout.
+        asking = Thread(target=ask, daemon=True)
+        asking.start()
+        asking.join(ANSWER[timed_out] + STORE)
+        return sorted(silent) if reached else [0]
 
     def names(self, ranks: list[int]) -> str:
         """Return the processes with their hosts, as far as they are known."""

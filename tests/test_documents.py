@@ -132,12 +132,16 @@ def test_lsp_counts_in_utf16():
 
 
 @pytest.mark.skipif(not shutil.which("patch"), reason="needs patch")
-@pytest.mark.parametrize("end", ["", "\n"])
-def test_patch_applies_the_diff(tmp_path, end):
-    (tmp_path / "a.txt").write_text(f"one\ntow two\nthree{end}")
-    text = MarkedText("a.txt", f"one\ntwo two\nthree{end}", [], 0.5, given=f"one\ntow two\nthree{end}")
-    subprocess.run(["patch", "-p0"], input=as_diff(text), text=True, cwd=tmp_path, check=True, capture_output=True)
-    assert (tmp_path / "a.txt").read_text() == text.text
+@pytest.mark.parametrize("name", ["a.txt", "a b.txt"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\r", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_patch_applies_the_diff(tmp_path, monkeypatch, end, name):
+    monkeypatch.chdir(tmp_path)
+    given = f"\ufeffone{end}\ntow two{end}three{end}"
+    (tmp_path / name).write_bytes(given.encode())
+    text = MarkedText(str(tmp_path / name), given.replace("tow", "two"), [], 0.5, given=given)
+    command = ["patch", "-p0", "--binary", "--fuzz=0"]
+    subprocess.run(command, input=as_diff(text).encode(), check=True, capture_output=True)
+    assert (tmp_path / name).read_bytes() == text.text.encode()
 
 
 def test_exit_code_1_says_that_a_word_is_marked(tmp_path, capsys):
@@ -155,6 +159,12 @@ def test_fix_reads_standard_input(capsys, monkeypatch):
     main(["detect", "--fix"])
     shown = capsys.readouterr()
     assert "+It was a separate house." in shown.out and "left for you" not in shown.err
+
+
+def test_fix_keeps_the_byte_order_mark(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("Teh house.\n", encoding="utf-8-sig")
+    main(["detect", "--fix", str(tmp_path / "a.txt")])
+    assert "-\ufeffTeh house.\n+\ufeffThe house.\n" in capsys.readouterr().out
 
 
 def test_fix_lists_what_it_leaves(capsys, monkeypatch):

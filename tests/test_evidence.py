@@ -47,6 +47,10 @@ def test_a_word_is_repeated_only_right_after_itself():
     assert read("The the house the house house")[:, 6].tolist() == [0, 1, 0, 0, 0, 1]
     assert not read("7 7 ! ! a b a")[:, 6].any()
     assert not features(DICTIONARY, "the, the", [(0, 3), (5, 8)], [0.5] * 2)[:, 6].any()
+    assert read("in the\n  the house")[:, 6].tolist() == [0, 0, 1, 0]
+    for gap in ("\n\n", "\r\n\r\n", "\t", "\f"):
+        assert not read(f"the{gap}the house")[:, 6].any()
+    assert not read("to London\nLondon is")[:, 6].any()
 
 
 def test_the_weights_are_those_of_a_logistic_regression():

@@ -63,6 +63,20 @@ def test_a_known_word_needs_more_than_an_unknown_one(box):
         assert fixed_by(box, text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Chapter One\n\nOne day he went home and slept.\n",
+        "Usage\n\nUsage of the tool is simple.\n",
+        "Send it to Anna\nAnna will know what to do.\n",
+        "Name\tName\tAge\nAnna\tAnna\t12\n",
+    ],
+)
+def test_words_of_two_paragraphs_or_columns_are_no_doubled_word(box, text):
+    """The first came out as `Chapter One day he went home`."""
+    assert fixed_by(box, text) == text
+
+
 # -- the rules, with a detector that knows the wrong words -------------------------------------------------------------
 
 
@@ -104,7 +118,9 @@ def test_of_two_neighbours_one_is_judged_again():
         ("The the dog", "The dog"),
         ("see the The dog", "see the dog"),
         ("we go to the the end", "we go to the end"),
+        ("we go to the\nthe end", "we go to the end"),
         ("the", ""),
+        ("see\nthe dogs", "see\ndogs"),
     ],
 )
 def test_a_removed_word_leaves_one_space_and_the_capital(text, right):
@@ -116,3 +132,9 @@ def test_a_removed_word_leaves_one_space_and_the_capital(text, right):
 def test_a_removed_word_at_the_start_of_a_sentence_gives_its_capital_away():
     reader = Reader(A=("", 0.99))
     assert fix("It ends. A dogs bark.", reader, 0.5)[0] == "It ends. Dogs bark."
+
+
+@pytest.mark.parametrize("gap", ["\n\n", "\t", "\n- ", "** ", "\x0c", "\u2029"])
+def test_what_stands_between_two_words_is_not_removed_with_one(gap):
+    text = f"wait for the{gap}the end"
+    assert not edits_of(text, Reader(the=("", 0.99))(text), 0.5)

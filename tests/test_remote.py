@@ -13,7 +13,7 @@ from electra.config import PrepareConfig
 from electra.core.storage import sha256
 from electra.data import cache, chunks
 from electra.data.shards import open_examples, prepared_folder, read_manifest
-from electra.text.remote import remote_files
+from electra.text.remote import reaching, remote_files
 from electra.text.tokenizer import load_tokenizer
 
 
@@ -93,12 +93,27 @@ def test_changed_text_behind_a_url_is_recognised(config):
     [
         ("memory://corpus/missing.txt", "memory://corpus/missing.txt: no such file"),
         ("s4://corpus/a.txt", "s4://corpus/a.txt: .*s4.*write s3://, gs://, hf://"),
+        ("s3://", "s3:// names no file or folder; write s3://BUCKET/FOLDER"),
+        ("://", ":// names no file or folder"),
     ],
 )
 def test_wrong_urls_are_named_before_anything_is_written(source, said, config, tmp_path):
     with pytest.raises(ValueError, match=said):
         prepare(replace(config, sources=(source,)))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_server_that_does_not_answer_is_no_missing_file(config):
+    pytest.importorskip("aiohttp")
+    with pytest.raises(OSError, match="http://127.0.0.1:9/a.txt cannot be reached .*check the network"):
+        prepare(replace(config, sources=("http://127.0.0.1:9/a.txt",)))
+
+
+def test_errors_of_the_hubs_client_are_those_of_a_network():
+    """hf:// without a network ended in a traceback: the client's own package had another name."""
+    httpx = pytest.importorskip("httpx2")
+    with pytest.raises(OSError, match="hf://a/b cannot be reached"), reaching("hf://a/b"):
+        raise httpx.ConnectError("Name or service not known")
 
 
 def test_a_missing_library_is_named_with_the_extra(config, monkeypatch):

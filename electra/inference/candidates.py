@@ -29,7 +29,7 @@ class Candidate(NamedTuple):
 
 
 class Neighbourhood(NamedTuple):
-    """A marked word and the words beside it, "" at an end of the text."""
+    """A marked word and the words beside it in its paragraph, "" at an end."""
 
     word: str
     before: str

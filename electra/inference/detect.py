@@ -43,7 +43,7 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
     model.progress = sys.stderr.isatty()
     pages = []
     for name in tracked(files, len(files), "files") if model.progress else files:
-        text = read_text(name)
+        text = read_text(name, "utf-8" if config.fix else "utf-8-sig")  # a diff is of all that the file holds
         require(
             not (config.fix and name != "-" and document_of(Path(name)) is not None),
             f"{name} is no plain text, which --fix needs for its diff; leave --fix out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -86,7 +87,15 @@ def utf16(written: str) -> int:
 
 
 def as_diff(text: MarkedText) -> str:
-    """Return a unified diff from the text as given to the fixed one."""
-    old, new = (written.splitlines(keepends=True) for written in (text.given or "", text.text))
-    lines = unified_diff(old, new, text.name, text.name)
+    """Return a unified diff from the text as given to the fixed one, whose lines end where `patch` ends them."""
+    old, new = (io.StringIO(written, newline="\n").readlines() for written in (text.given or "", text.text))
+    name = diff_name(text.name)
+    lines = unified_diff(old, new, name, name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def diff_name(name: str) -> str:
+    """Return a file's name for a diff: relative, as `patch` wants it, and ended by a tab if it has blanks."""
+    path, here = Path(name), Path.cwd()
+    relative = str(path.relative_to(here)) if path.is_relative_to(here) else name
+    return f"{relative}\t" if " " in relative else relative

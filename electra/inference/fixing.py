@@ -7,10 +7,11 @@ So a text that was fixed is not changed by fixing it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from electra.inference.words import Word
-from electra.text.words import begins_sentence
+from electra.text.words import are_neighbours, begins_sentence
 
 SURE = 0.85  # certainty of a suggestion that is applied
 Detect = Callable[[str], list[Word]]
@@ -54,23 +55,32 @@ def edits_of(text: str, words: Sequence[Word], threshold: float) -> list[Edit]:
     edits, before = list[Edit](), -2
     for number, word in enumerate(words):
         if word.is_marked(threshold) and word.suggestions and word.certainty >= SURE and before != number - 1:
-            before = number
-            edits.append(
-                Edit(word.start, word.end, word.suggestions[0]) if word.suggestions[0] else removal(text, words, number)
-            )
+            written = word.suggestions[0]
+            edit = Edit(word.start, word.end, written) if written else removal(text, words, number)
+            if edit:
+                before = number
+                edits.append(edit)
     return edits
 
 
-def removal(text: str, words: Sequence[Word], number: int) -> Edit:
-    """Return the edit that removes a word: of one that stands twice the second, which is never a sentence's first."""
-    word = words[number]
-    for first, second in ((number, number + 1), (number - 1, number)):
-        if first >= 0 and second < len(words) and words[first].text.lower() == words[second].text.lower():
-            return Edit(words[first].end, words[second].end, "")
+def removal(text: str, words: Sequence[Word], number: int) -> Edit | None:
+    """Return the edit that removes a word: of one that stands twice the second, which is never a sentence's first.
+
+    None if it stands twice, but in two paragraphs or columns: a heading and the text below may share a word.
+    """
+    word, near = words[number], words[max(0, number - 1) : number + 2]
+    twins = [(a, b) for a, b in pairwise(near) if a.text.lower() == b.text.lower()]
+    for first, second in reversed(twins):
+        if are_neighbours(text, first.end, second.start):
+            return Edit(first.end, second.end, "")
+    if twins:
+        return None
     if number + 1 < len(words) and begins_sentence(text, word.start) and word.text[:1].isupper():
         following = words[number + 1]
         return Edit(word.start, following.start + 1, following.text[:1].upper())
-    return Edit(word.start - 1 if text[: word.start].endswith(" ") else word.start, word.end, "")
+    if text[word.start - 1 : word.start] == " ":
+        return Edit(word.start - 1, word.end, "")
+    return Edit(word.start, word.end + (text[word.end : word.end + 1] == " "), "")
 
 
 def apply(text: str, edits: Sequence[Edit]) -> str:

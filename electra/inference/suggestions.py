@@ -21,6 +21,7 @@ from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array
 from electra.text.pieces import SPACE_MARKS, Span, word_score
 from electra.text.tokenizer import Tokenizer
+from electra.text.words import are_neighbours
 
 CONTEXT = 24  # tokens on either side with which a candidate is judged
 TOGETHER = 32  # places whose candidates share batches; each takes some 50 KB
@@ -53,7 +54,13 @@ class Place(NamedTuple):
 
     def neighbourhood(self) -> Neighbourhood:
         """Return the marked word and those beside it."""
-        return Neighbourhood(self.word(), self.word(-1), self.word(1))
+        start, end, _, _ = self.spans[self.number]
+        before, after = self.word(-1), self.word(1)
+        if before and not are_neighbours(self.text, self.spans[self.number - 1].end, start):
+            before = ""
+        if after and not are_neighbours(self.text, end, self.spans[self.number + 1].start):
+            after = ""
+        return Neighbourhood(self.word(), before, after)
 
     def trial(self, tokenizer: Tokenizer, candidate: str, longest: int) -> Trial:
         """Put a candidate in the word's place; if the word is removed, a neighbour is judged instead.

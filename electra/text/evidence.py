@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from electra.text.dictionary import Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
+from electra.text.words import are_neighbours
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
 NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that models had not from the start
@@ -28,7 +29,7 @@ class Weights(NamedTuple):
     unknown_name: float = 0.0  # nor has it this word, which begins with a capital
     beside: float = 0.0  # times the logarithm of the number of the commonest known word within one edit of an unknown
     frequency: float = 0.0  # times the logarithm, to base 2, of the number of times that a known word was counted
-    repeated: float = 0.0  # only blanks stand between the word and the same word before it
+    repeated: float = 0.0  # the same word stands right before it, in its sentence
     always: float = 0.0
 
 
@@ -54,7 +55,7 @@ def features(
     rows, before, last = [], "", 0
     for (start, end), p in zip(spans, network, strict=True):
         word = text[start:end]
-        repeats = word.isalpha() and word.lower() == before and text[last:start].isspace()
+        repeats = word.isalpha() and word.lower() == before and last < start and are_neighbours(text, last, start)
         rows.append((logit(p), *known(dictionary, word, logit(p)), repeats, 1.0))
         before, last = word.lower(), end
     return np.array(rows, float).reshape(-1, len(Weights._fields))

@@ -10,7 +10,8 @@ from typing import IO, Any, NamedTuple
 
 # Packages whose errors say that a URL could not be reached.
 LIBRARIES = {
-    "aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "httpx", "huggingface_hub", "requests", "s3fs",
+    "aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "httpcore", "httpx", "httpx2", "huggingface_hub",
+    "requests", "s3fs", "urllib3",
 }  # fmt: skip
 IN_EXTRA = ("s3", "s3a")  # protocols that electra[remote] brings, beside those of fsspec itself
 
@@ -55,6 +56,8 @@ def remote_files(url: str) -> list[RemoteFile]:
             found = fs.glob(path, detail=True)
         else:
             found = fs.find(path, detail=True)  # of a file, the file
+            if not found:
+                fs.info(path)  # says why
         files = [
             RemoteFile(fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info))
             for name, info in sorted(found.items())
@@ -90,7 +93,9 @@ def protocols() -> Any:
 
 def file_system(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it; ValueError for one without a library."""
-    protocol = url.partition("://")[0]
+    protocol, _, name = url.partition("://")
+    if not (protocol and name.strip("/")):
+        raise ValueError(f"{url} names no file or folder; write s3://BUCKET/FOLDER or another URL, whole")
     fsspec = protocols()
     try:
         fs, path = fsspec.core.url_to_fs(url)
@@ -107,18 +112,26 @@ def reaching(url: str) -> Iterator[None]:
     """Convert the errors of a store and its network to a ValueError or an OSError that names the URL."""
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if error.__cause__ and is_of_network(error.__cause__):  # as of http
+            raise unreachable(url, error.__cause__) from None
         raise ValueError(f"{url}: no such file or folder; check the name") from None
     except PermissionError as error:
         raise ValueError(
             f"{url}: access is denied ({error}); set the store's credentials, for S3 AWS_PROFILE"
         ) from None
     except Exception as error:
-        if type(error).__module__.partition(".")[0] in LIBRARIES or is_of_network(error):
-            raise OSError(errno.EIO, f"{url} cannot be reached ({type(error).__name__}: {error}); try again") from None
+        if is_of_network(error):
+            raise unreachable(url, error) from None
         raise
 
 
-def is_of_network(error: Exception) -> bool:
-    """Return whether an error is of the network, not of a file on disk."""
-    return isinstance(error, (ConnectionError, TimeoutError))
+def unreachable(url: str, error: BaseException) -> OSError:
+    """Return the error that says why a URL cannot be reached, and what to do."""
+    why = f"{type(error).__name__}: {error}".rstrip(".")
+    return OSError(errno.EIO, f"{url} cannot be reached ({why}); check the network and the store's credentials")
+
+
+def is_of_network(error: BaseException) -> bool:
+    """Return whether an error is of a store or its network, not of a file on disk."""
+    return type(error).__module__.partition(".")[0] in LIBRARIES or isinstance(error, (ConnectionError, TimeoutError))

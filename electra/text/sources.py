@@ -191,8 +191,10 @@ def with_signature(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def read_text(name: str) -> str:
+def read_text(name: str, encoding: str = "utf-8-sig") -> str:
     """Return the text of a file, plain or compressed, or a document; of standard input for "-".
+
+    encoding: UTF-8, with or without the byte order mark that a file may begin with.
 
     Raises:
         ValueError: it is not UTF-8, or holds no text.
@@ -206,7 +208,7 @@ def read_text(name: str) -> str:
             with open_bytes(Path(name)) as (_, stream):
                 data, suffix = stream.read(), file_format(Path(name))
         document = recognise(data[:HEAD], io.BytesIO(data), suffix)
-        return document_text(document, data) if document else data.decode("utf-8-sig")
+        return document_text(document, data) if document else data.decode(encoding)
     except Unreadable as error:
         raise ValueError(f"{name} is {error}") from None
     except UnicodeDecodeError as error:

@@ -9,7 +9,8 @@ from difflib import SequenceMatcher
 CHUNK = re.compile(r"[!-~]+")  # ASCII between spaces, as other scripts may have no spaces
 CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
 SENTENCE_END = ".!?:…。！？\n\r"
-OPENING = " \t\"'“‘«([*-–—"
+OPENING = " \t\"'“‘«([*-–—\ufeff"
+GAP = re.compile(r"[ \u00a0\u202f]*|[ \t\u00a0]*\r?\n[ \t\u00a0]*")  # no tab, empty line or page break
 ALIKE = 0.75  # share of common letters, in order, above which a word may be a misspelling of another
 LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
@@ -48,6 +49,15 @@ def begins_sentence(text: str, start: int) -> bool:
     """Return whether the word at `start` is the first of a sentence or of the text."""
     before = text[max(0, start - LOOK_BACK) : start].rstrip(OPENING)
     return not before or before[-1] in SENTENCE_END
+
+
+def are_neighbours(text: str, end: int, start: int) -> bool:
+    """Return whether a word that ends at `end` and one from `start` stand side by side in a sentence.
+
+    The words of two paragraphs or columns do not, nor does a capital that opens a line.
+    """
+    gap = text[end:start]
+    return GAP.fullmatch(gap) is not None and not ("\n" in gap and text[start].isupper())
 
 
 def fit_case(suggestion: str, word: str) -> str:

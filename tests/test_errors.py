@@ -133,6 +133,15 @@ def shown(tagged):
     return text
 
 
+@pytest.mark.parametrize("corpus", ["", "...", "日本語", "No word twice."])
+def test_a_corpus_without_a_common_word_has_none_to_plant(corpus):
+    """A mention could not be drawn: IndexError."""
+    planter = Planter([corpus], ENGLISH, True)
+    for number in range(200):
+        text = planter.plant("The teacher walked to London.", 0, 0, number)
+        assert split_words(text.text) == [(token.start, token.end) for token in text.tokens]
+
+
 def test_a_language_without_lists_gets_what_its_text_gives():
     found = {token.tag for text in planted(1500, find_language("none"), False) for token in text.tokens}
     assert found == {"c", "spelling", "nearly_equal", "missing", "doubled", "swapped", "random", "comma"}

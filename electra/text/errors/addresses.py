@@ -14,7 +14,7 @@ TAGS = (1, 1, 2, 3)
 
 def addressed(tagged: Tagged, lexicon: Lexicon, rng: Random) -> Tagged:
     """Return the text, one in 25 with a mention before it, tags between its words or a link at its end."""
-    if rng.random() >= SHARE or not tagged.tokens:
+    if rng.random() >= SHARE or not (tagged.tokens and lexicon.words):
         return tagged
     kinds = set(rng.choices(("mention", "tags", "link"), k=2))
     if "tags" in kinds:

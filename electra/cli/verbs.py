@@ -84,9 +84,8 @@ def detect(config: DetectConfig) -> None:
 
     is_marked = False
     for text in detect(config):
-        is_marked |= any(word.is_marked(text.threshold) for word in text.words) or text.text != (
-            text.given or text.text
-        )
+        is_fixed = text.given not in (None, text.text)
+        is_marked |= is_fixed or any(word.is_marked(text.threshold) for word in text.words)
         show_log().end_line()  # of progress
         show_marks(text, "diff" if config.fix else config.format)
         if config.fix:

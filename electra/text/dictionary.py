@@ -10,6 +10,7 @@ import lzma
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +30,7 @@ MEMORY = 100_000_000  # bytes that unpacking may take
 LEAST = 3  # occurrences; a rarer word may be a typing error itself
 LONGEST = 40  # letters
 SMALL = 0.25  # share of small letters from which a word is no name: headings and names have Beach and Dictionary
+REMEMBERED = 10_000  # words looked for among their neighbours; a text has its unknown words more than once
 EDIT = 5  # powers of two of the frequency that outweigh an edit
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))
 AROUND = string.punctuation + "“”„‘’«»…"  # signs that are no part of a word
@@ -53,6 +55,7 @@ class Dictionary:
         self.levels = dict(zip(self.lower, levels.values(), strict=True))
         self.lengths = np.array([len(word) for word in self.lower])
         self.letters = letter_sets(self.lower, self.lengths)
+        self.level_beside = lru_cache(REMEMBERED)(self.find_level_beside)  # all words are compared with it
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and word.lower() in self.levels
@@ -66,7 +69,7 @@ class Dictionary:
         found.sort(key=lambda near: EDIT * near.edits - self.levels[near.word.lower()])
         return found[:most]
 
-    def level_beside(self, word: str) -> int:
+    def find_level_beside(self, word: str) -> int:
         """Return the level of the most frequent other word within one edit; 0 if there is none."""
         beside = self.within(word, min(1, len(word) // 2))
         return max((self.levels[near.word.lower()] for near in beside if near.edits), default=0)

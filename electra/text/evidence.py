@@ -41,8 +41,8 @@ class Evidence:
 
     def probabilities(self, text: str, spans: Sequence[Extent], network: Sequence[float]) -> NDArray[np.float64]:
         """Return the probabilities [W] that the words text[start:end] are wrong, given the network's."""
-        known = features(self.dictionary, text, spans, network)
-        return np.asarray(sigmoid(known @ np.array(self.weights)), np.float64)
+        x = features(self.dictionary, text, spans, network)
+        return np.asarray(sigmoid(x @ np.array(self.weights)), np.float64)
 
 
 def features(
@@ -54,9 +54,9 @@ def features(
     """
     rows, before, last = [], "", 0
     for (start, end), p in zip(spans, network, strict=True):
-        word = text[start:end]
+        word, odds = text[start:end], logit(p)
         repeats = word.isalpha() and word.lower() == before and last < start and are_neighbours(text, last, start)
-        rows.append((logit(p), *known(dictionary, word, logit(p)), repeats, 1.0))
+        rows.append((odds, *known(dictionary, word, odds), repeats, 1.0))
         before, last = word.lower(), end
     return np.array(rows, float).reshape(-1, len(Weights._fields))
 

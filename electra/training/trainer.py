@@ -5,12 +5,11 @@ A step is a pure function of (seed, step): weights, optimizer state and step num
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +270,7 @@ class Trainer:
         truncate_metrics(self.log.path, state["step"])
         return state
 
-    @contextlib.contextmanager
+    @contextmanager
     def stopped_compiler(self) -> Iterator[None]:
         """Raise Interrupted if a signal to the whole group of processes has ended the compiler of a later stage too."""
         try:

@@ -27,6 +27,7 @@ from electra.finetuning.evaluate import evaluate  # noqa: E402
 from electra.finetuning.run import finetune  # noqa: E402
 
 OBJECTIVES = ("electra", "mlm")
+UNTRAINED = "untrained"  # the first objective's network before its first step
 SCORES = ("f0.5", "ap", "precision", "recall", "false_marks")
 
 
@@ -49,11 +50,10 @@ def main() -> None:
         points=1, settings=(f"threads={options.threads}",),
     )  # fmt: skip
     flops = compare(race)["flops"]
-    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in OBJECTIVES}
+    found: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in (*OBJECTIVES, UNTRAINED)}
     for name, files in found.items():
         for seed in range(options.seeds):
-            (point,) = options.runs.glob(f"runs/{name}-{seed}-*/points/*/model")
-            model = learned(options, point, seed)
+            model = learned(options, start(options.runs, name, seed), seed)
             for labelled in (f"planted={options.dev}", *options.labelled):
                 where, file = labelled.split("=", 1)
                 files.setdefault(where, []).append(scores(model, file))
@@ -61,6 +61,13 @@ def main() -> None:
     about = {"budget": options.budget, "flops": flops, "steps": options.steps, "seeds": options.seeds}
     rows = {name: {where: summary(seeds) for where, seeds in files.items()} for name, files in found.items()}
     write_json(options.out, about | rows | provenance())
+
+
+def start(runs: Path, name: str, seed: int) -> Path:
+    """Return the model that a contestant begins fine-tuning from."""
+    untrained = name == UNTRAINED
+    points = sorted(runs.glob(f"runs/{OBJECTIVES[0] if untrained else name}-{seed}-*/points/*/model"))
+    return points[0 if untrained else -1]
 
 
 def learned(options: argparse.Namespace, point: Path, seed: int) -> Path:
@@ -77,7 +84,7 @@ def scores(model: Path, file: str) -> dict[str, float]:
     out = model / "measured" / Path(file).name
     evaluate(EvaluateConfig(model=str(model), suite=file, out=str(out)))
     (result,) = read_json(out / "summary.json")["results"]
-    return {name: result["scores"][name] for name in SCORES}
+    return {name: result["seeds"][0]["scores"][name] for name in SCORES}
 
 
 def summary(seeds: list[dict[str, float]]) -> dict[str, Any]:

@@ -5,7 +5,9 @@ import os
 import pytest
 from matplotlib.figure import Figure
 
-# Two test processes on two cores would otherwise fight for them.
+# Test processes side by side would otherwise fight for the cores.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 SAVEFIG = Figure.savefig

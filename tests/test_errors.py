@@ -6,6 +6,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from electra.tasks.word_pieces import WordCutter, words_of
 from electra.text.dictionary import FILE, write_dictionary
 from electra.text.errors import planting
 from electra.text.errors.alignment import aligned
+from electra.text.errors.company import same_company
 from electra.text.errors.kinds import KINDS, Place
 from electra.text.errors.language import find_language
 from electra.text.errors.lexicon import Lexicon
@@ -110,6 +112,7 @@ def words(text):
         ("doubled", 1, "The teacher teacher* walked to London."),
         ("doubled", 0, "The the* teacher walked to London."),
         ("swapped", 0, "Teacher* the* walked to London."),
+        ("moved", 1, "The walked* to London teacher*."),
         ("capital", 4, "The teacher walked to london*."),
         ("capital", 0, "The teacher walked to London."),
         ("missing", 4, "The teacher walked to London."),
@@ -142,9 +145,28 @@ def test_a_corpus_without_a_common_word_has_none_to_plant(corpus):
         assert split_words(text.text) == [(token.start, token.end) for token in text.tokens]
 
 
+def test_words_in_the_same_places_are_alike():
+    texts = [f"the {animal} {verb} in a {place}." for animal in ("cat", "dog") for verb in ("slept", "ran")
+             for place in ("house", "garden") for _ in range(3)]  # fmt: skip
+    alike = same_company(texts, ["the", "a", "in", "cat", "dog", "slept", "ran", "house", "garden"])
+    assert alike == {
+        "cat": ("dog",), "dog": ("cat",), "slept": ("ran",), "ran": ("slept",),
+        "house": ("garden",), "garden": ("house",),
+    }  # fmt: skip
+    assert not same_company([], []) and not same_company(["one two"], ["one", "two"])
+
+
+def test_errors_of_people_come_in_clusters():
+    """29 of 100 wrong words of learners' English stand right after another one."""
+    texts = [[token.tag != "c" for token in text.tokens] for text in planted(3000)]
+    after = sum(sum(a and b for a, b in pairwise(tags)) for tags in texts)
+    assert 0.15 < after / sum(map(sum, texts)) < 0.35
+
+
 def test_a_language_without_lists_gets_what_its_text_gives():
     found = {token.tag for text in planted(1500, find_language("none"), False) for token in text.tokens}
-    assert found == {"c", "spelling", "nearly_equal", "missing", "doubled", "swapped", "random", "comma"}
+    kinds = {"spelling", "nearly_equal", "alike", "missing", "doubled", "swapped", "moved", "random", "comma"}
+    assert found == {"c", *kinds}
 
 
 def test_lists_of_another_language(tmp_path):
@@ -413,7 +435,7 @@ def test_a_detector_learns_to_find_errors(folder, clean, learned, capsys):  # no
     assert after["scores"]["f0.5"] > 0.5 and after["scores"]["false_marks"] <= 0.015
     assert after["intervals"].keys() == {"f0.5", "precision", "recall", "ap", "false_marks"}
     low, high = after["intervals"]["recall"]
-    assert low < after["scores"]["recall"] < high and after["scores"]["recall_random"] > 0
+    assert low < after["scores"]["recall"] < high and after["scores"]["recall_spelling"] > 0
     summary = read_json(learned / "summary.json")
     assert summary["scores"]["f0.5"]["kept"] == pytest.approx(after["scores"]["f0.5"])
     assert "Precision and recall" in (clean / "report-after/report.html").read_text()

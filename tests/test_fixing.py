@@ -24,7 +24,7 @@ def box():
 
 
 def fixed_by(box, text):
-    return fix(text, box.detect, box.threshold)[0]
+    return fix(text, box.detect, box.threshold, box.candidates.language.twice)[0]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,20 @@ def fixed_by(box, text):
 )
 def test_a_sentence_comes_out_right(box, text, right):
     assert fixed_by(box, text) == right
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bye bye, my friend.",
+        "What he did did not matter.",
+        "It was a very very cold day.",
+        "He gave her her book.",
+        "What it is is a problem.",
+    ],
+)
+def test_a_word_that_may_stand_twice_is_left_to_the_author(box, text):
+    assert fixed_by(box, text) == text
 
 
 @pytest.mark.parametrize("text", LEARNERS)

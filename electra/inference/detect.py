@@ -63,6 +63,7 @@ def marked_in(model: Detector, name: str, text: str, threshold: float, config: D
     def words_of(text: str) -> list[Word]:
         return detect_document(model, name, text, threshold, config.suggestions)
 
-    if not config.fix:
+    if not config.fix or model.candidates is None:
         return MarkedText(name, text, words_of(text), threshold)
-    return MarkedText(name, *fix(text, words_of, threshold), threshold, given=text)
+    fixed, words = fix(text, words_of, threshold, model.candidates.language.twice)
+    return MarkedText(name, fixed, words, threshold, given=text)

@@ -6,7 +6,7 @@ So a text that was fixed is not changed by fixing it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,14 +25,16 @@ class Edit(NamedTuple):
     written: str
 
 
-def fix(text: str, detect: Detect, threshold: float) -> tuple[str, list[Word]]:
+def fix(text: str, detect: Detect, threshold: float, twice: Container[str] = frozenset()) -> tuple[str, list[Word]]:
     """Return the text with what is surely wrong put right, and its words; `detect` marks those of a text.
+
+    twice: words, in lower case, of which two in a row are left to the author, as both may be meant (had had).
 
     Edits are applied together, and those after which a word there is still marked are taken back. This is repeated as
     long as it leaves fewer words marked: a word may be judged otherwise when its neighbours have been put right.
     """
     words = detect(text)
-    while edits := edits_of(text, words, threshold):
+    while edits := edits_of(text, words, threshold, twice):
         applied, its_words = text, words
         while edits:
             applied = apply(text, edits)
@@ -47,7 +49,7 @@ def fix(text: str, detect: Detect, threshold: float) -> tuple[str, list[Word]]:
     return text, words
 
 
-def edits_of(text: str, words: Sequence[Word], threshold: float) -> list[Edit]:
+def edits_of(text: str, words: Sequence[Word], threshold: float, twice: Container[str] = frozenset()) -> list[Edit]:
     """Return an edit for each word whose first suggestion is sure; of two neighbours for the first.
 
     Each was judged beside the other as it is.
@@ -56,22 +58,23 @@ def edits_of(text: str, words: Sequence[Word], threshold: float) -> list[Edit]:
     for number, word in enumerate(words):
         if word.is_marked(threshold) and word.suggestions and word.certainty >= SURE and before != number - 1:
             written = word.suggestions[0]
-            edit = Edit(word.start, word.end, written) if written else removal(text, words, number)
+            edit = Edit(word.start, word.end, written) if written else removal(text, words, number, twice)
             if edit:
                 before = number
                 edits.append(edit)
     return edits
 
 
-def removal(text: str, words: Sequence[Word], number: int) -> Edit | None:
+def removal(text: str, words: Sequence[Word], number: int, twice: Container[str]) -> Edit | None:
     """Return the edit that removes a word: of one that stands twice the second, which is never a sentence's first.
 
-    None if it stands twice, but in two paragraphs or columns: a heading and the text below may share a word.
+    None if it stands twice and may do so, or in two paragraphs or columns: a heading and the text below may share a
+    word.
     """
     word, near = words[number], words[max(0, number - 1) : number + 2]
     twins = [(a, b) for a, b in pairwise(near) if a.text.lower() == b.text.lower()]
     for first, second in reversed(twins):
-        if are_neighbours(text, first.end, second.start):
+        if first.text.lower() not in twice and are_neighbours(text, first.end, second.start):
             return Edit(first.end, second.end, "")
     if twins:
         return None

@@ -11,6 +11,7 @@ from electra.text.errors.spelling import SHORTEST, misspell
 from electra.text.words import fit_case
 
 LEFT_OUT = 0.45  # share of the errors in articles and prepositions in which the word is missing
+FARTHEST = 4  # words that a moved word is carried over
 
 
 class Place(NamedTuple):
@@ -37,6 +38,11 @@ class Edit(NamedTuple):
 
     taken: int
     written: tuple[tuple[str, bool], ...]
+
+    @property
+    def touched(self) -> int:
+        """Words of the text that it changes or, after a missing one, whose tag it changes."""
+        return self.taken + (not self.written)
 
 
 MISSING = Edit(1, ())
@@ -110,6 +116,18 @@ def preposition(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     return function_word(place, lexicon.language.prepositions, lexicon, rng)
 
 
+def little_word(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Leave out a pronoun, an auxiliary verb or a conjunction, or write another word in its place."""
+    if place.word not in lexicon.language.little:
+        return None
+    return missing(place) if rng.random() < LEFT_OUT else alike(place, lexicon, rng)
+
+
+def alike(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Write a word that is found in the same places: on for in, make for give, problem for question."""
+    return mistaken(place, lexicon.alike.get(place.word, ()), lexicon, rng)
+
+
 def function_word(place: Place, alike: Sequence[str], lexicon: Lexicon, rng: Random) -> Edit | None:
     """Leave out a word of a list, or write another one of it."""
     if place.word not in alike:
@@ -118,11 +136,11 @@ def function_word(place: Place, alike: Sequence[str], lexicon: Lexicon, rng: Ran
 
 
 def needless(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
-    """Write an article or a preposition before a word."""
+    """Write an article, a preposition or another little word before a word."""
     if not place.word.isalpha():
         return None
     language = lexicon.language
-    words = rng.choice((language.articles, language.prepositions)) or language.prepositions
+    words = rng.choice((language.articles, language.prepositions, language.little)) or language.prepositions
     (extra,) = rng.choices(words, [lexicon.count(word) for word in words])
     return Edit(1, ((fit_case(extra, place.written), True), (lexicon.uncapitalised(place.written), False)))
 
@@ -139,7 +157,7 @@ def comma(place: Place, *_: object) -> Edit | None:
 
 def doubled(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     """Write a word twice."""
-    if not place.word.isalpha():
+    if not place.word.isalpha() or place.word in lexicon.language.twice:
         return None
     return Edit(1, ((place.written, False), (lexicon.uncapitalised(place.written), True)))
 
@@ -150,6 +168,16 @@ def swapped(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
     if not place.word.isalpha() or not following or following.lower() == place.word:
         return None
     return Edit(2, ((fit_case(following, place.written), True), (lexicon.uncapitalised(place.written), True)))
+
+
+def moved(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
+    """Carry a word over some that follow it, within its clause: I like football very much -> I like very much it."""
+    over = place.words[place.at + 1 : place.at + 1 + rng.randint(2, FARTHEST)]
+    if len(over) < 2 or not all(word.isalpha() for word in (place.word, *over)):
+        return None
+    first, *others = over
+    carried = (lexicon.uncapitalised(place.written), True)
+    return Edit(1 + len(over), ((fit_case(first, place.written), True), *((w, False) for w in others), carried))
 
 
 def random_word(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
@@ -169,18 +197,21 @@ def capital(place: Place, lexicon: Lexicon, rng: Random) -> Edit | None:
 
 
 KINDS: dict[str, Kind] = {
-    "spelling": Kind(0.21, spelling),
+    "spelling": Kind(0.16, spelling),
     "inflection": Kind(0.15, inflection, "endings"),
-    "regular": Kind(0.03, regular, "endings"),
-    "confused": Kind(0.13, confused, "confused"),
-    "preposition": Kind(0.1, preposition, "prepositions"),
-    "article": Kind(0.09, article, "articles"),
-    "needless": Kind(0.06, needless, "prepositions"),
-    "missing": Kind(0.05, missing),
-    "nearly_equal": Kind(0.05, nearly_equal),
+    "regular": Kind(0.02, regular, "endings"),
+    "confused": Kind(0.12, confused, "confused"),
+    "preposition": Kind(0.11, preposition, "prepositions"),
+    "article": Kind(0.08, article, "articles"),
+    "needless": Kind(0.08, needless, "prepositions"),
+    "little": Kind(0.06, little_word, "little"),
+    "missing": Kind(0.04, missing),
+    "alike": Kind(0.06, alike),
+    "nearly_equal": Kind(0.03, nearly_equal),
     "doubled": Kind(0.03, doubled),
-    "swapped": Kind(0.03, swapped),
-    "random": Kind(0.03, random_word),
-    "comma": Kind(0.03, comma),
+    "swapped": Kind(0.02, swapped),
+    "moved": Kind(0.02, moved),
+    "random": Kind(0.04, random_word),
+    "comma": Kind(0.02, comma),
     "capital": Kind(0.02, capital),
 }

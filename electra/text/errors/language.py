@@ -23,6 +23,8 @@ class Language(NamedTuple):
     endings: Pairs = ()  # regular forms: one ending and what stands wrongly for it
     articles: tuple[str, ...] = ()
     prepositions: tuple[str, ...] = ()
+    little: tuple[str, ...] = ()  # pronouns, auxiliary verbs, conjunctions: other words that are left out or needless
+    twice: frozenset[str] = frozenset()  # words that may rightly stand twice in a row: very very, had had
     sounds: Pairs = ()  # letters and others that sound alike
     vowels: str = ""
     keys: dict[str, str] = {}  # noqa: RUF012  a letter and its neighbours on the keyboard
@@ -70,6 +72,8 @@ def language_of(content: dict[str, Any]) -> Language:
         pairs(content.get("endings", [])),
         tuple(content.get("articles", "").lower().split()),
         tuple(content.get("prepositions", "").lower().split()),
+        tuple(content.get("little", "").lower().split()),
+        frozenset(content.get("twice", "").lower().split()),
         pairs(content.get("sounds", [])),
         str(content.get("vowels", "")),
         {letter: str(near) for letter, near in content.get("keys", {}).items()},

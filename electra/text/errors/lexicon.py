@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
+from electra.text.errors.company import same_company
 from electra.text.errors.language import Language
 from electra.text.errors.tagged import WORD
 
@@ -29,6 +30,7 @@ class Lexicon:
         self.words = tuple(common)
         self.weights = list(accumulate(count**FLATTER for count in common.values()))
         letters = Counter(letter for word in common for letter in word)
+        self.alike = same_company(texts, self.words)
         self.letters = tuple(letter for letter, _ in letters.most_common(ALPHABET))
         self.inflected: dict[str, tuple[str, ...]] = {}  # remembered, as near
         self.near: dict[str, tuple[str, ...]] = {}

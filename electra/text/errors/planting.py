@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from random import Random
 from typing import NamedTuple
 
@@ -14,8 +14,9 @@ from electra.text.errors.lexicon import Lexicon
 from electra.text.errors.tagged import RIGHT, Tagged, Token, is_han, split_words
 from electra.text.words import SENTENCE_END, fit_case
 
-RATES = (0.0, 0.05, 0.1, 0.15, 0.25)  # shares of a text's words chosen to become wrong; each text draws one
+RATES = (0.0, 0.0, 0.06, 0.12, 0.18, 0.25)  # shares of a text's words chosen to become wrong; each text draws one
 TRIES = 30  # places looked at for an error of a kind
+BESIDE = 0.25  # share of the errors that stand right after another: people's come in clusters
 
 
 class Planter:
@@ -52,16 +53,17 @@ class Planter:
 
     def edits(self, words: Sequence[str], count: int, rng: Random) -> dict[int, tuple[str, Edit]]:
         """Return at most `count` errors and their kinds by place: a kind is drawn first, then a place that it fits."""
-        found, taken = dict[int, tuple[str, Edit]](), set[int]()
+        found, taken, after = dict[int, tuple[str, Edit]](), set[int](), len(words)
         for name in rng.choices(self.names, cum_weights=self.weights, k=count):
-            for _ in range(TRIES):
-                at = int(rng.random() * len(words))
-                if at in taken or at + 1 in taken:
+            anywhere = (int(rng.random() * len(words)) for _ in range(TRIES))
+            for at in chain([after] if rng.random() < BESIDE else [], anywhere):
+                if at in taken or at >= len(words):
                     continue
                 edit = KINDS[name].change(Place(words, at, words[at].lower()), self.lexicon, rng)
-                if edit:
+                if edit and taken.isdisjoint(range(at, at + edit.touched)):
                     found[at] = name, edit
-                    taken.update((at, at + 1))  # the next word may be taken too, or be tagged for a missing one
+                    after = at + edit.touched
+                    taken.update(range(at, after))
                     break
         return found
 

@@ -123,7 +123,9 @@ def test_missing_parts_are_named(config):
     prepare(replace(config, part="1/4"))
     with pytest.raises(ValueError, match="of 4 parts 0/4, 2/4, 3/4 are not finished; run .* --part 0/4"):
         prepare(config)
-    prepare(replace(config, part="0/2"))
+    with pytest.raises(ValueError, match="holds part 1/4, which cannot be put together with part 0/2"):
+        prepare(replace(config, part="0/2"))
+    part_folder(Path(config.out), Part(0, 2)).mkdir()  # as if copied from another machine
     with pytest.raises(ValueError, match="holds parts of 2 and of 4: 0/2, 1/4"):
         prepare(config)
 

@@ -36,6 +36,21 @@ def part_folder(folder: Path, part: Part) -> Path:
     return folder / FOLDER / f"{part.number}-of-{part.total}"
 
 
+def begun(folder: Path) -> list[Part]:
+    """Return the parts that were begun in a folder, in order."""
+    return sorted(named_part(path.name.replace("-of-", "/")) for path in (folder / FOLDER).glob("*-of-*"))
+
+
+def begin_part(folder: Path, part: Part) -> None:
+    """Make the folder of a part; ValueError if others were begun as parts of another number."""
+    if other := next((there for there in begun(folder) if there.total != part.total), None):
+        raise ValueError(
+            f"{folder} holds part {other}, which cannot be put together with part {part}; give all the same number of "
+            f"parts, or remove {folder / FOLDER}"
+        )
+    part_folder(folder, part).mkdir(parents=True, exist_ok=True)
+
+
 class Share:
     """The chunks of a part, while all are read: their number, and a hash of them all."""
 
@@ -92,11 +107,11 @@ def collect(folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> list[dic
 
 def part_notes(folder: Path) -> dict[Part, dict[str, Any]]:
     """Return the notes of all n parts; ValueError names those that are missing, or parts of another n."""
-    begun = sorted(named_part(path.name.replace("-of-", "/")) for path in (folder / FOLDER).glob("*-of-*"))
-    counts = sorted({part.total for part in begun})
+    there = begun(folder)
+    counts = sorted({part.total for part in there})
     if len(counts) != 1:
         raise ValueError(
-            f"{folder} holds parts of {' and of '.join(map(str, counts))}: {listed(begun)}; prepare all as parts of "
+            f"{folder} holds parts of {' and of '.join(map(str, counts))}: {listed(there)}; prepare all as parts of "
             f"{counts[-1]}, and remove the others from {folder / FOLDER}"
             if counts
             else f"{folder / FOLDER} is empty; prepare the parts first, or remove it"

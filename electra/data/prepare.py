@@ -22,7 +22,7 @@ from electra.core.storage import (
 )
 from electra.data.chunks import Chunk, Recipe, cut_chunks
 from electra.data.corpus import Corpus
-from electra.data.parts import Part, Share, collect, has_parts, named_part, part_folder
+from electra.data.parts import Part, Share, begin_part, collect, has_parts, named_part, part_folder
 from electra.data.plan import plan_of, refuse_other_content, refuse_other_plan
 from electra.data.pool import in_processes, number_of_workers
 from electra.data.report import Progress, report, report_extension
@@ -93,7 +93,7 @@ def prepare_part(config: PrepareConfig, corpus: Corpus, folder: Path, part: Part
                 f"{config.tokenizer} is not the tokeniser of the parts in {folder} ({given.hash[:12]}, theirs "
                 f"{tokenizer.hash[:12]}); give all parts the same"
             )
-        part_folder(folder, part).mkdir(parents=True, exist_ok=True)
+        begin_part(folder, part)
     with only_writer(part_folder(folder, part)):
         share = Share(cut_chunks(corpus), part)
         notes = write_shards(config, corpus, iter(share), tokenizer, folder)

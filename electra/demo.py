@@ -79,7 +79,7 @@ def demo(config: DemoConfig) -> Tour:
     summary = summarise(model, texts, run, progress)
     write_json(folder / "summary.json", summary)
     shown = tour(proofs(model, config, texts["misspelling"]), summary, progress)
-    write_report(Path(run.out), folder / "report.html", tables_html(shown), examples_html(model, texts))
+    write_report(Path(run.out), folder / "report.html", tables_html(shown) + examples_html(model, texts))
     logger.info(f"wrote {folder / 'summary.json'} and {folder / 'report.html'}")
     return shown
 

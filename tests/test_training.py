@@ -129,6 +129,9 @@ def test_the_page_of_a_run_shows_its_curves(data, tmp_path, drawn):
     for colour in ("#1f77b4", "#ff7f0e"):  # of the first curve and the second: gen_loss and disc_loss, disc_auc ...
         assert page.count(f"stroke: {colour}") >= 4
     assert "generator's replacements" in page
+    for cell in ("electra", str(data), "loss of the generator", "step 4"):
+        assert f">{cell}<" in page
+    assert "4 steps" in page and "AUC" in page
 
 
 def test_it_learns(straight):

@@ -1,12 +1,15 @@
-"""report.html of a run: curves and example texts on one self-contained page."""
+"""report.html of a run: what was trained, how well it does, its curves, and held-out text as it reads it."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from electra.config import PretrainConfig
-from electra.core.html import page, svg_of
+from electra.core.hardware import commit
+from electra.core.html import page, svg_of, table
+from electra.core.log import duration
 from electra.core.runs import read_metrics
 from electra.core.storage import write_atomically
 from electra.evaluation.replacements import replaced_examples
@@ -14,28 +17,103 @@ from electra.inference.detector import Detector
 from electra.inference.marked_text import marked_html
 from electra.inference.words import Word
 
-CURVES = {
-    "losses": ("gen_loss", "mlm_loss", "disc_loss"),
-    "detection": ("disc_auc", "disc_recall", "disc_precision", "gen_accuracy", "mlm_accuracy"),
+LOSSES = {
+    "gen_loss": "loss of the generator",
+    "mlm_loss": "loss of the masked language model",
+    "disc_loss": "loss of the discriminator",
 }
-EXAMPLES = 12
+SHARES = {
+    "disc_auc": "AUC: a replaced token is scored above a right one (chance: 0.5)",
+    "disc_recall": "replaced tokens that are found, at 0.5",
+    "disc_precision": "found tokens that were replaced, at 0.5",
+    "gen_accuracy": "masked tokens that the generator predicts",
+    "mlm_accuracy": "masked tokens that are predicted",
+}
+EXAMPLES = 6
 SHOWN = 512  # tokens of an example; finding their places takes time quadratic in their number
+WIDTH, HEIGHT = 8, 2.4  # inches of a plot
 
 
-def write_report(run: Path, path: Path, *parts: str) -> None:
-    """Write a page with `parts`, pieces of HTML, followed by the curves of `run`."""
+def write_report(run: Path, path: Path, first: str, last: str = "") -> None:
+    """Write a page with the curves of a run between two pieces of HTML."""
     lines = read_metrics(run)
+    curves = "".join(picture(names, lines) for names in (LOSSES, SHARES) if known(names, lines))
     with write_atomically(path, "w") as file:
-        file.write(page(f"ELECTRA: {run.name}", "".join([*parts, "<h2>Training</h2>", *(curves(lines))])))
+        file.write(page(f"ELECTRA: {run.name}", f"{first}<h2>Training</h2>{curves}{last}"))
+
+
+# -- what was trained --------------------------------------------------------------------------------------------------
+
+
+def summary_html(run: Path, config: PretrainConfig) -> str:
+    """Return what was trained, on what and for how long, and its scores on held-out text."""
+    lines = read_metrics(run)
+    return table(("", ""), about(config, lines[-1] if lines else {})) + scores_html(lines)
+
+
+def about(config: PretrainConfig, last: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the names and values of a run, given the last line of its metrics."""
+    model, trained = config.model, f"{last.get('step', 0):,} steps, {last.get('tokens', 0):,} tokens"
+    return [
+        ("model", f"{model.model_type}, {model.num_hidden_layers} layers x {model.hidden_size}"),
+        ("objective", config.objective),
+        ("data", config.data),
+        ("trained", f"{trained} in {duration(last.get('seconds', 0))}; seed {config.seed}"),
+        ("written", datetime.now(UTC).isoformat(timespec="seconds") + (f", commit {commit()}" if commit() else "")),
+    ]
+
+
+def scores_html(lines: list[dict[str, Any]]) -> str:
+    """Return the latest scores on held-out text; empty before the first."""
+    evaluations = [line for line in lines if line["kind"] == "eval"]
+    if not evaluations:
+        return ""
+    last = evaluations[-1]
+    rows = [(words, f"{last[name]:.3f}") for name, words in (LOSSES | SHARES).items() if name in last]
+    step = f"step {last['step']:,}"
+    return f"<h2>On held-out text</h2>{table(('', step), rows)}"
+
+
+# -- curves ------------------------------------------------------------------------------------------------------------
+
+
+def known(names: dict[str, str], lines: list[dict[str, Any]]) -> list[str]:
+    """Return the metrics that a run has."""
+    return [name for name in names if any(name in line for line in lines)]
+
+
+def picture(names: dict[str, str], lines: list[dict[str, Any]]) -> str:
+    """Return the curves of metrics over steps as SVG, one below the other: training a line, held-out text points."""
+    from matplotlib.figure import Figure
+
+    shown = known(names, lines)
+    figure = Figure(figsize=(WIDTH, HEIGHT * len(shown)), layout="constrained")
+    for i, (name, axis) in enumerate(zip(shown, figure.subplots(len(shown), squeeze=False).ravel(), strict=True)):
+        for kind, style, label in (("train", "-", "training"), ("eval", "o", "held-out text")):
+            points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
+            if points:
+                axis.plot(*zip(*points, strict=True), style, label=label, color=f"C{i}", markersize=4)
+        axis.set_title(names[name], loc="left", fontsize="medium")
+        axis.legend(frameon=False, fontsize="small", loc="best")
+        axis.grid(alpha=0.3)
+    axis.set_xlabel("step")
+    return svg_of(figure)
+
+
+# -- examples ----------------------------------------------------------------------------------------------------------
 
 
 def examples_html(model: Detector, config: PretrainConfig) -> str:
     """Return the start of held-out rows: replacements outlined, tokens shaded by the probability of being replaced."""
-    parts = [f"<h2>Held-out text with the generator's replacements (outlined), at most {SHOWN} tokens of each</h2>"]
     assert model.generator is not None
     count = max(1, EXAMPLES * SHOWN // max(SHOWN, model.longest))  # one forward pass, with logits over the vocabulary
     rows, labels = replaced_examples(model.generator, model.tokenizer, config, count)
     scores = model.replaced([model.row(ids) for ids in rows])
+    parts = [
+        f"<h2>Held-out text with the generator's replacements</h2><p>Outlined: tokens that the generator replaced. The "
+        "redder a token, the likelier the discriminator finds that it was; underlined: above its threshold. "
+        f"Of each text at most {SHOWN} tokens.</p>"
+    ]
     for ids, is_replaced, probabilities in zip(rows, labels, scores, strict=True):
         ids = ids[:SHOWN]
         words = tokens_in_text(model, ids, probabilities[1 : len(ids) + 1].tolist())
@@ -54,29 +132,3 @@ def tokens_in_text(model: Detector, ids: list[int], probabilities: list[float]) 
         words.append(Word(text[start:], start, len(text), p, ()))
         end = len(text)
     return words
-
-
-def curves(lines: list[dict[str, Any]]) -> list[str]:
-    """Return a plot for each group of metrics: training as a line, held-out text as points."""
-    return [
-        picture(title, [n for n in names if any(n in line for line in lines)], lines) for title, names in CURVES.items()
-    ]
-
-
-def picture(title: str, names: list[str], lines: list[dict[str, Any]]) -> str:
-    """Return the curves of metrics over steps as SVG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 2.8 * max(1, len(names) if title == "losses" else 1)), layout="constrained")
-    axes = figure.subplots(len(names) if title == "losses" else 1, squeeze=False).ravel()
-    for i, name in enumerate(names):
-        axis = axes[i % len(axes)]
-        for kind, style in (("train", "-"), ("eval", "o")):
-            points = [(line["step"], line[name]) for line in lines if line["kind"] == kind and name in line]
-            axis.plot(
-                *zip(*points, strict=True), style, label=f"{name} ({kind})", color=f"C{i}", markersize=4
-            ) if points else None
-        axis.set_xlabel("step")
-        axis.legend()
-        axis.grid(alpha=0.3)
-    return svg_of(figure)

@@ -30,7 +30,7 @@ from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
 from electra.pretraining.micro_batch import rows_of
 from electra.pretraining.optimizer import build_optimizer
-from electra.pretraining.report import examples_html, write_report
+from electra.pretraining.report import examples_html, summary_html, write_report
 from electra.pretraining.resumption import SAVED_STEP, begin, prepared_as, saved_step
 from electra.text.tokenizer import Tokenizer, load_tokenizer
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
@@ -139,14 +139,14 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
 
 
 def report(folder: Path, config: PretrainConfig) -> None:
-    """Write report.html: curves, and held-out text with the model's marks."""
+    """Write report.html: what was trained, curves, and held-out text with the model's marks."""
     examples = ""
     is_discriminator = network_kind(read_json(folder / "model" / "config.json")) is Kind.DISCRIMINATOR
     if is_discriminator and (folder / "model" / "generator").is_dir() and len(open_examples(config.data, "heldout")):
         model = load(folder)
         assert isinstance(model, Detector)
         examples = examples_html(model, config)
-    write_report(folder, folder / "report.html", examples)
+    write_report(folder, folder / "report.html", summary_html(folder, config), examples)
 
 
 def next_step(config: PretrainConfig) -> str:

@@ -48,18 +48,28 @@ def main() -> None:
     options = parser.parse_args()
     done = read_json(options.out) if options.out.exists() else {}
     for name, _, file in (text.partition("=") for text in options.texts):
+        source = prepared(options.runs / name, file, options.vocab_size)
         if name not in done:
-            add(options.out, name, measured(options.runs / name, file, options.vocab_size))
+            add(options.out, name, measured(source))
         if options.minutes and f"{name}, model" not in done:
             add(options.out, f"{name}, model", trained(options.runs / name, options))
 
 
-def measured(folder: Path, file: str, vocab_size: int) -> dict[str, Any]:
-    """Prepare a text and return its row."""
+def prepared(folder: Path, file: str, vocab_size: int) -> PrepareConfig:
+    """Prepare a text, unless it is; return how."""
     document = "line" if "\n\n" not in Path(file).read_text(encoding="utf-8") else "blank-line"
     config = PrepareConfig((file,), str(folder / "data"), vocab_size=vocab_size, document=document, heldout=0.03)
-    manifest = prepare(config)
-    tokenizer = load_tokenizer(config.out)
+    prepare(config)
+    return config
+
+
+def measured(config: PrepareConfig) -> dict[str, Any]:
+    """Return the row of a prepared text."""
+    (file,), manifest, tokenizer = (
+        config.sources,
+        read_json(Path(config.out) / "manifest.json"),
+        load_tokenizer(config.out),
+    )
     lines = [line for line in Path(file).read_text(encoding="utf-8").split("\n") if line.strip()]
     return {
         "megabytes": round(manifest["counts"]["bytes"] / 1e6, 2),

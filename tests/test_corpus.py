@@ -178,7 +178,7 @@ def test_a_codec_of_bytes_is_no_encoding(tmp_path):
 
 def test_a_wrong_name_is_answered_with_the_nearest(tmp_path):
     (tmp_path / "corpus.txt").write_text("text")
-    fails(r"no such file or folder; did you mean .*corpus\.txt\?", tmp_path / "corpsu.txt")
+    fails(r"no such file or folder; did you mean .*corpus\.txt'\?", tmp_path / "corpsu.txt")
     fails("no such file or folder; check the name$", tmp_path / "away" / "corpus.txt")
 
 

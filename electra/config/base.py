@@ -7,9 +7,10 @@ import re
 import typing
 from collections.abc import Collection, Iterable
 from dataclasses import Field, asdict, field, fields
-from difflib import get_close_matches
 from inspect import get_annotations
 from typing import Any
+
+from electra.config.nearest import did_you_mean, nearest
 
 
 def arg(default: Any, help: str, positional: bool = False) -> Any:
@@ -85,8 +86,7 @@ def refuse_unknown(given: Collection[str], known: Collection[str], where: str) -
     """Raise ValueError for an unknown name, suggesting the closest known one."""
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            raise ValueError(f"{where}: unknown key {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise ValueError(f"{where}: unknown key {name!r}{did_you_mean(nearest(name, known))}")
 
 
 def types_of(kind: type) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
+
+from electra.config.nearest import did_you_mean, nearest
 
 
 class Columns(NamedTuple):
@@ -49,11 +50,11 @@ def listed(found: Sequence[str], role: str, wanted: Sequence[str]) -> str:
     if len(found) == 1 and (separator := next((s for s in ";\t|" if s in found[0]), "")):
         return f"; its only column is {found[0]!r}: separate columns by commas, not {separator!r}, or name it .tsv"
     free = [name for name in found if is_free(name, role)]
-    near = [close for name in wanted for close in get_close_matches(name, free, n=1)]
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    example = next(iter(near or free), "NAME")
+    near = next(filter(None, (nearest(name, free) for name in wanted)), None)
+    example = near or next(iter(free), "NAME")
     example = repr(example) if " " in example else example
-    return f"; {hint}its columns are {', '.join(map(repr, found))}: name it, as in --{role}-column {example}"
+    hint, columns = did_you_mean(near) or ";", ", ".join(map(repr, found))
+    return f"{hint} its columns are {columns}: name it, as in --{role}-column {example}"
 
 
 def is_free(column: str, role: str) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
-from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from electra.config.nearest import did_you_mean, nearest
 from electra.text.errors.m2 import tags_of
 from electra.text.sources import File, decoded, file_format, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
 LARGEST_FIELD = 1 << 30  # characters in a table cell
+NEAR_COLUMN = 0.5  # similarity: a table has few columns, so even a distant name is a good guess
 
 
 class Record(NamedTuple):
@@ -157,8 +158,7 @@ def require_column(column: str, found: Iterable[str], where: str) -> None:
     """Raise ValueError unless a column exists."""
     names = list(found)
     if column not in names:
-        near = get_close_matches(column, names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(nearest(column, names, NEAR_COLUMN))
         raise ValueError(f"{where} has no column {column!r}, only {', '.join(map(repr, names))}{hint} (--text-column)")
 
 

@@ -12,10 +12,10 @@ import lzma
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
+from electra.config.nearest import did_you_mean, nearest
 from electra.core.log import logger
 from electra.text.documents import HEAD, HTML_SUFFIXES, DocumentFormat, Unreadable, document_text, recognise
 from electra.text.remote import RemoteFile, is_remote, reaching, remote_files
@@ -122,8 +122,8 @@ def nearest_name(path: Path) -> str:
     """Return a hint with the most similar file name, or without one."""
     folder = path.parent
     names = [p.name for p in folder.iterdir() if p.name != path.name] if folder.is_dir() else []
-    near = get_close_matches(path.name, names, n=1, cutoff=NEAR_NAME)
-    return f"; did you mean {folder / near[0]}?" if near else "; check the name"
+    near = nearest(path.name, names, NEAR_NAME)
+    return did_you_mean(str(folder / near)) if near else "; check the name"
 
 
 def file_format(path: File) -> str:

@@ -21,11 +21,11 @@ from tiny import WORDS, write_data
 from electra.cli import main, verbs
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
-from electra.comparison.compare import compare, fitted, run_of
+from electra.comparison.compare import agenda_of, compare, fitted, run_of
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.identity import key_of
-from electra.comparison.pilot import loader_of
+from electra.comparison.pilot import budget_in_flops, rows_of_run
 from electra.comparison.plots import against_flops
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing
@@ -33,7 +33,9 @@ from electra.config import CompareConfig, ElectraConfig, PrepareConfig
 from electra.config.compare import read_budget
 from electra.config.objectives import OBJECTIVES
 from electra.core.html import svg_of
+from electra.core.log import duration
 from electra.core.storage import read_json
+from electra.cost.measurement import Measured
 from electra.cost.operations import flops_per_token
 from electra.data.prepare import prepare
 from electra.data.shards import open_examples
@@ -92,7 +94,7 @@ def test_everyone_spends_the_same_within_a_step(raced, data):
 def test_times_buys_that_much_more(data):
     config = config_for(data, "x", contestants=("mlm", "mlm:times=3"))
     one, three = read_contestants(config)
-    loader, flops = loader_of(one.config), 4e9
+    loader, flops = rows_of_run(one.config), 4e9
     a, b = (budgeted(c, loader, flops, 1).train_steps for c in (one, three))
     assert abs(b - 3 * a) <= 2
 
@@ -100,7 +102,7 @@ def test_times_buys_that_much_more(data):
 @pytest.mark.parametrize("tokens", [1, 500, 5_000, 60_000])
 def test_steps_are_those_that_have_read_the_tokens(data, tokens):
     (c,) = read_contestants(config_for(data, "x", contestants=("mlm",)))
-    loader = loader_of(c.config)
+    loader = rows_of_run(c.config)
     steps = steps_of(loader, tokens)
     read = [sum(int((b.example_ids > 0).sum()) for b in loader.micro_batches(s, 8)) for s in range(steps)]
     assert sum(read) >= tokens > sum(read[:-1]) - loader.seq_length
@@ -597,14 +599,14 @@ def test_fine_tuning_is_a_score_of_every_point_or_of_the_last(raced, tmp_path):
 def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
     clock = iter([0.0, 100.0, 200.0, 500.0])
     monkeypatch.setattr("electra.comparison.agenda.time.monotonic", lambda: next(clock))
-    agenda = Agenda({"a, seed 0": 1.0, "b, seed 0": 3.0, "c, seed 0": 2.0}, total=4, seconds_of_one=60)
+    agenda = Agenda({"a, seed 0": 60.0, "b, seed 0": 180.0, "c, seed 0": 120.0}, total=4)
     agenda.begin("a, seed 0")
     agenda.end("a, seed 0")
     agenda.begin("b, seed 0")
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["4 runs, 3 of them to train: about 6m00s", "run 2 of 4: about 6m00s left",
                      "run 3 of 4: about 8m20s left"]  # fmt: skip
-    Agenda({}, total=4, seconds_of_one=60)
+    Agenda({}, total=4)
     assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
 
 
@@ -617,3 +619,24 @@ def test_runs_that_are_too_short_are_warned_of(capsys):
 
 def test_threads_are_those_of_every_contestant(data):
     assert {c.config.threads for c in read_contestants(config_for(data, "x", settings=(), threads=2))} == {2}
+
+
+@pytest.mark.parametrize("budget", ["6ktok", "6e9"])
+def test_a_race_by_tokens_or_operations_times_steps_of_each_and_says_how_long_it_takes(
+    data, tmp_path, monkeypatch, capsys, budget
+):
+    config = config_for(data, tmp_path, contestants=("electra", "mlm"), seeds=2, budget=budget)
+    timed = {"electra": 100.0, "mlm": 50.0}  # seconds a step
+
+    def measure(run, length, rounds, steps, most_flops):
+        return Measured(1.0, timed[run.objective], 5.0, 0.0, "a step", ())
+
+    monkeypatch.setattr("electra.comparison.pilot.measure", measure)
+    contestants = fitted(read_contestants(config), config)
+    flops = budget_in_flops(config, contestants[0])
+    steps = {c.name: run_of(c, 0, flops, config.points).train_steps for c in contestants}
+    expected = sum(5 + timed[name] * count for name, count in steps.items()) * config.seeds
+    agenda_of(config, contestants, flops)
+    assert f"4 runs, 4 of them to train: about {duration(expected)}" in capsys.readouterr().err
+    monkeypatch.setattr("electra.comparison.pilot.measure", lambda *asked: pytest.fail("timed again"))
+    agenda_of(config, contestants, flops)

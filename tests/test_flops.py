@@ -2,15 +2,25 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tiny import tiny_config, write_data
 
 from electra.cli import main, tables
 from electra.config import PRESETS, BenchConfig, FlopsConfig
+from electra.cost import measurement
 from electra.cost.bench import matrices
 from electra.cost.flops import describe, flops
+from electra.cost.measurement import measure, stages
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
+from electra.cost.run import asked_run
+from electra.data.shards import open_examples
+from electra.pretraining.loader import loader_of
+from electra.text.tokenizer import load_tokenizer
+from electra.training.device import choose_dtype
+from electra.training.trainer import Trainer
 
 # Embeddings, encoder with them, RTD head, generator without them, MLM head, total.
 PARAMETERS = {
@@ -122,16 +132,16 @@ def test_the_cost_states_the_time_at_a_given_speed():
 
 def test_the_time_is_that_of_steps_measured_here(capsys):
     pytest.importorskip("torch")
-    main(["flops", "--preset", "tiny"])
+    main(["flops", "--preset", "tiny", "--compile", "off"])
     printed = capsys.readouterr().out
-    assert "a guess from" in printed and "time for the full schedule" in printed
+    assert "a guess" in printed and "time for the full schedule" in printed
 
 
 def test_the_bench_knows_the_whole_schedule_however_a_batch_is_cut(capsys):
     pytest.importorskip("torch")
     from electra.cost.bench import bench
 
-    figures = bench(BenchConfig("tiny", seq_length=32, micro_batch_size=4, rounds=1, steps=1, compile="off", price=2.0))
+    figures = bench(BenchConfig("tiny", seq_length=32, micro_batch_size=4, rounds=1, compile="off", price=2.0))
     assert figures["full_schedule_tokens"] == scheduled_tokens(PRESETS["tiny"], 32)
     hours = figures["full_schedule_tokens"] / figures["training_tokens_per_second"] / 3600
     assert figures["full_schedule_hours"] == pytest.approx(hours, abs=0.06)
@@ -141,7 +151,7 @@ def test_the_bench_knows_the_whole_schedule_however_a_batch_is_cut(capsys):
 
 
 def test_without_torch_nothing_is_measured(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "electra.cost.bench", None)
+    monkeypatch.setitem(sys.modules, "electra.cost.measurement", None)
     main(["flops"])
     printed = capsys.readouterr().out
     assert "69.95 M" in printed and "tokens per second" not in printed
@@ -155,7 +165,7 @@ def test_wrong_arguments_are_refused_with_the_right_ones(arguments, message):
 
 def test_the_memory_of_the_process_is_measured_beside_that_of_the_tensors():
     """It was told six times too small: torch itself takes more than a tiny model."""
-    rows = dict(flops(FlopsConfig(preset="tiny", seq_length=16, threads=1)).rows)
+    rows = dict(flops(FlopsConfig(preset="tiny", seq_length=16, threads=1, compile="off")).rows)
     measured = float(rows["memory of the whole process in those steps"].split()[0].replace(",", ""))
     assert measured > float(rows["memory, weights"].split()[0])
     assert "memory of the whole process in those steps" not in dict(flops(FlopsConfig("tiny", measure=False)).rows)
@@ -167,7 +177,91 @@ def test_memory_is_that_of_the_rows_a_run_has_on_this_machine():
     assert rows["memory, total"] == f"{memory_bytes(PRESETS['tiny'], 128, 32)['total'] / 2**20:,.0f} MiB"
 
 
-def test_a_speed_from_three_steps_is_called_a_guess():
-    found = flops(FlopsConfig("tiny", device="cpu", threads=1)).rows
-    (label,) = [name for name, _ in found if name.startswith("tokens per second")]
-    assert "a guess from three steps of 32 x 128 on cpu, 1 threads, not compiled" in label and "electra bench" in label
+def test_a_speed_on_random_words_is_called_a_guess():
+    found = dict(flops(FlopsConfig("tiny", device="cpu", threads=1, compile="off")).rows)
+    assert found["  from"] == "3 steps of 1 x 32 rows of 128 tokens, muon, 1 thread, bfloat16, not compiled".replace(
+        "bfloat16", str(choose_dtype(PRESETS["tiny"])).removeprefix("torch.")
+    )
+    assert found["  a guess, timed on"] == "random words, without padding"
+
+
+# -- the step that is timed --------------------------------------------------------------------------------------------
+
+UPDATE = 1000.0  # seconds by the clock of these tests, on which every slot of a row takes one
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that only a gradient and an update of the weights move; returns what they have done."""
+    seen = {"now": 0.0, "batches": [], "updates": []}
+    gradient, update = Trainer.add_gradient, Trainer.move_weights
+
+    def add_gradient(self, batch, counts):
+        seen["now"] += batch.input_ids.numel()
+        seen["batches"].append(tuple(batch.input_ids.shape))
+        return gradient(self, batch, counts)
+
+    def move_weights(self):
+        seen["now"] += UPDATE
+        seen["updates"].append(type(self.optimizer).__name__)
+        update(self)
+
+    monkeypatch.setattr(Trainer, "add_gradient", add_gradient)
+    monkeypatch.setattr(Trainer, "move_weights", move_weights)
+    monkeypatch.setattr(measurement.time, "perf_counter", lambda: seen["now"])
+    return seen
+
+
+def short_run(**changes):
+    return replace(tiny_config(Path(), Path(), **changes), data="")
+
+
+def test_the_step_that_is_timed_is_the_runs_own(clock):
+    found = measure(short_run(optimizer="muon"), 32, rounds=2, steps=1, most_flops=1e15)
+    assert clock["batches"] == [(4, 32)] * 2 * (2 + 2)  # micro-batches of first step, warm-up, and rounds
+    assert clock["updates"] == ["Several"] * 4  # Muon beside AdamW, once a step and not once a micro-batch
+    assert found.speed == pytest.approx(8 * 32 / (8 * 32 + UPDATE))
+    assert found.first == 8 * 32 + UPDATE
+    assert found.guessed == ("random words, without padding",) and "2 x 4 rows of 32 tokens, muon" in found.steps
+
+
+@pytest.mark.parametrize(("affordable", "shape"), [(4, (4, 32)), (3, (3, 32)), (0, (1, 32))])
+def test_a_long_step_is_timed_in_part_and_its_update_counts_once(clock, affordable, shape):
+    config = short_run()
+    most = flops_per_token(config, 32)["total"] * 32 * affordable
+    found = measure(config, 32, rounds=1, steps=2, most_flops=most * 1.001)
+    assert set(clock["batches"]) == {shape}
+    assert found.speed == pytest.approx(8 * 32 / (8 * 32 + UPDATE))
+    assert found.guessed[1] == f"{shape[0]} of the 8 rows of a step"
+
+
+def test_each_stage_is_timed_and_weighs_what_it_lasts(clock):
+    config = short_run(short_stage=0.75, short_length=24)  # two pieces of 24, of 32 tokens
+    found = measure(config, 32, rounds=1, steps=1, most_flops=1e15)
+    assert clock["batches"] == [(8, 24)] * 6 + [(4, 32)] * 6
+    seconds = 0.75 * 8 * 48 + 0.25 * 8 * 32 + UPDATE
+    assert found.speed == pytest.approx(8 * 32 / seconds)
+    assert stages(short_run(objective="two_stage", share="none", generator_width=1.0)) == [(0.25, 0.5), (0.75, 0.5)]
+
+
+def test_on_the_text_of_a_run_its_own_rows_are_timed(clock, tmp_path):
+    config = tiny_config(write_data(tmp_path / "data"), tmp_path / "run")
+    found = measure(config, 24, rounds=4, steps=1, most_flops=1e15)
+    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
+    rows = loader_of(config, train, tokenizer)
+    tokens = [sum(int((b.example_ids > 0).sum()) for b in rows.micro_batches(n, 4)) for n in range(2, 6)]
+    assert found.speed == pytest.approx(sum(tokens) / 4 / (8 * 24 + UPDATE)) and found.guessed == ()
+
+
+def test_the_run_that_is_asked_for_has_its_settings_and_the_sizes_of_its_text(tmp_path):
+    write_data(tmp_path)
+    settings = ("optimizer=adamw", "train_batch_size=16", "hidden_size=64")
+    run, length = asked_run(FlopsConfig("tiny", data=str(tmp_path), recipe="paper", settings=settings, threads=1))
+    assert (run.optimizer, run.train_batch_size, run.threads, run.short_stage) == ("adamw", 16, 1, 0.0)
+    assert (run.model.hidden_size, run.model.vocab_size, length) == (64, open_examples(tmp_path).vocab_size, 24)
+    with pytest.raises(ValueError, match="did you mean 'optimizer'"):
+        asked_run(FlopsConfig("tiny", settings=("optimiser=adamw",)))
+    with pytest.raises(ValueError, match="FIELD=VALUE"):
+        FlopsConfig(settings=("adamw",))
+    with pytest.raises(ValueError, match="leave --seq-length out"):
+        BenchConfig(data="d", seq_length=64)

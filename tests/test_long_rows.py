@@ -10,7 +10,7 @@ from test_modernbert import OTHER, SHAPE, fill, modern_config
 from tiny import write_data
 
 from electra.config import FlopsConfig, ModernBertConfig
-from electra.config.cost import preset_and_length
+from electra.config.cost import run_and_length
 from electra.cost.flops import flops
 from electra.cost.operations import flops_per_token
 from electra.data.packing import Packer
@@ -153,7 +153,7 @@ def test_the_cost_of_long_rows_is_shown():
     with pytest.raises(ValueError, match="--max-position-embeddings 8192 makes a model"):
         flops(FlopsConfig("small", "modernbert", seq_length=8192, measure=False))
     costs = [
-        flops_per_token(*preset_and_length(FlopsConfig("small", "modernbert", n, 8192)))["encoder"]
+        flops_per_token(*run_and_length(FlopsConfig("small", "modernbert", n, 8192)))["encoder"]
         for n in (2048, 4096, 8192)
     ]
     whole = 4 * 12 * 224  # operations per token and key in the four global layers of twelve

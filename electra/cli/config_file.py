@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import PretrainConfig, continued, find_preset, pretrain_config_from_dict, refuse_unknown, require
-from electra.config.base import types_of, value_of
+from electra.config.settings import known_settings, with_settings
 from electra.core.storage import read_json
 
 STARTING_POINT = ("preset", "recipe", "architecture")
@@ -33,7 +33,11 @@ def read_config(path: Path, init: str = "") -> PretrainConfig:
     config = find_preset(start["preset"] or "small", start["architecture"], start["recipe"])
     if str(init or settings.get("init", "random")) not in ("random", "corpus"):
         config = continued(config)
-    return with_settings(config, settings, str(path))
+    refuse_unknown(settings, [*STARTING_POINT, *known_settings(config)], str(path))
+    for name, value in settings.items():
+        require(value is not None and not isinstance(value, dict | list), f"{path}: {name} needs one value")
+    # Through text, as in YAML 5e-4 is a string and true is none.
+    return with_settings(config, {name: as_text(value) for name, value in settings.items()}, str(path))
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -57,19 +61,6 @@ def read_yaml(text: str, path: Path) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ValueError(f"{path} is not valid YAML: {error}") from None
-
-
-def with_settings(config: PretrainConfig, settings: Mapping[str, Any], where: str) -> PretrainConfig:
-    """Return the configuration with settings of the run or its network."""
-    run, shape = types_of(PretrainConfig), types_of(type(config.model))
-    run.pop("model")
-    refuse_unknown(settings, [*STARTING_POINT, *run, *shape], where)
-    for name, value in settings.items():
-        require(value is not None and not isinstance(value, dict | list), f"{where}: {name} needs one value")
-    # Through text, as in YAML 5e-4 is a string and true is none.
-    read = {name: value_of(as_text(x), {**run, **shape}[name], f"{where}: {name}") for name, x in settings.items()}
-    model = replace(config.model, **{name: x for name, x in read.items() if name in shape})
-    return replace(config, model=model, **{name: x for name, x in read.items() if name in run})
 
 
 def as_text(value: Any) -> str:

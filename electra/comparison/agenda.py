@@ -11,17 +11,17 @@ FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/r
 
 
 class Agenda:
-    """Announce each run with the time left: by the budget if that is a time, then by the runs of this session."""
+    """Announce each run with the time left: by the times expected, which the runs of this session correct."""
 
-    def __init__(self, pending: Mapping[str, float], total: int, seconds_of_one: float | None) -> None:
-        """Take the runs to train in their order, each with its multiple of the budget, and the seconds of a budget."""
-        self.pending, self.total, self.pace = dict(pending), total, seconds_of_one
-        self.spent, self.done = 0.0, 0.0  # seconds and budgets of this session
+    def __init__(self, pending: Mapping[str, float], total: int) -> None:
+        """Take the runs to train in their order, each with the seconds its training is expected to take."""
+        self.pending, self.total, self.pace = dict(pending), total, 1.0
+        self.spent, self.done = 0.0, 0.0  # seconds of this session, and those expected for the same runs
         logger.info(f"{total} runs, {len(self.pending)} of them to train{self.left()}")
 
     def left(self) -> str:
         """Return the time of the pending runs, as the end of a sentence."""
-        return f": about {duration(self.pace * sum(self.pending.values()))}" if self.pace and self.pending else ""
+        return f": about {duration(self.pace * sum(self.pending.values()))}" if self.pending else ""
 
     def begin(self, run: str) -> None:
         """Announce a run."""

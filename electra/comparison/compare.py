@@ -13,7 +13,7 @@ from electra.comparison.budget import budgeted, examined_steps
 from electra.comparison.contestants import Contestant, read_contestants
 from electra.comparison.examination import Examination, examine, set_examination
 from electra.comparison.identity import folder_of, key_of, runs_of
-from electra.comparison.pilot import budget_in_flops, loader_of
+from electra.comparison.pilot import budget_in_flops, rows_of_run, seconds_of
 from electra.comparison.results import Result, cells, describe, figures, standings, title_of
 from electra.comparison.tasks import RaceTask, fine_tune, read_tasks
 from electra.config import CompareConfig, PretrainConfig, require
@@ -86,15 +86,22 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
 
 def agenda_of(config: CompareConfig, contestants: list[Contestant], flops: float) -> Agenda:
     """Return the runs of a race that are still to be trained."""
-    pending = {}
+    pending, expected = dict[str, float](), dict[str, float]()
     for seed in range(config.seeds):
         for c in contestants:
             run = run_of(c, seed, flops, config.points)
             folder = folder_of(runs_of(config), c.name, seed, key_of(run, config.points))
             if not (folder / LAST_FILE).exists():
-                pending[f"{c.name}, seed {seed}"] = c.times
+                if c.name not in expected:
+                    expected[c.name] = expected_seconds(config, c, run)
+                pending[f"{c.name}, seed {seed}"] = expected[c.name]
+    return Agenda(pending, config.seeds * len(contestants))
+
+
+def expected_seconds(config: CompareConfig, c: Contestant, run: PretrainConfig) -> float:
+    """Return about how long a run trains: the budget if that is a time, otherwise by timed steps."""
     amount, unit = read_budget(config.budget)
-    return Agenda(pending, config.seeds * len(contestants), 60 * amount if unit == "minutes" else None)
+    return c.times * 60 * amount if unit == "minutes" else seconds_of(config, c.name, run)
 
 
 def train_part(
@@ -133,7 +140,7 @@ def fit(config: PretrainConfig, train: Examples, tokenizer: Tokenizer) -> Pretra
 def run_of(c: Contestant, seed: int, flops: float, points: int) -> PretrainConfig:
     """Return a contestant's run with a seed, which determines its rows and hence its number of steps."""
     seeded = c._replace(config=replace(c.config, seed=seed))
-    return budgeted(seeded, loader_of(seeded.config), flops, points)
+    return budgeted(seeded, rows_of_run(seeded.config), flops, points)
 
 
 # -- running -----------------------------------------------------------------------------------------------------------

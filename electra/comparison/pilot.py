@@ -1,4 +1,4 @@
-"""A pilot: a short run that measures a speed, by which a budget of time becomes one of operations."""
+"""A pilot: a short run that turns a budget of time into operations, and a few steps that tell how long a run takes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import statistics
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 from electra.comparison.contestants import Contestant
 from electra.comparison.identity import key_of, runs_of
@@ -13,15 +14,19 @@ from electra.config import CompareConfig, PretrainConfig
 from electra.config.compare import read_budget
 from electra.core.log import duration, logger
 from electra.core.storage import read_json, write_json
+from electra.cost.measurement import measure
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
 from electra.data.shards import open_examples, prepared_folder
+from electra.pretraining.loader import loader_of
 from electra.pretraining.run import pretrain
 from electra.text.tokenizer import load_tokenizer
 from electra.training.device import choose_device
 from electra.training.distributed import World
 
 PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
+STEPS_TIMED = 3
+MOST_FLOPS = 4e12  # of a timed step on a CPU; a longer one is timed in part
 
 
 def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
@@ -30,14 +35,14 @@ def budget_in_flops(config: CompareConfig, first: Contestant) -> float:
     if unit == "FLOPs":
         return amount
     tokens = amount if unit == "tokens" else 60 * amount * tokens_per_second(config, first, amount)
-    return tokens * flops_per_token(first.config, loader_of(first.config).seq_length)["total"]
+    return tokens * flops_per_token(first.config, rows_of_run(first.config).seq_length)["total"]
 
 
 def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) -> float:
     """Return the speed of the first contestant on this machine, measured once in a short run."""
     run = replace(first.config, max_minutes=min(PILOT_MINUTES, minutes), train_steps=1_000_000, eval_steps=0,
                   report_to="none")  # fmt: skip
-    pilot = runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
+    pilot = pilot_of(config, run)
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
@@ -52,7 +57,24 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
     return float(read_json(pilot / "speed.json")["tokens_per_second"])
 
 
-def loader_of(config: PretrainConfig) -> Loader:
+def seconds_of(config: CompareConfig, name: str, run: PretrainConfig) -> float:
+    """Return how long a contestant's run trains on this machine, by a few of its steps, which are timed once."""
+    file = pilot_of(config, run) / "step.json"
+    if not file.exists():
+        logger.info(f"timing {STEPS_TIMED} steps of {name}")
+        timed = measure(run, rows_of_run(run).seq_length, STEPS_TIMED, 1, MOST_FLOPS)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {"seconds": timed.seconds, "first_step_seconds": timed.first, "steps": timed.steps})
+    found = read_json(file)
+    return float(found["first_step_seconds"] + run.train_steps * found["seconds"])
+
+
+def pilot_of(config: CompareConfig, run: PretrainConfig) -> Path:
+    """Return the folder of what is measured of a run on this machine."""
+    return runs_of(config) / "pilots" / f"{key_of(run, 0)}-{choose_device(run.device)}-{run.threads}"
+
+
+def rows_of_run(config: PretrainConfig) -> Loader:
     """Return the loader of a run."""
-    train, t = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
-    return Loader(train, config.train_batch_size, config.seed, t.sep_id, t.pad_id, t.special_ids, config.packed)
+    train, tokenizer = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
+    return loader_of(config, train, tokenizer)

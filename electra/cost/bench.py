@@ -1,4 +1,4 @@
-"""The verb `bench`: measure matrix products, memory, and the training and inference of a preset on this machine.
+"""The verb `bench`: measure matrix products, and the step, memory and inference of a run on this machine.
 
 A matrix [D_in, D_out] multiplies M vectors.
 """
@@ -6,7 +6,6 @@ A matrix [D_in, D_out] multiplies M vectors.
 from __future__ import annotations
 
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,25 +15,24 @@ from typing import Any
 
 import torch
 
-from electra.config import BenchConfig, EncoderConfig, PretrainConfig, find_preset
-from electra.config.cost import preset_and_length
-from electra.core.hardware import peak_memory, provenance
+from electra.config import BenchConfig, EncoderConfig, PretrainConfig
+from electra.core.hardware import provenance
 from electra.core.log import logger
 from electra.core.storage import write_json
-from electra.cost.operations import Trained, flops_per_token, networks, scheduled_tokens
-from electra.interface import ALL, Batch
-from electra.models.encoder import compile_parts, compute_in
+from electra.cost.measurement import measure, training_step, windows
+from electra.cost.operations import Trained, flops_per_token, networks, row_lengths, scheduled_tokens
+from electra.cost.run import asked_run
+from electra.cost.text import FIRST_WORD, InTurn, random_rows
+from electra.models.encoder import compute_in
 from electra.models.heads import Discriminator
 from electra.models.registry import backbone_of
-from electra.objectives import find_objective
 from electra.objectives.corruption import max_masked
-from electra.pretraining.optimizer import build_optimizer
-from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
-from electra.training.memory import keep_freed_memory
-from electra.training.trainer import WARM_UP, Trainer
+from electra.pretraining.micro_batch import rows_of
+from electra.training.device import choose_device, choose_dtype, should_compile
 
-FIRST_WORD, MASK = 1000, 103  # ids in BERT's vocabulary
-DIFFERENT_BATCHES = 8
+__all__ = ["InTurn", "as_benchmarked", "bench", "random_rows", "training_step", "windows"]  # benchmarks find them here
+
+MOST_FLOPS = 4e12  # of a timed step on a CPU; a longer one is timed in part
 TIMED = 0.15  # seconds of calls to time a product
 COPIED = 1 << 28  # bytes; larger than any cache
 INFERENCE = ((1, 32), (1, 128), (32, 128))  # rows x tokens
@@ -43,136 +41,53 @@ Matrix = tuple[int, int, int]  # M, D_in, D_out
 
 def bench(config: BenchConfig) -> dict[str, Any]:
     """Measure this machine; return the figures."""
-    run, length, rows = as_benchmarked(config)
+    run, length = asked_run(config)
     device, dtype = choose_device(run.device), choose_dtype(run)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    keep_freed_memory()
-    logger.info(f"training {config.preset}, {rows} rows of {length} tokens on {device}")
-    step, seconds_to_compile = training_step(run, random_rows(run.model.vocab_size, rows, length))
-    half = config.rounds // 2  # the speed of a shared machine drifts, so the products are timed between two halves
-    times = windows(step, config.rounds - half, config.steps, device)
-    memory = memory_used(device)
-    floor = matrix_seconds(run, rows * length, length, device, dtype)
-    times += windows(step, half, config.steps, device)
-    speed = rows * length / statistics.median(times)
-    model_flops = flops_per_token(run, length)["total"]
-    preset = find_preset(config.preset, config.architecture)
-    tokens = scheduled_tokens(preset, length)  # with its batch, not the one measured here
+    logger.info(f"training {config.preset}, {run.train_batch_size} rows of {length} tokens on {device}")
+    found = measure(run, length, config.rounds, config.steps, MOST_FLOPS)
+    rows, model_flops = rows_of(run, device), flops_per_token(run, length)["total"]
+    floor = sum(
+        share * matrix_seconds(run, rows * length, slots, device, dtype) / (rows * length)
+        for slots, share in row_lengths(run, length, 1.0)
+        if share
+    )
+    tokens = scheduled_tokens(run, length)
     figures: dict[str, Any] = {
         "preset": config.preset,
         "architecture": run.model.model_type,
         "precision": str(dtype).removeprefix("torch."),
         "compiled": should_compile(run),
-        "rows": rows,
+        "rows": run.train_batch_size,
+        "micro_batch_size": rows,
         "seq_length": length,
+        "timed": found.steps,
+        "not_the_run": ", ".join(found.guessed) or "nothing",
         "copy_gb_per_second": round(copy_speed(device) / 1e9, 1),
-        "matrix_gflops_per_second": round(model_flops * rows * length / floor / 1e9, 1),
-        "training_tokens_per_second": round(speed, 1),
-        "training_gflops_per_second": round(speed * model_flops / 1e9, 1),
-        "share_of_matrix_speed": round(floor / statistics.median(times), 3),
-        "first_step_seconds": round(seconds_to_compile, 1),
-        "peak_memory_mb": round(memory),
+        "matrix_gflops_per_second": round(model_flops / floor / 1e9, 1),
+        "training_tokens_per_second": round(found.speed, 1),
+        "training_gflops_per_second": round(found.speed * model_flops / 1e9, 1),
+        "share_of_matrix_speed": round(floor * found.speed, 3),
+        "first_step_seconds": round(found.first, 1),
+        "peak_memory_mb": round(found.memory),
         "full_schedule_tokens": tokens,
-        "full_schedule_hours": round(tokens / speed / 3600, 1),
+        "full_schedule_hours": round(tokens / found.speed / 3600, 1),
         "inference": inference(run.model, device, dtype, config.rounds),
     }
     if config.price:
-        figures["full_schedule_price"] = round(tokens / speed / 3600 * config.price, 2)
+        figures["full_schedule_price"] = round(tokens / found.speed / 3600 * config.price, 2)
     if config.out:
         write_json(Path(config.out), figures | provenance())
     return figures
 
 
 def as_benchmarked(config: BenchConfig) -> tuple[PretrainConfig, int, int]:
-    """Return the preset's run with one micro-batch per step, its row length in tokens, and its number of rows."""
-    run, length = preset_and_length(config)
-    rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
-    run = replace(
-        run, init="random", train_batch_size=rows, micro_batch_size=rows, short_stage=0.0, device=config.device,
-        precision=config.precision, compile=config.compile, threads=config.threads,
-    )  # fmt: skip
-    return run, length, rows
+    """Return a run with one micro-batch of whole rows a step, their length in tokens, and their number.
 
-
-# -- training ----------------------------------------------------------------------------------------------------------
-
-
-def training_step(
-    config: PretrainConfig, batches: list[Batch], capture: bool = True
-) -> tuple[Callable[[], None], float]:
-    """Return the step of `electra pretrain`, cycling through `batches`, and the seconds of the first step.
-
-    `capture` allows CUDA graphs.
+    Benchmarks that compare versions of the code time such steps, which are short.
     """
-    device = choose_device(config.device)
-    objective = find_objective(config.objective)(config, MASK)
-    backbone_of(config.model).initialise_randomly(objective, config.model.initializer_range)
-    objective.to(device)
-    compute_in(objective, choose_dtype(config))
-    if should_compile(config):
-        compile_parts(objective, device)
-    loader, rows = InTurn(batches), len(batches[0].input_ids)
-    optimizer = build_optimizer(objective, config)
-    captured = capture and should_capture(config, device)
-    trainer = Trainer(objective, optimizer, loader, config, Path(), device, rows, captured=captured)
-    start = time.perf_counter()
-    trainer.train_step()
-    first = time.perf_counter() - start
-    for _ in range(WARM_UP):
-        trainer.train_step()
-    return trainer.train_step, first
-
-
-class InTurn:
-    """Cycle through a few batches, in place of the loader."""
-
-    def __init__(self, batches: list[Batch]) -> None:
-        self.batches, self.seq_length = batches, batches[0].input_ids.shape[1]
-
-    def micro_batches(self, step: int, size: int, done: float = 1.0, share: slice = ALL) -> list[Batch]:
-        """Return one batch."""
-        return [self.batches[step % len(self.batches)]]
-
-
-def random_rows(vocab_size: int, rows: int, length: int) -> list[Batch]:
-    """Draw batches of random words, without padding."""
-    generator = torch.Generator().manual_seed(0)
-    first = min(FIRST_WORD, vocab_size // 2)
-    return [
-        full_rows(torch.randint(first, vocab_size, (rows, length), generator=generator))
-        for _ in range(DIFFERENT_BATCHES)
-    ]
-
-
-def full_rows(input_ids: torch.Tensor) -> Batch:
-    """Return a batch without padding, in which all tokens except the first and the last may be masked."""
-    positions = torch.arange(input_ids.shape[1]).expand_as(input_ids)
-    maskable = (positions > 0) & (positions < input_ids.shape[1] - 1)
-    return Batch(input_ids, torch.ones_like(input_ids), torch.zeros_like(input_ids), positions, maskable)
-
-
-def windows(step: Callable[[], Any], rounds: int, steps: int, device: torch.device) -> list[float]:
-    """Return the mean seconds of a step in each of `rounds` windows of `steps`."""
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        for _ in range(steps):
-            step()
-        synchronise(device)
-        times.append((time.perf_counter() - start) / steps)
-    return times
-
-
-def memory_used(device: torch.device) -> float:
-    """Return the most memory that the process has used, in MB: a GPU's of tensors, otherwise all of it."""
-    return torch.cuda.max_memory_allocated() / 1e6 if device.type == "cuda" else peak_memory()
-
-
-def synchronise(device: torch.device) -> None:
-    """Wait until the device has finished."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    run, length = asked_run(config)
+    rows = config.micro_batch_size or (128 if choose_device(config.device).type == "cuda" else 32)
+    return replace(run, train_batch_size=rows, micro_batch_size=rows, short_stage=0.0), length, rows
 
 
 # -- the machine -------------------------------------------------------------------------------------------------------

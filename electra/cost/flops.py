@@ -7,17 +7,19 @@ a token, plus attention; use it to compare runs and to compute utilisation.
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from electra.config import FlopsConfig, PretrainConfig
-from electra.config.cost import preset_and_length
-from electra.core.log import duration
+from electra.core.log import duration, logger
 from electra.cost.operations import flops_per_token, memory_bytes, parameter_counts, scheduled_tokens
 from electra.cost.paper import PAPER
+from electra.cost.run import asked_run
 
-FLOPS_TIMED = 3e11  # of a timed step on a CPU, to take a few seconds
+if TYPE_CHECKING:
+    from electra.cost.measurement import Measured
+
+ROUNDS = 3
+MOST_FLOPS = 3e11  # of a timed step on a CPU, to take a few seconds
 
 
 class Cost(NamedTuple):
@@ -29,24 +31,24 @@ class Cost(NamedTuple):
     paper: list[tuple[str, str]]  # training operations of the paper's models
 
 
-class Measured(NamedTuple):
-    """What a few training steps of this process took."""
-
-    speed: float = 0.0  # tokens per second
-    source: str = ""
-    memory: float = 0.0  # megabytes at the most, torch itself among them
-
-
 def flops(config: FlopsConfig) -> Cost:
-    """Return the cost of pre-training a preset: operations, parameters, memory and, if measured, time."""
-    run, length = preset_and_length(config)
-    run = replace(run, threads=config.threads, device=config.device)
-    rows = rows_here(run)
-    timed = measured(run, length) if config.measure else Measured()
-    described = describe(run, length, timed.speed, timed.source, rows)
-    described += [("memory of the whole process in those steps", f"{timed.memory:,.0f} MB")] if timed.memory else []
+    """Return the cost of pre-training a run: operations, parameters, memory and, if measured, time."""
+    run, length = asked_run(config)
+    timed = measured(run, length) if config.measure else None
+    described = describe(run, length, timed.speed if timed else 0.0, rows=rows_here(run))
+    described += of_measurement(timed) if timed else []
     paper = [(model, f"{operations:.4g}") for model, operations in PAPER.items()]
     return Cost(f"{config.preset} ({run.model.model_type})", length, described, paper)
+
+
+def of_measurement(timed: Measured) -> list[tuple[str, str]]:
+    """Return what was timed for the speed and, if it is not the run itself, that the speed is a guess."""
+    guess = [("  a guess, timed on", "; ".join(timed.guessed))] if timed.guessed else []
+    return [
+        ("  from", timed.steps),
+        *guess,
+        ("memory of the whole process in those steps", f"{timed.memory:,.0f} MB"),
+    ]
 
 
 def rows_here(config: PretrainConfig) -> int:
@@ -60,9 +62,9 @@ def rows_here(config: PretrainConfig) -> int:
 
 
 def describe(
-    config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, source: str = "as given", rows: int = 0
+    config: PretrainConfig, seq_length: int, tokens_per_second: float = 0.0, rows: int = 0
 ) -> list[tuple[str, str]]:
-    """Return the cost of a run as names and values, with its time if a speed is given, labelled by `source`."""
+    """Return the cost of a run as names and values, with its time if a speed is given."""
     per_token = flops_per_token(config, seq_length)
     rows = rows or config.micro_batch_size or min(128, config.train_batch_size)
     tokens = scheduled_tokens(config, seq_length)
@@ -78,33 +80,19 @@ def describe(
     if tokens_per_second:
         seconds = tokens / tokens_per_second
         found += [
-            (f"tokens per second, {source}", f"{tokens_per_second:,.0f}"),
+            ("tokens per second", f"{tokens_per_second:,.0f}"),
             ("time for the full schedule at that speed", f"{duration(seconds)} ({seconds / 86_400:,.1f} days)"),
         ]
     return found
 
 
-def measured(config: PretrainConfig, seq_length: int) -> Measured:
-    """Measure three training steps; nothing without torch."""
+def measured(config: PretrainConfig, seq_length: int) -> Measured | None:
+    """Time steps of the run; None without torch."""
     try:
-        import torch
-
-        from electra.cost.bench import memory_used, random_rows, training_step, windows
-        from electra.training.device import choose_device
-        from electra.training.memory import keep_freed_memory
+        from electra.cost.measurement import measure
+        from electra.training.device import should_compile
     except ImportError:
-        return Measured(source="torch is not installed")
-    device = choose_device(config.device)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    keep_freed_memory()  # as a run does
-    cost = flops_per_token(config, seq_length)["total"] * seq_length
-    rows = 128 if device.type == "cuda" else max(1, min(32, int(FLOPS_TIMED / cost)))
-    timed = replace(config, init="random", train_batch_size=rows, micro_batch_size=rows, compile="off")
-    step, _ = training_step(timed, random_rows(config.model.vocab_size, rows, seq_length))
-    seconds = statistics.median(windows(step, 3, 1, device))
-    source = (
-        f"a guess from three steps of {rows} x {seq_length} on {device}, {torch.get_num_threads()} threads, not "
-        "compiled (electra bench measures the run's own)"
-    )
-    return Measured(rows * seq_length / seconds, source, memory_used(device))
+        return None
+    compiling = ", compiled first, which takes a minute" if should_compile(config) else ""
+    logger.info(f"timing {ROUNDS} steps of this run{compiling}; --no-measure leaves that out")
+    return measure(config, seq_length, ROUNDS, 1, MOST_FLOPS)

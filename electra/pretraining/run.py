@@ -28,6 +28,7 @@ from electra.pretraining.dictionary import save_dictionary
 from electra.pretraining.effect import sample_weights, warn_if_idle
 from electra.pretraining.evaluation import Evaluation, measure_threshold
 from electra.pretraining.first_weights import build_objective
+from electra.pretraining.loader import heldout_loader, loader_of
 from electra.pretraining.micro_batch import rows_of
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.report import examples_html, summary_html, write_report
@@ -109,12 +110,9 @@ def build_trainer(
     """Build the training loop with its data, optimizer and evaluation."""
     require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     micro = rows_of(config, device)
-    unmasked = tokenizer.never_masked if config.faithful else tokenizer.special_ids
-    layout = (tokenizer.sep_id, tokenizer.pad_id, unmasked, config.packed)
-    short = (config.short_stage, config.short_length)
-    loader = Loader(train, config.train_batch_size, config.seed, *layout, *short)
-    heldout = open_examples(config.data, "heldout")
-    evaluation = Evaluation(Loader(heldout, micro, 0, *layout) if len(heldout) else None, config)
+    loader = loader_of(config, train, tokenizer)
+    heldout = heldout_loader(config, open_examples(config.data, "heldout"), tokenizer, micro)
+    evaluation = Evaluation(heldout, config)
     optimizer = build_optimizer(objective, config)
     captured = should_capture(config, device)
     return Trainer(

@@ -1,7 +1,10 @@
 """Asking a model: from the command line, without training, and its evaluation beside baselines."""
 
+import gzip
+import io
 import json
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +20,12 @@ from electra.data.rows import first_fit, lay_out
 from electra.finetuning.evaluate import evaluate
 from electra.finetuning.run import finetune
 from electra.inference.model import MAX_TOKENS, PADDING, PADDING_SHARE, by_length
+from electra.inference.predict import MOST, Question, groups, predict
+from electra.inference.task_model import TaskModel
 from electra.inference.zero_shot import row_of, zero_shot
 from electra.server.engine import ModelEngine
 from electra.tasks import Features
+from electra.text.lines import open_lines
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,110 @@ def test_an_answer_bears_the_id_of_its_question_and_an_error_the_line(learned, t
     with pytest.raises(SystemExit):
         main(["predict", str(learned), "--input", str(file)])
     assert "line 3: give a text or a pair of texts" in capsys.readouterr().err
+
+
+@pytest.fixture
+def asked_in(learned, monkeypatch):
+    """The numbers of texts that the model is asked together."""
+    seen = []
+    whole = TaskModel.predict
+    monkeypatch.setattr(TaskModel, "predict", lambda self, inputs: seen.append(len(inputs)) or whole(self, inputs))
+    return seen
+
+
+def test_answers_come_while_later_lines_wait(learned, tmp_path, asked_in):
+    file = tmp_path / "in.txt"
+    file.write_text("the dog\n" * 40 + "\n" + "the fox\n" * 60)
+    answers = predict(PredictConfig(str(learned), str(file)))
+    first = [next(answers) for _ in range(32)]
+    assert asked_in == [32] and [a["id"] for a in first] == [str(n) for n in range(1, 33)]
+    rest = list(answers)
+    assert asked_in == [32, 64, 4] and [a["id"] for a in rest][6:10] == ["39", "40", "42", "43"]
+    assert [a["label"] for a in rest] == ["dog"] * 8 + ["fox"] * 60
+
+
+def test_long_texts_are_answered_in_smaller_groups():
+    asked = [Question("x" * 300_000, str(n), n) for n in range(10)] + [Question("x", "10", 10)] * 3000
+    sizes = [len(group) for group in groups(asked)]
+    assert sizes[:3] == [4, 4, 128]
+    assert max(sizes) <= MOST and sum(sizes) == 3010
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ('["a", "b", "c"]', "line 101: give a text or a pair of texts"),
+        ('{"txt": "the dog"}', "line 101: give a text, a list of texts, or an object"),
+        ('{"text": 7}', "line 101: give a text, a list of texts, or an object"),
+        ('{"text": "\\ud800"}', "line 101: the text holds half a surrogate pair"),
+    ],
+)
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_wrong_line_is_found_before_the_first_is_answered(
+    learned, tmp_path, capsys, asked_in, monkeypatch, wrong, message, piped
+):
+    text = "the dog\n" * 100 + wrong + "\n"
+    (tmp_path / "in.jsonl").write_text(text)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    with pytest.raises(SystemExit):
+        main(["predict", str(learned), *([] if piped else [str(tmp_path / "in.jsonl")])])
+    written = capsys.readouterr()
+    assert message in written.err and written.out == "" and asked_in == []
+
+
+def test_a_line_that_fails_while_it_is_answered_says_how_far_it_came(learned, tmp_path, capsys, monkeypatch):
+    def fail(self, inputs):
+        if "the fox" in inputs:
+            raise ValueError("no room")
+        return [{"label": "dog"}] * len(inputs)
+
+    monkeypatch.setattr(TaskModel, "predict", fail)
+    (tmp_path / "in").write_text("the dog\n" * 32 + "the fox\n")
+    with pytest.raises(SystemExit):
+        main(["predict", str(learned), str(tmp_path / "in")])
+    written = capsys.readouterr()
+    assert len(written.out.splitlines()) == 32
+    assert "in lines 33 to 33: no room; those before are answered" in written.err
+
+
+def test_how_far_it_is_goes_to_standard_error(learned, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("electra.core.log.SILENT", -1.0)
+    monkeypatch.setattr("electra.core.log.EVERY", -1.0)
+    (tmp_path / "in").write_text("the dog\n" * 40)
+    main(["predict", str(learned), str(tmp_path / "in")])
+    written = capsys.readouterr()
+    assert len(written.out.splitlines()) == 40 and "answering 1 of 40" in written.err
+
+
+def test_memory_does_not_grow_with_the_input(learned, tmp_path, monkeypatch):
+    monkeypatch.setattr(TaskModel, "predict", lambda self, inputs: [{"label": "dog"}] * len(inputs))
+    (tmp_path / "in").write_text(("the dog " * 50 + "\n") * 20_000)  # 8 MB
+    model = electra.load(learned)
+    monkeypatch.setattr("electra.inference.predict.load", lambda *asked: model)
+    tracemalloc.start()
+    assert sum(1 for _ in predict(PredictConfig(str(learned), str(tmp_path / "in")))) == 20_000
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3_000_000
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_lines_are_read_twice_from_any_source(tmp_path, monkeypatch, suffix):
+    content = b"\xef\xbb\xbfa\r\n\n\xc3\xa9\x0cb"
+    file = tmp_path / f"in.txt{suffix}"
+    file.write_bytes(gzip.compress(content) if suffix else content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    for name in (str(file), "-"):
+        with open_lines(name) as lines:
+            assert list(lines) == list(lines) == ["a", "", "é\x0cb"]
+
+
+def test_lines_that_are_not_utf8_say_at_which_byte(tmp_path):
+    (tmp_path / "in").write_bytes(b"\xef\xbb\xbfab\nc\xff\n")
+    with open_lines(str(tmp_path / "in")) as lines, pytest.raises(ValueError, match="not UTF-8 at byte 7"):
+        list(lines)
+    with pytest.raises(ValueError, match=r"did you mean .*in'"), open_lines(str(tmp_path / "inn")):
+        pass
 
 
 def test_a_model_that_is_not_fine_tuned_says_what_to_do(folder, capsys):  # noqa: F811

@@ -54,10 +54,16 @@ def evaluate(config: EvaluateConfig) -> None:
 
 
 def predict(config: PredictConfig) -> None:
+    import sys
+
+    from electra.cli.terminal import show_log
     from electra.inference.predict import predict
 
+    log, is_shown = show_log(), sys.stdout.isatty()
     for prediction in predict(config):
-        print(json.dumps(prediction, ensure_ascii=False))
+        if is_shown:
+            log.end_line()  # of progress
+        print(json.dumps(prediction, ensure_ascii=False), flush=True)
 
 
 def pretrain(config: PretrainConfig) -> None:

@@ -22,6 +22,8 @@ class TaskModel(Model):
     name: the task's name in electra.tasks, or `module:Class`.
     """
 
+    progress = True
+
     def __init__(
         self, session: Session, task: Task, name: str, tokenizer: Tokenizer, longest: int, format: str = "torch"
     ) -> None:
@@ -46,16 +48,25 @@ class TaskModel(Model):
     def answer(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
         """Return a prediction for each example."""
         features = self.task.encode(self.tokenizer, examples, self.longest)
-        return predict_features(self.session, self.task, features, examples, self.tokenizer.pad_id)
+        return predict_features(self.session, self.task, features, examples, self.tokenizer.pad_id, self.progress)
 
 
 def predict_features(
-    session: Session, task: Task, features: Sequence[Features], examples: Sequence[Example], pad_id: int
+    session: Session,
+    task: Task,
+    features: Sequence[Features],
+    examples: Sequence[Example],
+    pad_id: int,
+    progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """Run encoded examples; return a prediction for each, with `truncated` where some of it had no room."""
+    """Run encoded examples; return a prediction for each, with `truncated` where some of it had no room.
+
+    progress: log how far it is.
+    """
     rows, types = [feature.ids for feature in features], [feature.token_type_ids for feature in features]
     collected: list[Any] = [None] * len(features)
-    for n, outputs in tracked(run_rows(session, rows, session.outputs, pad_id, types), len(rows), "answering"):
+    found = run_rows(session, rows, session.outputs, pad_id, types)
+    for n, outputs in tracked(found, len(rows), "answering") if progress else found:
         collected[n] = task.collect(outputs, features[n])
     cut = {feature.example for feature in features if feature.is_cut}
     predictions = task.decode(collected, features, examples)

@@ -199,7 +199,7 @@ def read_text(name: str, encoding: str = "utf-8-sig") -> str:
     Raises:
         ValueError: it is not UTF-8, or holds no text.
     """
-    try:
+    with naming_unreadable(name):
         if name == "-":
             if sys.stdin.isatty():
                 logger.info("reading from the terminal; end the text with Ctrl-D on a line of its own")
@@ -209,14 +209,24 @@ def read_text(name: str, encoding: str = "utf-8-sig") -> str:
                 data, suffix = stream.read(), file_format(Path(name))
         document = recognise(data[:HEAD], io.BytesIO(data), suffix)
         return document_text(document, data) if document else data.decode(encoding)
+
+
+@contextlib.contextmanager
+def naming_unreadable(name: str) -> Iterator[None]:
+    """Convert the errors of a file that is missing or holds no text to a ValueError that names it."""
+    try:
+        yield
     except Unreadable as error:
         raise ValueError(f"{name} is {error}") from None
     except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{name} is not UTF-8 at byte {error.start}; save it as UTF-8 (iconv -f latin1 -t utf8)"
-        ) from None
+        raise not_utf8(name, error.start) from None
     except (FileNotFoundError, IsADirectoryError):
         raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
+
+
+def not_utf8(name: str, position: int) -> ValueError:
+    """Return the error for a file in another encoding, whose byte at a position is none of UTF-8."""
+    return ValueError(f"{name} is not UTF-8 at byte {position}; save it as UTF-8 (iconv -f latin1 -t utf8)")
 
 
 def undecodable(path: File, encoding: str) -> str:

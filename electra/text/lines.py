@@ -1,0 +1,74 @@
+"""The lines of a text that may be read more than once, but need not fit into memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from electra.core.log import logger
+from electra.text.documents import HEAD, document_text, recognise
+from electra.text.sources import file_format, naming_unreadable, not_utf8, open_bytes
+
+IN_MEMORY = 1 << 24  # bytes of standard input or a pipe, of which more are kept in a temporary file
+MARK = b"\xef\xbb\xbf"  # of UTF-8, which a file may begin with
+
+
+class Lines:
+    """The lines of a stream in UTF-8, without their ends; each iteration reads it anew."""
+
+    def __init__(self, name: str, stream: Any) -> None:
+        self.name, self.stream = name, stream
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the lines; raise ValueError at the first that is not UTF-8."""
+        self.stream.seek(0)
+        position = 0
+        for line in self.stream:
+            try:
+                text = line.removeprefix(MARK if position == 0 else b"").decode("utf-8")
+            except UnicodeDecodeError as error:
+                skipped = len(MARK) if position == 0 and line.startswith(MARK) else 0
+                raise not_utf8(self.name, position + skipped + error.start) from None
+            position += len(line)
+            yield text.rstrip("\r\n")
+
+
+@contextlib.contextmanager
+def open_lines(name: str) -> Iterator[Lines]:
+    """Open a file, plain or compressed, or a document, or standard input for "-", which is read to its end.
+
+    Raises:
+        ValueError: there is no such file, or it holds no text.
+    """
+    with contextlib.ExitStack() as held:
+        with naming_unreadable(name):
+            stream, suffix = held.enter_context(readable(name)), "" if name == "-" else file_format(Path(name))
+            head = stream.read(HEAD)
+            stream.seek(0)
+            document = recognise(head, stream, suffix)
+            stream.seek(0)
+            if document:
+                stream = io.BytesIO(document_text(document, stream.read()).encode("utf-8"))
+        yield Lines(name, stream)
+
+
+@contextlib.contextmanager
+def readable(name: str) -> Iterator[IO[bytes]]:
+    """Open the bytes of a file or of standard input so that they can be read again."""
+    if name == "-" and sys.stdin.isatty():
+        logger.info("reading from the terminal; end the text with Ctrl-D on a line of its own")
+    with contextlib.ExitStack() as held:
+        stream = sys.stdin.buffer if name == "-" else held.enter_context(open_bytes(Path(name)))[1]
+        if name != "-" and stream.seekable():
+            yield stream
+            return
+        with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
+            shutil.copyfileobj(stream, kept)
+            kept.seek(0)
+            yield kept

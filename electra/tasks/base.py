@@ -19,10 +19,8 @@ from electra.models.kinds import Kind
 from electra.tasks.columns import Columns, find_column
 from electra.tasks.examples import (
     IGNORED,
-    Draws,
     Example,
     Features,
-    Prediction,
     Predictions,
     Sample,
     grouped,
@@ -32,6 +30,7 @@ from electra.tasks.examples import (
     sorted_labels,
     text_of,
 )
+from electra.tasks.metric import Metric
 from electra.tasks.training_set import FixedSet, TrainingSet
 from electra.text.records import Record
 from electra.text.splits import read_records
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-class Task:
+class Task(Metric):
     """A kind of labelled data, with its reading, learning, predictions and scores.
 
     Training: train = task.read(path, "train"); task.learn(train); features = task.encode(tokenizer, train, max_length);
@@ -56,8 +55,6 @@ class Task:
     Answering: collected = [task.collect(arrays, feature), ...]; task.decode(collected, features, examples).
     """
 
-    main_metric: ClassVar[str] = "accuracy"
-    is_percentage: ClassVar[bool] = False  # whether scores are percentages already, not shares of 1
     heads: ClassVar[Mapping[str, Kind]] = {"linear": Kind.LINEAR_CLASSIFIER, "dense": Kind.CLASSIFIER}  # best first
     problem_type: ClassVar[str | None] = None  # Hugging Face's name in config.json, if it has one
     length: ClassVar[int] = 128  # default maximum tokens of a text
@@ -274,30 +271,6 @@ class Task:
     def prediction(self, logits: Array) -> dict[str, Any]:
         """Return the prediction of an example from its mean logits [C]."""
         raise NotImplementedError
-
-    # -- scoring --
-
-    def score(self, predictions: Sequence[Prediction], examples: Sequence[Example]) -> dict[str, float]:
-        """Return the task's metrics, `main_metric` among them."""
-        raise NotImplementedError
-
-    def resampled(self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws) -> list[float]:
-        """Return the main metric of each draw of the examples, which all have labels: [R, n] -> R scores."""
-        return [
-            self.score([predictions[n] for n in drawn], [examples[n] for n in drawn])[self.main_metric]
-            for drawn in draws
-        ]
-
-    def resampled_scores(
-        self, predictions: Sequence[Prediction], examples: Sequence[Example], draws: Draws
-    ) -> dict[str, list[float]]:
-        """Return each metric that has an interval, the main one first, for each draw: [R, n] -> R values."""
-        return {self.main_metric: self.resampled(predictions, examples, draws)}
-
-    @classmethod
-    def shown(cls, score: float) -> str:
-        """Return a score as text, in percent."""
-        return f"{score if cls.is_percentage else 100 * score:.1f}"
 
     # -- baselines --
 

@@ -2,8 +2,8 @@
 
     python benchmarks/own_step.py --data data/tiny --preset tiny --out results/own_step.json
 
-Each has a process of its own. Speeds are tokens a second of CPU time, in one thread: other processes on the machine change
-the time by the clock, but hardly this one. The run is one of so many steps, without its evaluations.
+Each has a process of its own. Speeds are tokens a second of CPU time, in one thread: other processes on the machine
+change the time by the clock, but hardly this one. The run is one of so many steps, without its evaluations.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def real(run: Any, steps: int) -> dict[str, Any]:
         pass
     finally:
         shutil.rmtree(folder)
-    speeds = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(seen[1:], seen[2:], strict=False)]
+    speeds = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairwise(seen[1:])]
     return {"tokens_per_second": round(statistics.median(speeds)), "memory_mb": round(peak_memory()), "steps": steps}
 
 

@@ -128,6 +128,8 @@ def test_every_preset_has_a_report(preset, capsys):
 def test_the_cost_states_the_time_at_a_given_speed():
     found = dict(describe(PRESETS["small"], 128, tokens_per_second=16_384_000_000 / (3 * 86_400)))
     assert "72h00m (3.0 days)" in found.values()
+    short = dict(describe(replace(PRESETS["small"], max_minutes=30), 128, tokens_per_second=100.0))
+    assert short["tokens in the budget of 30m00s"] == "180,000"
 
 
 def test_the_time_is_that_of_steps_measured_here(capsys):

@@ -83,6 +83,10 @@ def describe(
             ("tokens per second", f"{tokens_per_second:,.0f}"),
             ("time for the full schedule at that speed", f"{duration(seconds)} ({seconds / 86_400:,.1f} days)"),
         ]
+    if tokens_per_second and config.max_minutes:
+        limit = 60 * config.max_minutes
+        reached = min(tokens, tokens_per_second * limit)
+        found.append((f"tokens in the budget of {duration(limit)}", f"{reached:,.0f}"))
     return found
 
 

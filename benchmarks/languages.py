@@ -140,7 +140,7 @@ def stripped_by_bert(tokenizer: Tokenizer, lines: list[str]) -> float:
     """Return the share of words that would lose marks if accents were stripped, as BERT does."""
     losses = Losses(tokenizer)
     losses.strips = True
-    losses.add(lines, [[] for _ in lines])
+    losses.add(lines, {})
     return round(losses.stripped / losses.words, 4)
 
 

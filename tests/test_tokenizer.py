@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from electra.text import word_cache
+from electra.text.losses import Losses
 from electra.text.normalisation import of_bert, strips_accents
 from electra.text.pieces import spans_in_text
 from electra.text.tokenizer import Tokenizer, bert_wordpiece, load_tokenizer
@@ -279,6 +280,24 @@ def test_remembered_words_have_the_ids_that_they_have_in_their_line(caches, line
         assert cache.encode_lines(lines) == whole  # now that all are known
 
 
+@given(st.lists(st.lists(st.one_of(WORD, st.just(" ")), max_size=12).map("".join), max_size=6))
+def test_characters_counted_as_lost_are_those_of_unknown_tokens(caches, lines):
+    for cache in caches:
+        for _ in range(2):  # the second time all words are known
+            losses = Losses(cache.tokenizer)
+            losses.add(lines, cache.encode_and_count(lines)[1])
+            assert losses.lost == sum(len(losses.unknown_part(line)) for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_words_with_an_unknown_token_are_counted(kind):
+    cache = WordCache(train_tokenizer(kind, LINES, 200, lowercase=True))
+    assert cache.encode_and_count(["a 東京 fox 東京", "the fox", "東京 ☃"])[1].keys() >= {"東京", "☃"}
+    losses = Losses(cache.tokenizer)
+    losses.add(lines := ["a 東京 fox 東京", "the fox", "東京 ☃"], cache.encode_and_count(lines)[1])
+    assert (losses.lost, losses.missing, losses.words) == (7, {"東": 3, "京": 3, "☃": 1}, 8)
+
+
 def test_what_is_forgotten_is_encoded_anew(caches, monkeypatch):
     monkeypatch.setattr(word_cache, "MOST", 20)
     cache = WordCache(caches[0].tokenizer)
@@ -287,6 +306,7 @@ def test_what_is_forgotten_is_encoded_anew(caches, monkeypatch):
         assert cache.encode_lines([line]) == cache.tokenizer.encode_lines([line])
         assert len(cache.known) <= 20
     assert long not in cache.known
+    assert cache.encode_and_count([unknown := "東" * 40])[1] == {unknown: 1} and unknown not in cache.known.apart
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])

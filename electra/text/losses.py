@@ -50,8 +50,7 @@ class Losses:
 
     def unknown_part(self, text: str) -> str:
         """Return the characters in unknown tokens."""
-        self.tokenizer.backend.encode_special_tokens = True  # "[UNK]" in a text is no loss
-        encoding = self.tokenizer.backend.encode(text, add_special_tokens=False)
+        encoding = self.tokenizer.encode(text)
         pairs = zip(encoding.ids, encoding.offsets, strict=True)
         return "".join(text[start:end] for token, (start, end) in pairs if token == self.tokenizer.unk_id)
 

@@ -66,7 +66,6 @@ class WordCache:
     def encode_words(self, words: list[str]) -> Iterator[Ids]:
         """Yield the ids of each word; encode many as one line, as a line costs more than a word."""
         backend = self.tokenizer.backend
-        backend.encode_special_tokens = True
         for some in batches(words, LINE):
             encoding = backend.encode(" ".join(some), add_special_tokens=False)
             ids, starts = tuple(encoding.ids), [start for start, _ in encoding.offsets]

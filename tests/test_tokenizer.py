@@ -14,7 +14,7 @@ from tokenizers import models, pre_tokenizers
 
 from electra.text import word_cache
 from electra.text.losses import Losses
-from electra.text.normalisation import of_bert, strips_accents
+from electra.text.normalisation import of_bert, of_words, strips_accents
 from electra.text.pieces import spans_in_text
 from electra.text.tokenizer import Tokenizer, bert_wordpiece, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
@@ -261,6 +261,15 @@ def test_the_cut_of_long_runs_is_taken_off_a_sequence_of_steps(tmp_path):
     tokenizer.save(tmp_path)
     again = load_tokenizer(tmp_path)
     assert (again.hash, again.backend.to_str()) == (tokenizer.hash, tokenizer.backend.to_str())
+
+
+def test_a_piece_that_begins_with_the_dot_of_a_turkish_capital_has_its_place():
+    tokens = {token: n for n, token in enumerate([*BERT, "b", "##i", "##\u0307m", "##r"])}
+    backend = bert_wordpiece(tokens, of_words(lowercase=True, strip_accents=False))
+    encoding = Tokenizer(backend, dict(zip(ROLES, BERT, strict=True))).encode("BİM BİM")
+    assert [ascii(token) for token in encoding.tokens[:3]] == [ascii(token) for token in ("b", "##i", "##\u0307m")]
+    assert encoding.offsets == [(0, 1), (1, 2), (1, 3), (4, 5), (5, 6), (5, 7)]
+    assert [span[:2] for span in spans_in_text("BİM BİM", encoding)] == [(0, 3), (4, 7)]
 
 
 # -- words remembered --------------------------------------------------------------------------------------------------

@@ -263,6 +263,25 @@ def test_the_cut_of_long_runs_is_taken_off_a_sequence_of_steps(tmp_path):
     assert (again.hash, again.backend.to_str()) == (tokenizer.hash, tokenizer.backend.to_str())
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u1112\u1161\u11ab\u1100\u116e\u11a8 \u110b\u1165",
+        "ﾊﾞﾅﾅ ﾊﾟ",
+        "क\u093c य\u093c",
+        "Nguye\u0302\u0303 a\u0323\u0302",
+    ],
+    ids=["hangul", "half-width kana", "nukta", "vietnamese"],
+)
+def test_words_end_behind_what_is_composed_with_their_last_letter(kind, text):
+    tokenizer = train_tokenizer(kind, [*LINES, text], 400 if kind == "bpe" else 200, lowercase=True)
+    spans = spans_in_text(text, tokenizer.encode(text))
+    first, second = text.split()
+    assert (spans[-1].end, "".join(text[s.start : s.end] for s in spans)) == (len(text), first + second)
+    assert any(s.end == len(first) for s in spans)
+
+
 def test_a_piece_that_begins_with_the_dot_of_a_turkish_capital_has_its_place():
     tokens = {token: n for n, token in enumerate([*BERT, "b", "##i", "##\u0307m", "##r"])}
     backend = bert_wordpiece(tokens, of_words(lowercase=True, strip_accents=False))

@@ -92,7 +92,7 @@ def test_an_extended_vocabulary_is_read_back_and_extended_again(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
 def test_tokens_added_behind_a_vocabulary_keep_their_ids(kind):
     old = tiny_tokenizer(kind)
-    old.backend.add_special_tokens(["<drug>"])
+    old.backend.add_tokens(["<drug>"])
     old = Tokenizer(old.backend, old.roles)
     new = extend(old, FIELD, 10).tokenizer
     assert new.backend.token_to_id("<drug>") == old.vocab_size - 1
@@ -101,7 +101,7 @@ def test_tokens_added_behind_a_vocabulary_keep_their_ids(kind):
 
 def test_tokens_behind_a_unigram_keep_their_ids():
     old = tiny_tokenizer("unigram")
-    old.backend.add_special_tokens(["<drug>"])
+    old.backend.add_tokens(["<drug>"])
     new = extend(Tokenizer(old.backend, old.roles), FIELD, 10).tokenizer
     assert new.backend.token_to_id("<drug>") == old.backend.token_to_id("<drug>")
 

@@ -275,8 +275,23 @@ def test_characters_beyond_a_small_vocabulary_are_counted(config, tmp_path, caps
     (tmp_path / "text.txt").write_text("\n\n".join(" ".join(letters[n:] + letters[:n]) for n in range(60)))
     manifest = prepare(replace(config, vocab_size=200))
     assert manifest["share_lost"] == pytest.approx(1 - 100 / 300, abs=0.02)
-    assert "Raise --vocab-size, or take --tokenizer bpe" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Raise --vocab-size (200; at most half of the entries are characters), or take --tokenizer bpe" in said
     assert prepare(replace(config, tokenizer="bpe", vocab_size=300, out=str(tmp_path / "b")))["share_lost"] == 0
+
+
+def test_chinese_keeps_its_characters_by_default_and_a_loss_of_half_a_percent_is_said(config, tmp_path, capsys):
+    characters = [chr(0x4E00 + n) for n in range(2000)]
+    drawn = random.Random(0).choices(characters, [1 / (n + 10) for n in range(2000)], k=60_000)  # as in Zipf's law
+    (tmp_path / "text.txt").write_text("\n".join("".join(drawn[n : n + 50]) + "。" for n in range(0, len(drawn), 50)))
+    size = PrepareConfig(("-",)).vocab_size
+    assert prepare(replace(config, vocab_size=size, document="line"))["share_lost"] == 0
+    assert "characters are lost" not in capsys.readouterr().err
+    manifest = prepare(replace(config, vocab_size=3500, document="line", out=str(tmp_path / "small")))
+    assert 0.005 < manifest["share_lost"] < 0.02
+    assert "of the characters are lost in unknown tokens: the vocabulary lacks characters: CJK" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])

@@ -10,9 +10,11 @@ import pytest
 import tokenizers
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers
 
 from electra.text import word_cache
-from electra.text.normalisation import of_bert, strips_accents
+from electra.text.losses import Losses
+from electra.text.normalisation import of_bert, of_words, strips_accents
 from electra.text.pieces import spans_in_text
 from electra.text.tokenizer import Tokenizer, bert_wordpiece, load_tokenizer
 from electra.text.vocabulary import train_tokenizer
@@ -63,13 +65,6 @@ def test_wordpiece_is_the_same_whenever_trained_and_has_pad_first():
 def test_case_is_kept_on_request():
     tokenizer = train_tokenizer("wordpiece", LINES, 200, lowercase=False)
     assert tokenizer.encode("The fox").tokens != tokenizer.encode("the fox").tokens
-
-
-@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
-def test_special_tokens_in_a_corpus_are_text(kind):
-    tokenizer = train_tokenizer(kind, [*LINES, "[MASK] [ ]"], 400 if kind == "bpe" else 200, lowercase=False)
-    assert tokenizer.mask_id not in tokenizer.encode_lines(["the [MASK] fox"])[0]
-    assert tokenizer.encode("the [MASK] fox").ids.count(tokenizer.mask_id) == 1
 
 
 def test_encoding_knows_words_and_offsets():
@@ -152,6 +147,7 @@ def test_a_bpe_smaller_than_its_bytes_is_refused():
 # -- runs without a blank ----------------------------------------------------------------------------------------------
 
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
 RUNS = {
     "protein": "".join(random.Random(0).choices("ACDEFGHIKLMNPQRSTVWY", k=1200)),
     "kana": "".join(random.Random(1).choices("あいうえおかきくけこさしすせそ", k=777)),
@@ -257,6 +253,44 @@ def test_the_turkish_i_leaves_offsets_exact(kind, strip):
     assert [text[s.start : s.end] for s in spans_in_text(text, encoding)][-1] == "İ"
 
 
+def test_the_cut_of_long_runs_is_taken_off_a_sequence_of_steps(tmp_path):
+    model = models.WordPiece({token: n for n, token in enumerate([*BERT, "a", "##a"])}, unk_token="[UNK]")
+    backend = tokenizers.Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Digits()])
+    tokenizer = Tokenizer(backend, dict(zip(ROLES, BERT, strict=True)))
+    tokenizer.save(tmp_path)
+    again = load_tokenizer(tmp_path)
+    assert (again.hash, again.backend.to_str()) == (tokenizer.hash, tokenizer.backend.to_str())
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u1112\u1161\u11ab\u1100\u116e\u11a8 \u110b\u1165",
+        "ﾊﾞﾅﾅ ﾊﾟ",
+        "क\u093c य\u093c",
+        "Nguye\u0302\u0303 a\u0323\u0302",
+    ],
+    ids=["hangul", "half-width kana", "nukta", "vietnamese"],
+)
+def test_words_end_behind_what_is_composed_with_their_last_letter(kind, text):
+    tokenizer = train_tokenizer(kind, [*LINES, text], 400 if kind == "bpe" else 200, lowercase=True)
+    spans = spans_in_text(text, tokenizer.encode(text))
+    first, second = text.split()
+    assert (spans[-1].end, "".join(text[s.start : s.end] for s in spans)) == (len(text), first + second)
+    assert any(s.end == len(first) for s in spans)
+
+
+def test_a_piece_that_begins_with_the_dot_of_a_turkish_capital_has_its_place():
+    tokens = {token: n for n, token in enumerate([*BERT, "b", "##i", "##\u0307m", "##r"])}
+    backend = bert_wordpiece(tokens, of_words(lowercase=True, strip_accents=False))
+    encoding = Tokenizer(backend, dict(zip(ROLES, BERT, strict=True))).encode("BİM BİM")
+    assert [ascii(token) for token in encoding.tokens[:3]] == [ascii(token) for token in ("b", "##i", "##\u0307m")]
+    assert encoding.offsets == [(0, 1), (1, 2), (1, 3), (4, 5), (5, 6), (5, 7)]
+    assert [span[:2] for span in spans_in_text("BİM BİM", encoding)] == [(0, 3), (4, 7)]
+
+
 # -- words remembered --------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +313,24 @@ def test_remembered_words_have_the_ids_that_they_have_in_their_line(caches, line
         assert cache.encode_lines(lines) == whole  # now that all are known
 
 
+@given(st.lists(st.lists(st.one_of(WORD, st.just(" ")), max_size=12).map("".join), max_size=6))
+def test_characters_counted_as_lost_are_those_of_unknown_tokens(caches, lines):
+    for cache in caches:
+        for _ in range(2):  # the second time all words are known
+            losses = Losses(cache.tokenizer)
+            losses.add(lines, cache.encode_and_count(lines)[1])
+            assert losses.lost == sum(len(losses.unknown_part(line)) for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_words_with_an_unknown_token_are_counted(kind):
+    cache = WordCache(train_tokenizer(kind, LINES, 200, lowercase=True))
+    assert cache.encode_and_count(["a 東京 fox 東京", "the fox", "東京 ☃"])[1].keys() >= {"東京", "☃"}
+    losses = Losses(cache.tokenizer)
+    losses.add(lines := ["a 東京 fox 東京", "the fox", "東京 ☃"], cache.encode_and_count(lines)[1])
+    assert (losses.lost, losses.missing, losses.words) == (7, {"東": 3, "京": 3, "☃": 1}, 8)
+
+
 def test_what_is_forgotten_is_encoded_anew(caches, monkeypatch):
     monkeypatch.setattr(word_cache, "MOST", 20)
     cache = WordCache(caches[0].tokenizer)
@@ -287,6 +339,7 @@ def test_what_is_forgotten_is_encoded_anew(caches, monkeypatch):
         assert cache.encode_lines([line]) == cache.tokenizer.encode_lines([line])
         assert len(cache.known) <= 20
     assert long not in cache.known
+    assert cache.encode_and_count([unknown := "東" * 40])[1] == {unknown: 1} and unknown not in cache.known.apart
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])

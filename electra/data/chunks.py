@@ -137,8 +137,8 @@ def encoded(documents: list[bytes], cache: WordCache, losses: Losses) -> Iterato
         if size >= BATCH_CHARACTERS or index == len(documents) - 1:
             lines = [text.decode().split("\n") for text in gathered]
             flat = [line for text in lines for line in text]
-            rows = cache.encode_lines(flat)
-            losses.add(flat, rows)
+            rows, unknown = cache.encode_and_count(flat)
+            losses.add(flat, unknown)
             ids = iter(rows)
             yield from ((text, list(islice(ids, len(part)))) for text, part in zip(gathered, lines, strict=True))
             gathered, size = [], 0

@@ -13,7 +13,7 @@ from electra.data.corpus import Corpus
 from electra.text.extension import Extension
 from electra.text.losses import scripts_of
 
-LOST = 0.01  # share of characters in unknown tokens that is worth a warning; of English text 0.0001 are
+LOST = 0.005  # share of characters in unknown tokens that is worth a warning; of English text 0.0001 are
 STRIPPED = 0.01  # share of words without their marks, likewise; of English text 0.001 are
 SHOWN = 6  # new entries
 
@@ -85,7 +85,8 @@ def lost_characters(config: PrepareConfig, manifest: dict[str, Any]) -> str:
     named = ", ".join(f"{script} ({examples})" for script, examples in islice(scripts.items(), 3))
     cause = f"the vocabulary lacks characters: {named}" if named else "the vocabulary lacks pieces of their words"
     remedy = (
-        "Raise --vocab-size, or take --tokenizer bpe, which reads every character"
+        f"Raise --vocab-size ({config.vocab_size:,}; at most half of the entries are characters), "
+        "or take --tokenizer bpe, which reads every character"
         if config.tokenizer in ("wordpiece", "unigram")
         else "Train one on this text (--tokenizer wordpiece; bpe reads every character), or choose one for its language"
     )

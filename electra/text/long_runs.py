@@ -9,26 +9,23 @@ import json
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
+from electra.text.steps import with_step, without_step
+
 MARKS = 16  # characters before the limit within which the cut avoids a combining mark
 
 
 def without_cut(backend: Tokenizer) -> pre_tokenizers.PreTokenizer | None:
     """Return the pre-tokeniser of a backend as it was before `cut_long_runs`."""
-    now = backend.pre_tokenizer
-    if type(backend.model) is not models.WordPiece or now is None:
-        return now
-    written, cut = json.loads(now.__getstate__()), json.loads(cut_of(backend).__getstate__())
-    if written == cut:
-        return None
-    is_cut = written["type"] == "Sequence" and len(written["pretokenizers"]) == 2 and written["pretokenizers"][1] == cut
-    return now[0] if is_cut else now
+    if type(backend.model) is not models.WordPiece:
+        return backend.pre_tokenizer
+    cut = json.loads(cut_of(backend).__getstate__())
+    return without_step(backend.pre_tokenizer, lambda step: step == cut)
 
 
 def cut_long_runs(backend: Tokenizer) -> None:
     """Let a WordPiece backend cut words above its limit, max_input_chars_per_word, instead of losing them as [UNK]."""
     if type(backend.model) is models.WordPiece:
-        before, cut = without_cut(backend), cut_of(backend)
-        backend.pre_tokenizer = cut if before is None else pre_tokenizers.Sequence([before, cut])
+        backend.pre_tokenizer = with_step(without_cut(backend), cut_of(backend))
 
 
 def cut_of(backend: Tokenizer) -> pre_tokenizers.Split:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from electra.text.normalisation import strips_accents
@@ -25,33 +25,32 @@ class Losses:
         self.missing: Counter[str] = Counter()
         self.stripped_words: Counter[str] = Counter()
 
-    def add(self, lines: Iterable[str], ids: Iterable[Sequence[int]]) -> None:
-        """Count lines with their ids. Only lines with an unknown token, or with marks to strip, are looked into."""
-        unknown = self.tokenizer.unk_id
-        for line, row in zip(lines, ids, strict=True):
+    def add(self, lines: Iterable[str], unknown: Mapping[str, int]) -> None:
+        """Count lines; `unknown` holds their words with an unknown token, and how often each occurs."""
+        for line in lines:
             blanks = line.count(" ")
             self.characters += len(line) - blanks
             self.words += blanks + 1
-            if unknown is not None and unknown in row:
-                self.add_unknown(line.split())
             if self.strips and not line.isascii():
                 self.add_stripped(line.split())
+        for word, times in unknown.items():
+            self.add_unknown(word, times)
 
-    def add_unknown(self, words: list[str]) -> None:
-        """Count the characters of the words' unknown tokens."""
-        for word in words:
-            if word not in self.lost_in:
-                if len(self.lost_in) >= MOST:
-                    self.lost_in.clear()
-                self.lost_in[word] = self.unknown_part(word)
-            if lost := self.lost_in[word]:
-                self.lost += len(lost)
-                self.missing.update(c for c in lost if self.is_missing(c))
+    def add_unknown(self, word: str, times: int) -> None:
+        """Count the characters of a word's unknown tokens."""
+        if word not in self.lost_in:
+            if len(self.lost_in) >= MOST:
+                self.lost_in.clear()
+            self.lost_in[word] = self.unknown_part(word)
+        lost = self.lost_in[word]
+        self.lost += len(lost) * times
+        for character in lost:
+            if self.is_missing(character):
+                self.missing[character] += times
 
     def unknown_part(self, text: str) -> str:
         """Return the characters in unknown tokens."""
-        self.tokenizer.backend.encode_special_tokens = True  # "[UNK]" in a text is no loss
-        encoding = self.tokenizer.backend.encode(text, add_special_tokens=False)
+        encoding = self.tokenizer.encode(text)
         pairs = zip(encoding.ids, encoding.offsets, strict=True)
         return "".join(text[start:end] for token, (start, end) in pairs if token == self.tokenizer.unk_id)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from electra.text.words import exempt
 
 LEAST = 1e-6  # probability at which log odds stop
 SPACE_MARKS = ("Ġ", "▁")  # how byte-level BPE and Unigram write the space before a word
+COMPOSED = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f]")  # Hangul vowels and finals, half-width kana's marks
 PIECE_EVIDENCE = 0.5  # log odds added to a word of n pieces, times ln n
 
 
@@ -62,7 +64,7 @@ def word_spans(word_ids: list[int | None]) -> list[tuple[int, int]]:
 def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
     """Return the words' spans, without the leading space that some tokenisers include.
 
-    Accents that a tokeniser strips belong to the word they are written on.
+    Accents that a tokeniser strips, or composes with the letter before, belong to the word they are written on.
     """
     spans: list[Span] = []
     offsets = encoding.offsets  # rebuilt on every access, so read it once
@@ -70,7 +72,7 @@ def spans_in_text(text: str, encoding: Encoding) -> list[Span]:
         start, end = offsets[first][0], offsets[last][1]
         while start < end and text[start].isspace():
             start += 1
-        while start < end < len(text) and is_mark(text[end]):
+        while start < end < len(text) and belongs_before(text[end]):
             end += 1
         if spans and start < spans[-1].end:  # only combining marks; they belong to the previous word
             spans[-1] = spans[-1]._replace(end=max(end, spans[-1].end), last=last)
@@ -92,6 +94,11 @@ def exempt_words(text: str, encoding: Encoding, spans: Sequence[Span], unk_id: i
     """Return whether each word is never marked: a number, a sign, code, or a name of several pieces."""
     ids = encoding.ids
     return exempt(text, [(s.start, s.end, s.first == s.last and ids[s.first] != unk_id) for s in spans])
+
+
+def belongs_before(character: str) -> bool:
+    """Return whether a character is part of the letter before it, with which normalisers compose it."""
+    return is_mark(character) or COMPOSED.fullmatch(character) is not None
 
 
 def is_mark(character: str) -> bool:

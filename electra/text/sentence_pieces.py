@@ -94,11 +94,6 @@ def users_pieces(proto: Any) -> list[str]:
     return [piece.piece for piece in proto.pieces if piece.type == USER_DEFINED]
 
 
-def control_pieces(proto: Any) -> list[str]:
-    """Return the special tokens, which no text gives."""
-    return [piece.piece for piece in proto.pieces if piece.type == CONTROL and len(piece.piece) > 1]
-
-
 def normalizer_of(spec: Any) -> normalizers.Normalizer:
     """Return the normaliser: the model's own table of characters, and spaces as it wants them."""
     steps: list[normalizers.Normalizer] = []
@@ -121,10 +116,7 @@ def pre_tokenizer_of(proto: Any) -> pre_tokenizers.PreTokenizer:
     if not user:
         return words
     longest_first = "|".join(re.escape(piece) for piece in sorted(user, key=len, reverse=True))
-    control = "|".join(f"\\A{re.escape(p[0])}(?={re.escape(p[1:])}\\z)" for p in control_pieces(proto))
-    steps = [words, pre_tokenizers.Split(Regex(longest_first), "isolated")]
-    # A BPE takes a whole word as it stands in its vocabulary; cut, a literal "<s>" is not the special token.
-    return pre_tokenizers.Sequence([*steps, pre_tokenizers.Split(Regex(control), "isolated")] if control else steps)
+    return pre_tokenizers.Sequence([words, pre_tokenizers.Split(Regex(longest_first), "isolated")])
 
 
 def model_beside(file: Path) -> Path:

@@ -15,6 +15,7 @@ from electra.core.storage import read_object, write_atomically, write_json
 from electra.text.long_runs import cut_long_runs, without_cut
 from electra.text.normalisation import lowercases, of_bert, strips_accents
 from electra.text.sentence_pieces import is_listing, model_beside, read_sentence_pieces
+from electra.text.special_text import cut_special_text, without_special_cut
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "pad_token": ("[PAD]", "<pad>", "<PAD>", "<|pad|>", "<|padding|>"),
@@ -42,6 +43,7 @@ class Tokenizer:
         self.unk_id: int | None = vocabulary[roles["unk_token"]] if "unk_token" in roles else None
         self.special_ids = frozenset(vocabulary[token] for token in roles.values())
         self.never_masked = self.special_ids - {self.unk_id}  # by the released code
+        backend.encode_special_tokens = True  # as text
         backend.no_truncation()
         backend.no_padding()
         cls, sep = roles["cls_token"], roles["sep_token"]
@@ -50,21 +52,22 @@ class Tokenizer:
             pair=f"{cls}:0 $A:0 {sep}:0 $B:1 {sep}:1",
             special_tokens=[(cls, self.cls_id), (sep, self.sep_id)],
         )
-        backend.pre_tokenizer = without_cut(backend)  # the hash is that of files from before the cut
+        special = special_tokens(backend, roles)
+        backend.pre_tokenizer = without_special_cut(backend, special)
+        backend.pre_tokenizer = without_cut(backend)  # the hash is that of files from before the cuts
         self.hash: str = hashlib.sha256(backend.to_str().encode()).hexdigest()
         cut_long_runs(backend)
+        cut_special_text(backend, special)
 
     def encode_lines(self, lines: list[str]) -> list[list[int]]:
-        """Return the ids of each line, without special tokens; "[MASK]" is ordinary text."""
-        self.backend.encode_special_tokens = True
+        """Return the ids of each line, without special tokens; "[MASK]" in a line is text like any other."""
         ids: list[list[int]] = []
         for batch in batches(lines):
             ids.extend(encoding.ids for encoding in self.backend.encode_batch_fast(batch, add_special_tokens=False))
         return ids
 
     def encode(self, text: str) -> tokenizers.Encoding:
-        """Return ids, offsets and word numbers, without [CLS] and [SEP]; "[MASK]" is the mask token."""
-        self.backend.encode_special_tokens = False
+        """Return ids, offsets and word numbers, without special tokens; "[MASK]" in a text is text like any other."""
         return self.backend.encode(text, add_special_tokens=False)
 
     def save(self, folder: Path, model_max_length: int = 512) -> None:
@@ -89,6 +92,14 @@ class Tokenizer:
             "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
             **self.roles,
         }
+
+
+def special_tokens(backend: tokenizers.Tokenizer, roles: dict[str, str]) -> list[str]:
+    """Return the spellings that no text may give, longer than a character, in the order of their ids."""
+    added = {token.content: number for number, token in backend.get_added_tokens_decoder().items() if token.special}
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    found = added | {token: vocabulary[token] for token in roles.values()}
+    return [token for token in in_order(found) if len(token) > 1]
 
 
 def batches(lines: list[str], characters: int = BATCH_CHARACTERS) -> Iterator[list[str]]:

@@ -57,6 +57,13 @@ def test_ids_are_those_of_the_library(models, name, text):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_a_special_token_beside_the_users_piece_is_text(models, name):
+    theirs, ours = models[name]
+    for line in ("<user><s>", "a<user></s>", "<user><s><user> <s>", "<s><user>"):
+        assert ours.encode_lines([line])[0] == theirs.encode(line)
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_words_come_back_and_have_their_places(models, name):
     theirs, ours = models[name]
     for line in random.Random(0).sample(LINES, 30):

@@ -25,9 +25,10 @@ SCORES = [(token, 0.0 if token in ANGLES else -3.0) for token in IDS]  # as Hugg
 FOREIGN = {
     "unigram": (models.Unigram(SCORES, 1), pre_tokenizers.Metaspace(), ANGLES),
     "unigram without words": (models.Unigram(SCORES, 1), None, ANGLES),
+    "unigram of DeBERTa": (models.Unigram(SCORES, 1), pre_tokenizers.Sequence([pre_tokenizers.Metaspace()]), ANGLES),
     "bpe": (models.BPE(IDS, [], unk_token="<unk>", ignore_merges=True), pre_tokenizers.WhitespaceSplit(), ANGLES),
     "wordpiece": (
-        models.WordPiece({token: number for number, token in enumerate([*BRACKETS, "the", "fox"])}, unk_token="[UNK]"),
+        models.WordPiece({token: number for number, token in enumerate([*BRACKETS, "the", "##."])}, unk_token="[UNK]"),
         pre_tokenizers.WhitespaceSplit(),
         BRACKETS,
     ),
@@ -40,7 +41,7 @@ def require_text(tokenizer, folder):
     again = load_tokenizer(folder)
     assert again.hash == tokenizer.hash and again.backend.to_str() == tokenizer.backend.to_str()
     for token in (*BRACKETS, *ANGLES):
-        for text in (token, f"the {token} fox", f"a{token}b", f"({token})", token * 2, token.lower()):
+        for text in (token, f"the {token} fox", f"a{token}b", f"({token})", f"{token}.", token * 2, token.lower()):
             for each in (tokenizer, again):
                 ids = each.encode_lines([text])[0]
                 assert not each.never_masked & set(ids), text

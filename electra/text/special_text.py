@@ -14,6 +14,8 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
 from electra.text.steps import with_step, without_step
 
+START, END = r"(?<![\s\S])", r"(?![\s\S])"  # of a word; JavaScript has no \A and \z
+
 
 def cut_special_text(backend: Tokenizer, tokens: Sequence[str]) -> None:
     """Let a backend cut the spelling of each special token that its model would otherwise find in text.
@@ -46,11 +48,23 @@ def is_found(backend: Tokenizer, token: str) -> bool:
     encodings = [
         (text, backend.encode(text, add_special_tokens=False)) for text in (token, f"a {token} a", f"a{token}a")
     ]
-    return any(
+    return is_found_whole(backend, token) or any(
         found == number and text[start:end].strip() == token
         for text, encoding in encodings
         for found, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
     )
+
+
+def is_found_whole(backend: Tokenizer, token: str) -> bool:
+    """Return whether the model reads a word of a token's spelling as the token, and the steps before may leave it one.
+
+    A text does not show it where only a piece of the user's, beside which words are cut, makes it a word.
+    """
+    normalised = backend.normalizer.normalize_str(token) if backend.normalizer else token
+    before = backend.pre_tokenizer
+    words = [word for word, _ in before.pre_tokenize_str(normalised)] if before else [normalised]
+    is_left = any(token in word for word in words)
+    return is_left and [piece.id for piece in backend.model.tokenize(token)] == [backend.token_to_id(token)]
 
 
 def place_of_cut(backend: Tokenizer, token: str) -> int:
@@ -60,6 +74,10 @@ def place_of_cut(backend: Tokenizer, token: str) -> int:
 
 
 def pattern(backend: Tokenizer, token: str, place: int) -> str:
-    """Return the expression of a cut. Only a Unigram model finds entries inside a word; others take a whole word."""
-    start, end = ("", "") if type(backend.model) is models.Unigram else (r"\A", r"\z")
+    """Return the expression of a cut, where the model finds entries.
+
+    Unigram finds them anywhere in a word, WordPiece at its start; others take a whole word.
+    """
+    start = "" if type(backend.model) is models.Unigram else START
+    end = "" if type(backend.model) in (models.Unigram, models.WordPiece) else END
     return f"{start}{re.escape(token[:place])}(?={re.escape(token[place:])}{end})"

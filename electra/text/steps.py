@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tokenizers import pre_tokenizers
+from tokenizers import Regex, pre_tokenizers
 from tokenizers.pre_tokenizers import PreTokenizer
+
+NOWHERE = "(?!)"  # a step that cuts nothing, behind the only step of a sequence: it comes off as a sequence again
 
 
 def with_step(before: PreTokenizer | None, step: PreTokenizer) -> PreTokenizer:
     """Return a pre-tokeniser that ends with a step."""
-    return step if before is None else pre_tokenizers.Sequence([before, step])
+    if before is None:
+        return step
+    alone = [pre_tokenizers.Split(Regex(NOWHERE), "isolated")] if is_sequence_of_one(before) else []
+    return pre_tokenizers.Sequence([before, *alone, step])
 
 
 def without_step(now: PreTokenizer | None, is_step: Callable[[dict[str, Any]], bool]) -> PreTokenizer | None:
@@ -26,4 +31,11 @@ def without_step(now: PreTokenizer | None, is_step: Callable[[dict[str, Any]], b
     if not steps or not is_step(steps[-1]):
         return now
     rest = [now[n] for n in range(len(steps) - 1)]
+    if len(rest) == 2 and steps[1].get("pattern") == {"Regex": NOWHERE}:
+        return pre_tokenizers.Sequence(rest[:1])
     return rest[0] if len(rest) == 1 else pre_tokenizers.Sequence(rest)
+
+
+def is_sequence_of_one(steps: PreTokenizer) -> bool:
+    """Return whether a pre-tokeniser is a sequence of a single step, as DeBERTa's is."""
+    return isinstance(steps, pre_tokenizers.Sequence) and len(json.loads(steps.__getstate__())["pretokenizers"]) == 1

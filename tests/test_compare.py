@@ -604,7 +604,7 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
     agenda.end("a, seed 0")
     agenda.begin("b, seed 0")
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["4 runs, 3 of them to train: about 6m00s", "run 2 of 4: about 6m00s left",
+    assert lines == ["4 runs, 3 of them to train: about 6m00s and the examinations", "run 2 of 4: about 6m00s left",
                      "run 3 of 4: about 8m20s left"]  # fmt: skip
     Agenda({}, total=4)
     assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
@@ -637,6 +637,6 @@ def test_a_race_by_tokens_or_operations_times_steps_of_each_and_says_how_long_it
     steps = {c.name: run_of(c, 0, flops, config.points).train_steps for c in contestants}
     expected = sum(5 + timed[name] * count for name, count in steps.items()) * config.seeds
     agenda_of(config, contestants, flops)
-    assert f"4 runs, 4 of them to train: about {duration(expected)}" in capsys.readouterr().err
+    assert f"4 runs, 4 of them to train: about {duration(expected)} and the examinations" in capsys.readouterr().err
     monkeypatch.setattr("electra.comparison.pilot.measure", lambda *asked: pytest.fail("timed again"))
     agenda_of(config, contestants, flops)

@@ -267,3 +267,10 @@ def test_the_run_that_is_asked_for_has_its_settings_and_the_sizes_of_its_text(tm
         FlopsConfig(settings=("adamw",))
     with pytest.raises(ValueError, match="leave --seq-length out"):
         BenchConfig(data="d", seq_length=64)
+
+
+def test_a_step_of_a_vocabulary_smaller_than_the_id_of_berts_mask():
+    run = tiny_config("", "", train_batch_size=1, micro_batch_size=1)
+    run = replace(run, model=replace(run.model, vocab_size=50))
+    found = measure(run, 8, 1, 1, 1e12)
+    assert found.speed > 0 and found.steps.startswith("1 step of 1 x 1 row of 8 tokens, ")

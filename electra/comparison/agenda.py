@@ -17,7 +17,8 @@ class Agenda:
         """Take the runs to train in their order, each with the seconds its training is expected to take."""
         self.pending, self.total, self.pace = dict(pending), total, 1.0
         self.spent, self.done = 0.0, 0.0  # seconds of this session, and those expected for the same runs
-        logger.info(f"{total} runs, {len(self.pending)} of them to train{self.left()}")
+        examined = " and the examinations" if self.pending else ""
+        logger.info(f"{total} runs, {len(self.pending)} of them to train{self.left()}{examined}")
 
     def left(self) -> str:
         """Return the time of the pending runs, as the end of a sentence."""

@@ -78,7 +78,8 @@ def measure(config: PretrainConfig, length: int, rounds: int, steps: int, most_f
         tokens += share * (timer.tokens - before[0]) / (timer.step - before[1]) * whole / (count * size)
     if should_compile(config):
         torch.compiler.reset()  # what was compiled here counts towards the limit of what follows
-    described = f"{rounds * steps} steps of {count} x {size} rows of {length} tokens, {place(config, device)}"
+    rows = f"{count} x {counted(size, 'row')} of {counted(length, 'token')}"
+    described = f"{counted(rounds * steps, 'step')} of {rows}, {place(config, device)}"
     return Measured(tokens / seconds, seconds, first, memory_used(device), described, guessed(config, count * size))
 
 
@@ -92,7 +93,7 @@ def material(config: PretrainConfig, length: int, size: int) -> tuple[Objective,
 
 def random_objective(config: PretrainConfig) -> Objective:
     """Return the networks of a run without a tokeniser."""
-    objective = find_objective(config.objective)(config, MASK)
+    objective = find_objective(config.objective)(config, min(MASK, config.model.vocab_size - 1))
     backbone_of(config.model).initialise_randomly(objective, config.model.initializer_range)
     return objective
 
@@ -107,9 +108,14 @@ def stages(config: PretrainConfig) -> list[tuple[float, float]]:
 def place(config: PretrainConfig, device: torch.device) -> str:
     """Return the device, the threads, the precision and whether steps are compiled."""
     threads = torch.get_num_threads()
-    where = str(device) if device.type == "cuda" else f"{threads} thread{'s' * (threads > 1)}"
+    where = str(device) if device.type == "cuda" else counted(threads, "thread")
     precision = str(choose_dtype(config)).removeprefix("torch.")
     return f"{config.optimizer}, {where}, {precision}, {'compiled' if should_compile(config) else 'not compiled'}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as 3 steps."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def guessed(config: PretrainConfig, rows: int) -> tuple[str, ...]:

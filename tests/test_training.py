@@ -134,6 +134,14 @@ def test_the_page_of_a_run_shows_its_curves(data, tmp_path, drawn):
     assert "4 steps" in page and "AUC" in page
 
 
+def test_the_page_of_a_masked_language_model_names_no_generator(data, tmp_path):
+    pretrain(tiny_config(data, tmp_path, objective="mlm", train_steps=2, eval_steps=2, log_steps=2))
+    page = (tmp_path / "report.html").read_text()
+    for cell in ("loss of the masked language model", "masked tokens that are predicted"):
+        assert f">{cell}<" in page
+    assert "generator" not in page
+
+
 def test_it_learns(straight):
     evaluations = [line for line in metrics(straight) if line["kind"] == "eval"]
     assert evaluations[-1]["gen_loss"] < evaluations[0]["gen_loss"]

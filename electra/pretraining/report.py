@@ -29,6 +29,7 @@ SHARES = {
     "gen_accuracy": "masked tokens that the generator predicts",
     "mlm_accuracy": "masked tokens that are predicted",
 }
+ALONE = {"gen_loss": "mlm_loss", "gen_accuracy": "mlm_accuracy"}  # names of a network that generates for no other
 EXAMPLES = 6
 SHOWN = 512  # tokens of an example; finding their places takes time quadratic in their number
 WIDTH, HEIGHT = 8, 2.4  # inches of a plot
@@ -36,10 +37,18 @@ WIDTH, HEIGHT = 8, 2.4  # inches of a plot
 
 def write_report(run: Path, path: Path, first: str, last: str = "") -> None:
     """Write a page with the curves of a run between two pieces of HTML."""
-    lines = read_metrics(run)
+    lines = metrics_of(run)
     curves = "".join(picture(names, lines) for names in (LOSSES, SHARES) if known(names, lines))
     with write_atomically(path, "w") as file:
         file.write(page(f"ELECTRA: {run.name}", f"{first}<h2>Training</h2>{curves}{last}"))
+
+
+def metrics_of(run: Path) -> list[dict[str, Any]]:
+    """Return the metrics of a run, those of a masked language model under its own names."""
+    lines = read_metrics(run)
+    if any("disc_loss" in line or "mlm_loss" in line for line in lines):
+        return lines
+    return [{ALONE.get(name, name): value for name, value in line.items()} for line in lines]
 
 
 # -- what was trained --------------------------------------------------------------------------------------------------
@@ -47,7 +56,7 @@ def write_report(run: Path, path: Path, first: str, last: str = "") -> None:
 
 def summary_html(run: Path, config: PretrainConfig) -> str:
     """Return what was trained, on what and for how long, and its scores on held-out text."""
-    lines = read_metrics(run)
+    lines = metrics_of(run)
     return table(("", ""), about(config, lines[-1] if lines else {})) + scores_html(lines)
 
 

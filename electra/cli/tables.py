@@ -82,9 +82,16 @@ def benchmark(figures: Mapping[str, Any]) -> Table:
                 text = f"{found['milliseconds']:g} ms, {found['tokens_per_second']:,} tokens/s"
                 shown.add_row(f"inference {shape}", text)
         else:
-            shown.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
+            shown.add_row(name.replace("_", " "), said(value))
     shown.add_row("full schedule takes", duration(3600 * figures["full_schedule_hours"]))
     return shown
+
+
+def said(value: Any) -> str:
+    """Return a figure as text."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def tour(found: Tour) -> Group:

@@ -13,7 +13,9 @@ from electra.text.words import fit_case
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise
 FAR = 6  # edits; more make no difference
-RELATED, TWICE = 0, -4  # edits that another form or a confusable word counts as, and the removal of a doubled word
+# Edits that the removal of a doubled word counts as; of an article or preposition, another form or a confusable word; and
+# the removal of another little word, which is seldom right.
+TWICE, RELATED, SELDOM = -4, 0, 1
 COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
@@ -81,8 +83,11 @@ class Candidates:
         """Return the removal of a word that stands twice in a row, or is one of those that are often too many."""
         if word in (place.before.lower(), place.after.lower()):
             return [Candidate("", TWICE)]
-        few = *self.language.articles, *self.language.prepositions
-        return [Candidate("", RELATED)] if word in few and place.after else []
+        if not place.after:
+            return []
+        if word in (*self.language.articles, *self.language.prepositions):
+            return [Candidate("", RELATED)]
+        return [Candidate("", SELDOM)] if word in self.language.little else []
 
 
 def language_of(dictionary: Dictionary) -> Language:

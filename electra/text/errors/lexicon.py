@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import accumulate
 
 from electra.text.errors.company import same_company
@@ -21,7 +22,7 @@ class Lexicon:
     """Words of clean text in lower case, and what a language's lists say of them."""
 
     def __init__(self, texts: Sequence[str], language: Language) -> None:
-        self.language = language
+        self.texts, self.language = texts, language
         counts = count_words(texts)
         least = max(2, counts.total() * RARE // 1_000_000)
         common = {word: count for word, count in counts.most_common() if count >= least}
@@ -30,10 +31,14 @@ class Lexicon:
         self.words = tuple(common)
         self.weights = list(accumulate(count**FLATTER for count in common.values()))
         letters = Counter(letter for word in common for letter in word)
-        self.alike = same_company(texts, self.words)
         self.letters = tuple(letter for letter, _ in letters.most_common(ALPHABET))
         self.inflected: dict[str, tuple[str, ...]] = {}  # remembered, as near
         self.near: dict[str, tuple[str, ...]] = {}
+
+    @cached_property
+    def alike(self) -> dict[str, tuple[str, ...]]:
+        """The words that are found in the same places, for each of the commonest; a few seconds of work."""
+        return same_company(self.texts, self.words)
 
     def draw(self, rng: random.Random) -> str:
         """Return a word, drawn by a power of its frequency."""

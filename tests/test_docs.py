@@ -109,6 +109,12 @@ def test_python_blocks_can_be_pasted_at_the_prompt(page):
                 entered = [] if complete else entered
 
 
+def test_extras_are_quoted():
+    """A shell may take the brackets for a pattern of file names; zsh then installs nothing."""
+    files = [*PAGES, CHINESE, *(ROOT / "electra").rglob("*.py")]
+    assert not [str(f) for f in files if re.search(r"pip install [^'\s]*\[", f.read_text(encoding="utf-8"))]
+
+
 @pytest.mark.parametrize("page", NEED_NO_TRAINING)
 def test_page_runs(page, tmp_path):
     run_page(page, tmp_path)

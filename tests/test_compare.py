@@ -612,7 +612,7 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
 
 def test_runs_that_are_too_short_are_warned_of(capsys):
     warn_if_short({"electra": 100, "mlm": 2_000})
-    assert "1 of 2 contestants train for fewer than 500 steps (one for 100)" in capsys.readouterr().err
+    assert "1 of 2 contestants train for fewer than 500 steps (the shortest for 100)" in capsys.readouterr().err
     warn_if_short({"electra": 500})
     assert not capsys.readouterr().err
 

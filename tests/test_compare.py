@@ -1,10 +1,12 @@
 """The race: equal compute, the same start and masks, runs made once, statistics as by hand, clear refusals."""
 
 import importlib
+import io
 import json
 import math
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import roc_auc_score
 from tiny import WORDS, write_data
 
 from electra.cli import main, verbs
+from electra.cli.tables import standings
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
 from electra.comparison.compare import agenda_of, compare, fitted, run_of
@@ -610,9 +614,26 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
     assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
 
 
+def test_in_a_narrow_terminal_a_title_and_a_p_stand_whole():
+    console = Console(width=80, file=io.StringIO())
+    row = ["mlm_loss ↓", "5.6385 ± 0.0018", "5.2719 ± 0.0114 (p 0.016)", "5.4704 ± 0.0058 (p 0.011)"]
+    console.print(standings([row], ["electra", "mlm", "electra:share=none"], title := "1.9e+12 FLOPs each; one seed"))
+    shown = console.file.getvalue()
+    assert shown.startswith(f"\n{title}\n") and "(p 0.016)" in shown and "(p 0.011)" in shown
+
+
+def test_the_points_that_are_examined_are_told(data, tmp_path, capsys):
+    logged = config_for(data, tmp_path / "race", contestants=("electra",), budget="2ktok")
+    compare(logged)
+    told = re.findall(r"^examining step (\d+) on held-out text$", capsys.readouterr().err, re.M)
+    assert len(told) == 3 and told[0] == "0"
+    compare(logged)
+    assert "examining" not in capsys.readouterr().err
+
+
 def test_runs_that_are_too_short_are_warned_of(capsys):
     warn_if_short({"electra": 100, "mlm": 2_000})
-    assert "1 of 2 contestants train for fewer than 500 steps (one for 100)" in capsys.readouterr().err
+    assert "1 of 2 contestants train for fewer than 500 steps (the shortest for 100)" in capsys.readouterr().err
     warn_if_short({"electra": 500})
     assert not capsys.readouterr().err
 

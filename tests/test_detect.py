@@ -442,7 +442,7 @@ def test_texts_together_are_as_each_alone(models):
         assert [w.suggestions for w in alone] == [w.suggestions for w in words]
 
 
-def test_calibration_stores_the_threshold_that_marks_so_many_words(folders, tmp_path):
+def test_calibration_stores_the_threshold_that_marks_so_many_words(folders, tmp_path, capsys):
     folder = tmp_path / "model"
     shutil.copytree(folders["wordpiece"], folder)
     clean = " . ".join(sentences(150, seed=5)) + " 12 3.5"
@@ -455,6 +455,7 @@ def test_calibration_stores_the_threshold_that_marks_so_many_words(folders, tmp_
         real = [w for w in words if any(c.isalnum() for c in w.text)]
         marks = sum(w.is_marked(model.threshold) for w in words)
         assert wanted * 0.9 < 100 * marks / len(real) <= wanted
+        assert f"marks {marks} of {len(real):,} words" in capsys.readouterr().err
     (tmp_path / "clean.txt").write_text("the fox")
     with pytest.raises(ValueError, match="too little text"):
         verbs.detect(DetectConfig(str(folder), calibrate=str(tmp_path / "clean.txt")))

@@ -1,5 +1,6 @@
 """Commands of the documentation parse, blocks run and print what their page shows; plots and links are right."""
 
+import codeop
 import os
 import re
 import shutil
@@ -91,6 +92,27 @@ def test_blocks_that_are_not_run_say_why():
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_name_their_language(page):
     assert {block.language for block in blocks(ROOT / page)} <= LANGUAGES
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_python_blocks_can_be_pasted_at_the_prompt(page):
+    """Python's prompt before 3.13 wants a blank line after an indented block, and none within."""
+    for block in blocks(ROOT / page):
+        if block.language == "python" and "class " not in block.code:  # a class belongs in a file
+            entered: list[str] = []
+            for number, line in enumerate([*block.code.splitlines(), ""], block.line + 1):
+                entered.append(line)
+                try:
+                    complete = codeop.compile_command("\n".join(entered))
+                except SyntaxError as wrong:
+                    pytest.fail(f"{page}:{number}: {wrong}")
+                entered = [] if complete else entered
+
+
+def test_extras_are_quoted():
+    """A shell may take the brackets for a pattern of file names; zsh then installs nothing."""
+    files = [*PAGES, CHINESE, *(ROOT / "electra").rglob("*.py")]
+    assert not [str(f) for f in files if re.search(r"pip install [^'\s]*\[", f.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("page", NEED_NO_TRAINING)

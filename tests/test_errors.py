@@ -281,6 +281,14 @@ def test_labelled_texts_need_an_error_and_a_mix_needs_both(tmp_path):
         Errors(mix=0.5).learn(read(tmp_path, a_txt="A text.\n"))
 
 
+def test_what_was_read_is_told_without_what_is_not_there(tmp_path, caplog):
+    with caplog.at_level("INFO", logger="electra"):
+        Errors().learn(read(tmp_path, a_txt="A text.\nAnother.\n"))
+        Errors().learn(read(tmp_path, a_txt="A text.\nAnother.\n", b_m2=M2))
+    assert caplog.messages[0] == "2 lines of clean text"
+    assert re.fullmatch(r"2 lines of clean text, \d+ labelled texts with \d+ wrong words", caplog.messages[1])
+
+
 # -- rows --------------------------------------------------------------------------------------------------------------
 
 

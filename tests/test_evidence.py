@@ -66,6 +66,21 @@ def test_the_weights_are_those_of_a_logistic_regression():
     assert weights.network == pytest.approx(1.5, abs=0.2) and weights.unknown + 4 * weights.beside > 2
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sure_network_does_not_send_newton_s_method_astray(seed):
+    """Whole steps overshot further and further; the weights were millions, and no command read the saved model."""
+    rng = np.random.default_rng(seed)
+    is_wrong = rng.random(2000) < 0.12
+    network = 1 / (1 + np.exp(-np.clip(rng.normal(4 * is_wrong, 5), -10, 10)))
+    is_unknown = rng.random(2000) < np.where(is_wrong, 0.5, 0.01)
+    words = np.where(is_unknown, rng.choice(["hause", "houze"], 2000), rng.choice(["the", "house"], 2000)).tolist()
+    x, y = read(" ".join(words), network.tolist()), is_wrong.astype(float)
+    weights = fit(x, y)
+    peer = LogisticRegression(C=1e3, fit_intercept=False, solver="newton-cholesky", tol=1e-8).fit(x, y)
+    assert np.array(weights) == pytest.approx(peer.coef_[0], abs=1e-3)
+    assert read_weights(weights._asdict()) == weights
+
+
 def test_without_a_word_that_is_wrong_the_weights_stay_finite():
     assert np.isfinite(fit(read("the " * 9), np.zeros(9))).all()
     assert np.isfinite(fit(read(""), np.zeros(0))).all()

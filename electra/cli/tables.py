@@ -51,12 +51,12 @@ def evaluation(results: Sequence[dict[str, Any]]) -> Table:
     return shown
 
 
-def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -> Table:
-    """Return a table of the scores of a comparison: a row for each score, a column for each contestant."""
-    shown = Table("", *(Column(name, overflow="fold") for name in names), title=title)
+def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -> Group:
+    """Return the scores of a comparison under its title: a row for each score, a column for each contestant."""
+    shown = Table("", *(Column(name, overflow="fold") for name in names))
     for row in rows:
-        shown.add_row(*row)
-    return shown
+        shown.add_row(*(cell.replace(" (p ", "\n(p ") for cell in row))  # else folded between p and its value
+    return Group("", Text(title, style="italic"), shown)  # a table's own title is folded to the table's width
 
 
 def cost(found: Cost) -> Group:

@@ -43,6 +43,7 @@ def warn_if_short(steps: Mapping[str, int]) -> None:
     if short:
         fewest = min(short.values())
         logger.warning(
-            f"{len(short)} of {len(steps)} contestants train for fewer than {FEWEST_STEPS} steps (one for {fewest:,}), "
-            f"too few to mean anything; raise --budget {-(-FEWEST_STEPS // fewest)} times"
+            f"{len(short)} of {len(steps)} contestants train for fewer than {FEWEST_STEPS} steps "
+            f"(the shortest for {fewest:,}), too few to mean anything; "
+            f"raise --budget {-(-FEWEST_STEPS // fewest)} times"
         )

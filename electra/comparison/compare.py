@@ -205,6 +205,7 @@ def scores_of(
     scores: dict[str, float] = {}
     for name, measure in measures.items():
         if name not in known:
+            logger.info(f"examining step {int(point.name.removeprefix('step-')):,} on {name.rpartition(' ')[0]}")
             known[name] = measure()
             write_json(path, known)
         scores |= known[name]

@@ -117,7 +117,9 @@ class Errors(Task):
         require(
             self.mix is None or bool(labelled and clean), "--mix needs clean and labelled text: --train A.txt,B.jsonl"
         )
-        logger.info(f"{clean:,} lines of clean text, {len(labelled):,} labelled texts with {wrong:,} wrong words")
+        there = [f"{clean:,} lines of clean text"] * bool(clean)
+        there += [f"{len(labelled):,} labelled texts with {wrong:,} wrong words"] * bool(labelled)
+        logger.info(", ".join(there))
 
     def labels_of(self, example: Example) -> Iterable[str]:
         return (RIGHT if token.tag == RIGHT else WRONG for token in example.label)

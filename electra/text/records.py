@@ -171,7 +171,7 @@ def parquet_rows(file: Opened) -> Iterator[Record]:
         import pyarrow.lib
         import pyarrow.parquet
     except ImportError:
-        raise ValueError(f"reading {file.path} needs the pyarrow library: pip install electra[data]") from None
+        raise ValueError(f"reading {file.path} needs the pyarrow library: pip install 'electra[data]'") from None
     try:
         content = pyarrow.parquet.ParquetFile(file.stream)
         if file.column:
@@ -247,7 +247,7 @@ def load_data_set(name: str, streaming: bool = False) -> Any:
     try:
         import datasets
     except ImportError:
-        raise ValueError(f"reading {name} needs the datasets library: pip install electra[data]") from None
+        raise ValueError(f"reading {name} needs the datasets library: pip install 'electra[data]'") from None
     try:
         if any((Path(name) / file).is_file() for file in ("dataset_dict.json", "state.json")):
             return datasets.load_from_disk(name)

@@ -43,7 +43,7 @@ def read_proto(file: Path) -> Any:
         from google.protobuf.message import DecodeError
         from sentencepiece import sentencepiece_model_pb2
     except ImportError:
-        raise ValueError(f"reading {file} needs the sentencepiece library: pip install electra[data]") from None
+        raise ValueError(f"reading {file} needs the sentencepiece library: pip install 'electra[data]'") from None
     messages: Any = sentencepiece_model_pb2
     try:
         proto = messages.ModelProto.FromString(file.read_bytes())

@@ -174,7 +174,7 @@ def open_zstd(raw: IO[bytes]) -> Any:
     try:
         from backports.zstd import ZstdFile  # in the standard library from Python 3.14
     except ImportError:
-        raise ValueError("reading .zst needs the backports.zstd library: pip install electra[data]") from None
+        raise ValueError("reading .zst needs the backports.zstd library: pip install 'electra[data]'") from None
     return ZstdFile(raw)
 
 

@@ -13,7 +13,7 @@ from electra.text.words import fit_case
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise
 FAR = 6  # edits; more make no difference
-# Edits that count for the removal of a doubled word; for that of an article or preposition, another form or a confusable
+# Edits that count for the removal of a doubled word; for that of an article or preposition, another form or a confused
 # word; and for the removal of another little word, which is seldom right.
 TWICE, RELATED, SELDOM = -4, 0, 1
 COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions

@@ -49,7 +49,7 @@ demo: .venv/.trains
 	$(BIN)/electra demo
 
 test: .venv/.installed
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 check: .venv/.installed
 	$(BIN)/ruff format --check .

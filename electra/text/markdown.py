@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 SUFFIXES = (".md", ".markdown")
+INDENTED = re.compile(r"^[ \t]+", re.MULTILINE)  # a tab of which a list took a part has become spaces
 FRONT_MATTER = re.compile(r"---\n.*?^(?:---|\.\.\.)$", re.DOTALL | re.MULTILINE)
 
 # How text stands in a document, by the type of its token; text_special is an entity or an escaped sign.
@@ -45,8 +46,9 @@ def passages_of(document: str) -> Iterator[Passage]:
     # Entities and escapes stay apart from the text around them, so that the text can be found again.
     for block in MarkdownIt("commonmark").enable("table").disable("text_join").parse(document):
         if block.type == "inline" and block.map and block.children:
-            at = places(document, block.content, starts[block.map[0] :], end)
-            yield prose(block.content, block.children, at)
+            content = INDENTED.sub("", block.content)
+            at = places(document, content, starts[block.map[0] :], end)
+            yield prose(content, block.children, at)
             end = at[-1] + 1
 
 
@@ -58,7 +60,8 @@ def places(document: str, content: str, starts: Sequence[int], end: int) -> list
     found = list[int]()
     for line, start in zip(content.split("\n"), starts, strict=False):
         begin = max(start, end)
-        exact = document.find(line, begin)
+        stop = document.find("\n", begin)  # a later row of a table may have the same words
+        exact = document.find(line, begin, stop if stop >= 0 else len(document))
         if exact >= 0:
             found += range(exact, exact + len(line))
         else:  # a table's \| has become |

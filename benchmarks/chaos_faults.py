@@ -90,13 +90,14 @@ def torchrun(storm: Storm, config: PretrainConfig) -> tuple[Any, list[psutil.Pro
 
 
 def two_runs_in_one_folder(storm: Storm, config: PretrainConfig) -> Processes:
-    """The second is refused, the first is killed."""
+    """The second is refused, unless the first has finished, and the first is killed."""
     first = storm.any(config)
     storm.until_new(first)
     other = storm.processes(config)
     storm.watch([*first, *other], HANGS)
     is_first_alive = all(process.is_alive() for process in first)
-    storm.require(not is_first_alive or other[0].exitcode == 2, "a second run is not refused")
+    is_training = is_first_alive and not (Path(config.out) / "report.html").is_file()  # the last that a run writes
+    storm.require(not is_training or other[0].exitcode == 2, "a second run is not refused")
     storm.kill(storm.rng.choice(first), *other)
     return first
 

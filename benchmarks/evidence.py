@@ -24,13 +24,12 @@ from electra.core.storage import write_json  # noqa: E402
 from electra.inference.detector import Detector  # noqa: E402
 from electra.inference.load import load  # noqa: E402
 from electra.inference.task_model import TaskModel  # noqa: E402
-from electra.tasks.error_evidence import extents  # noqa: E402
+from electra.tasks.error_evidence import extents, weighed  # noqa: E402
 from electra.tasks.error_metric import at_threshold, scored  # noqa: E402
 from electra.tasks.errors import LIKELY, Errors  # noqa: E402
-from electra.tasks.examples import Example, Prediction  # noqa: E402
+from electra.tasks.examples import Example  # noqa: E402
 from electra.text.errors.tagged import RIGHT  # noqa: E402
-from electra.text.evidence import Weights, features, fit  # noqa: E402
-from electra.text.labels import sigmoid  # noqa: E402
+from electra.text.evidence import Evidence, Weights, features, fit  # noqa: E402
 
 ALWAYS = "always"
 ADDED = (
@@ -47,30 +46,26 @@ class Words:
 
     def __init__(self, model: Detector, file: str) -> None:
         assert model.evidence is not None
-        task, dictionary = Errors(threshold=LIKELY), model.evidence.dictionary
+        task, self.dictionary = Errors(threshold=LIKELY), model.evidence.dictionary
         self.examples = [e for e in task.read(file, "dev") if not is_doubled(e)]
         network = TaskModel(model.session, task, "errors", model.tokenizer, model.longest)
         self.answers = network.answer(self.examples)
-        self.rows = [
-            features(dictionary, example.texts[0], extents(example), answer["wrong"])
-            for example, answer in zip(self.examples, self.answers, strict=True)
-        ]
 
     def fit(self, names: Sequence[str]) -> Weights:
         """Return the best weights if only the named features are known."""
         is_wrong = np.array([token.tag != RIGHT for example in self.examples for token in example.label], float)
         asked = np.array([p > 0 for answer in self.answers for p in answer["wrong"]])  # others are never marked
-        return fit((np.concatenate(self.rows) * mask(names))[asked], is_wrong[asked])
+        rows = [
+            features(self.dictionary, example.texts[0], extents(example), answer["wrong"])
+            for example, answer in zip(self.examples, self.answers, strict=True)
+        ]
+        return fit((np.concatenate(rows) * mask(names))[asked], is_wrong[asked])
 
     def scores(self, weights: Weights) -> dict[str, float]:
         """Return precision, recall, F0.5 at the threshold, average precision and the share of right words marked."""
-        weighed = [self.weighed(*there, weights) for there in zip(self.answers, self.rows, strict=True)]
-        found = at_threshold(scored(weighed, self.examples), LIKELY)
+        answers = weighed(Evidence(self.dictionary, weights), self.answers, self.examples)
+        found = at_threshold(scored(answers, self.examples), LIKELY)
         return {name: round(value, 4) for name, value in found.items()}
-
-    def weighed(self, answer: Prediction, row: np.ndarray, weights: Weights) -> Prediction:
-        asked = np.array(answer["wrong"]) > 0
-        return {**answer, "wrong": (sigmoid(row @ np.array(weights)) * asked).tolist()}
 
 
 def main() -> None:

@@ -65,11 +65,8 @@ def prepared(folder: Path, file: str, vocab_size: int) -> PrepareConfig:
 
 def measured(config: PrepareConfig) -> dict[str, Any]:
     """Return the row of a prepared text."""
-    (file,), manifest, tokenizer = (
-        config.sources,
-        read_json(Path(config.out) / "manifest.json"),
-        load_tokenizer(config.out),
-    )
+    (file,) = config.sources
+    manifest, tokenizer = read_json(Path(config.out) / "manifest.json"), load_tokenizer(config.out)
     lines = [line for line in Path(file).read_text(encoding="utf-8").split("\n") if line.strip()]
     return {
         "megabytes": round(manifest["counts"]["bytes"] / 1e6, 2),

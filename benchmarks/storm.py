@@ -105,7 +105,7 @@ class Storm:
         """Note what is wrong, with the last that was said."""
         if not holds:
             said = [file.read_text()[-500:] for file in self.out.parent.glob(self.out.name + ".said*")]
-            self.wrong.append(f"{self.out.name}: {what}; said: {said}")
+            self.wrong.append(f"{self.out.name}: {what}; said: {said}".replace(f"{self.folder}/", ""))
 
     def require_end(self, config: PretrainConfig, processes: Processes) -> None:
         """Wait for a run that nothing disturbs any more."""

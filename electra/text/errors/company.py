@@ -34,8 +34,7 @@ def same_company(texts: Sequence[str], words: Sequence[str]) -> dict[str, tuple[
 def neighbour_counts(texts: Sequence[str], words: Sequence[str]) -> NDArray[np.float64]:
     """Return how often each word has each common word at its left and at its right, [W, 2 N]."""
     number = {word: i for i, word in enumerate(words)}
-    step = max(1, sum(map(len, texts)) // (6 * READ))  # about six characters to a word, the space included
-    read = np.fromiter(numbers(texts[::step], number), np.int64)
+    read = np.fromiter(numbers(thinned(texts, READ), number), np.int64)
     near = min(NEIGHBOURS, len(words))
     counts = np.zeros((len(words), 2 * near))
     left, right = read[:-1], read[1:]
@@ -43,6 +42,11 @@ def neighbour_counts(texts: Sequence[str], words: Sequence[str]) -> NDArray[np.f
         counted = (this >= 0) & (beside >= 0) & (beside < near)
         np.add.at(counts, (this[counted], column + beside[counted]), 1)
     return counts
+
+
+def thinned(texts: Sequence[str], words: int) -> Sequence[str]:
+    """Return texts of about so many words, evenly spread over a corpus; all if it has no more."""
+    return texts[:: max(1, sum(map(len, texts)) // (6 * words))]  # six characters to a word, the space included
 
 
 def numbers(texts: Sequence[str], number: dict[str, int]) -> Iterator[int]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 
-from electra.text.errors.company import same_company
+from electra.text.errors.company import same_company, thinned
 from electra.text.errors.language import Language
 from electra.text.errors.tagged import WORD
 
@@ -70,9 +70,7 @@ class Lexicon:
 
 def count_words(texts: Sequence[str]) -> Counter[str]:
     """Count the words of letters that are written in lower case, in a part of the texts if they are long."""
-    characters = sum(map(len, texts))
-    step = max(1, characters // (6 * READ))  # about six characters to a word, the space included
     counts: Counter[str] = Counter()
-    for text in texts[::step]:
+    for text in thinned(texts, READ):
         counts.update(word for word in WORD.findall(text) if word.isalpha() and word == word.lower())
     return counts

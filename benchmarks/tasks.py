@@ -23,7 +23,15 @@ from electra.core.hardware import provenance  # noqa: E402
 from electra.core.storage import read_json, write_json  # noqa: E402
 from electra.tasks import find_task  # noqa: E402
 
-KINDS = {"stsb": "stsb", "sst2": "sst2", "rte": "rte", "squadshifts": "qa", "xquad": "qa", "cmrc2018": "qa"}
+KINDS = {
+    "stsb": "stsb",
+    "sst2": "sst2",
+    "rte": "rte",
+    "fce_ged": "errors",
+    "squadshifts": "qa",
+    "xquad": "qa",
+    "cmrc2018": "qa",
+}
 MAIN = "pre-trained"
 TRAIN, DEV = ("train", "new_wiki_train", "cmrc2018_trial"), ("dev", "test", "new_wiki_dev", "cmrc2018_dev")
 

@@ -609,8 +609,11 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
     agenda.end("a, seed 0")
     agenda.begin("b, seed 0")
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["4 runs, 3 of them to train: about 6m00s and the examinations", "run 2 of 4: about 6m00s left",
-                     "run 3 of 4: about 8m20s left"]  # fmt: skip
+    assert lines == [
+        "4 runs, 3 of them to train: about 6m00s and the examinations",
+        "run 2 of 4, a, seed 0: about 6m00s left",
+        "run 3 of 4, b, seed 0: about 8m20s left",
+    ]
     Agenda({}, total=4)
     assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
 
@@ -626,8 +629,11 @@ def test_in_a_narrow_terminal_a_title_and_a_p_stand_whole():
 def test_the_points_that_are_examined_are_told(data, tmp_path, capsys):
     logged = config_for(data, tmp_path / "race", contestants=("electra",), budget="2ktok")
     compare(logged)
-    told = re.findall(r"^examining step (\d+) on held-out text$", capsys.readouterr().err, re.M)
-    assert len(told) == 3 and told[0] == "0"
+    lines = capsys.readouterr().err.splitlines()
+    told = [re.findall(r"^examining step (\d+) of \d+  on held-out text$", line) for line in lines]
+    assert len(found := [*filter(None, told)]) == 3 and found[0] == ["0"]
+    quiet = [line for line in lines if not line.startswith(("warning: ", "wrote "))]
+    assert max(map(len, quiet)) <= 80 and not [line for line in quiet if str(tmp_path) in line]
     compare(logged)
     assert "examining" not in capsys.readouterr().err
 

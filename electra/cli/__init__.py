@@ -10,6 +10,8 @@ from electra.cli.flags import parse
 from electra.cli.verbs import VERBS
 from electra.core.errors import STOPPED, exit_code
 
+FIRST = "First: electra detect letter.txt    (a model of English comes with the package)"
+
 
 def main(argv: list[str] | None = None) -> None:
     """Run one verb; an error that a user can fix ends in one line and an exit code, without a traceback."""
@@ -42,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
 def usage() -> str:
     """Return the list of verbs, each with the first line of the docstring of its configuration."""
     lines = [f"  {verb:10} {(kind.__doc__ or '').splitlines()[0]}" for verb, (kind, _) in VERBS.items()]
-    return "\n".join(["usage: electra VERB [options]      electra VERB --help", "", *lines])
+    return "\n".join(["usage: electra VERB [options]      electra VERB --help", "", *lines, "", FIRST])
 
 
 def run(verb: str, words: list[str]) -> None:

@@ -21,7 +21,7 @@ from electra.config.base import part_of
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
-from electra.core.log import logger
+from electra.core.log import logger, only_progress, show_progress
 from electra.core.storage import only_writer, read_json, write_atomically, write_json
 from electra.cost.operations import flops_per_token
 from electra.data.shards import Examples, open_examples, prepared_folder
@@ -113,6 +113,7 @@ def train_part(
     mine = runs[part_of(config.part)]
     require(bool(mine), f"part {config.part} has nothing to train: there are {len(runs)} runs")
     for c, seed in mine:
+        logger.info(f"{c.name}, seed {seed}")
         try:
             race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
         except FloatingPointError as error:
@@ -153,8 +154,8 @@ def race(
     folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / LAST_FILE).exists():
-        logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
-        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
+        with only_progress():
+            pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
     if not (folder / "points" / f"step-{0:08d}" / "point.json").exists():
         keep_points(folder, steps, run.data)(untrained(run, folder))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
@@ -205,8 +206,10 @@ def scores_of(
     scores: dict[str, float] = {}
     for name, measure in measures.items():
         if name not in known:
-            logger.info(f"examining step {int(point.name.removeprefix('step-')):,} on {name.rpartition(' ')[0]}")
-            known[name] = measure()
+            step = f"{int(point.name.removeprefix('step-')):,} of {run.train_steps:,}"
+            show_progress(f"{point} {name}", {"examining step": step, "on": name.rpartition(" ")[0]})
+            with only_progress():
+                known[name] = measure()
             write_json(path, known)
         scores |= known[name]
     return scores

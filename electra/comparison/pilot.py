@@ -12,7 +12,7 @@ from electra.comparison.contestants import Contestant
 from electra.comparison.identity import key_of, runs_of
 from electra.config import CompareConfig, PretrainConfig
 from electra.config.compare import read_budget
-from electra.core.log import duration, logger
+from electra.core.log import duration, logger, only_progress
 from electra.core.storage import read_json, write_json
 from electra.cost.measurement import measure
 from electra.cost.operations import flops_per_token
@@ -46,7 +46,10 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
-        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World())
+        with only_progress():
+            pretrain(
+                replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World()
+            )
         if not times:  # killed between its last step and the write below, so its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)

@@ -31,7 +31,7 @@ def read_budget(text: str) -> Budget:
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Race objectives, sharing modes or sizes against each other at equal compute."""
+    """Race objectives, sharing modes or sizes at equal compute."""
 
     data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
     out: str = arg("runs/compare", "folder of the race; the same command again continues it")

@@ -9,7 +9,7 @@ from electra.config.base import arg, require
 
 @dataclass(frozen=True)
 class ConvertConfig:
-    """Write a run, a Hugging Face ELECTRA or a TensorFlow checkpoint as Hugging Face directories."""
+    """Convert a run or TensorFlow checkpoint to Hugging Face directories."""
 
     source: str = arg(
         "", "a run, a Hugging Face ELECTRA directory, or a google-research checkpoint: its prefix or folder", True

@@ -53,7 +53,7 @@ class BenchConfig(CostConfig):
 
 @dataclass(frozen=True)
 class FlopsConfig(CostConfig):
-    """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
+    """Print what pre-training costs: compute, parameters, memory, time."""
 
     measure: bool = arg(True, "time the steps of the run, to tell how long pre-training takes on this machine")
 

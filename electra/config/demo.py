@@ -9,7 +9,7 @@ from electra.config.base import arg, require
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Prepare some text, pre-train a tiny ELECTRA on it, and show the errors it finds: all in minutes."""
+    """Watch the model in the box and one of your own find errors."""
 
     out: str = arg("runs/demo", "folder of the demo")
     source: str = arg("python-docs", "training text: python-docs, or anything that electra prepare reads")

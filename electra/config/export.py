@@ -11,7 +11,7 @@ RUNTIMES = ("onnx", "openvino")
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Write a model for runtimes without torch (ONNX, OpenVINO, int8), each file checked against torch."""
+    """Export a model to ONNX or OpenVINO, checked against torch."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA directory, fine-tuned or not", True)
     out: str = arg("", "folder to write")

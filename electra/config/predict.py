@@ -9,7 +9,7 @@ from electra.config.base import arg, require
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Predict with a fine-tuned model: lines of text or JSON in, JSON lines out."""
+    """Answer lines of text or JSON with a fine-tuned model, in JSON."""
 
     model: str = arg(
         "", "a fine-tuned model, exported or not; with --zero-shot a run or any ELECTRA discriminator", True

@@ -22,7 +22,7 @@ def names_where(condition: Callable[[Traits], bool]) -> str:
 
 @dataclass(frozen=True)
 class PretrainConfig(TrainConfig):
-    """Pre-train an encoder on prepared text; the defaults are ELECTRA-Small (paper, Table 6)."""
+    """Pre-train an encoder on prepared text: by default ELECTRA-Small."""
 
     model: EncoderConfig = field(default_factory=ElectraConfig)
     data: str = arg(

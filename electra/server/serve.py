@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
 
+    from electra.server.engine import ModelEngine
+
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -43,11 +45,24 @@ def serve(config: ServeConfig) -> None:
     sys.setswitchinterval(0.0005)
     gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s
     with listen(config) as listener:
-        logger.info(f"serving {engine.name} at {address(listener)}")
+        for line in greeting(engine, config, threads, address(listener)):
+            logger.info(line)
         app = create_app(engine, config, key)
         create_server(app, config).run(sockets=[listener])
     if app.state.service.batcher.thread.is_alive():  # it hangs, and the interpreter would abort
         os._exit(0)
+
+
+def greeting(engine: ModelEngine, config: ServeConfig, threads: int, address: str) -> list[str]:
+    """Return what is said at the start: where, which model in which format, and what a request may hold."""
+    kinds = ", ".join(f"/{kind}" for kind in engine.kinds)
+    threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
+    return [
+        f"serving {engine.name} at {address} (Ctrl-C stops it)",
+        f"model    {engine.model.format} on {threads_used}, answers {kinds}",
+        f"limits   {config.max_text_chars:,} characters a text, {config.max_items:,} texts or "
+        f"{config.max_request_chars:,} characters a request",
+    ]
 
 
 def read_key(config: ServeConfig) -> str:

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from electra.cli.flags import parse
-from electra.cli.next_step import after_export, after_prepare, after_training, tell_next
+from electra.cli.next_step import after_demo, after_export, after_prepare, after_training, tell_next
 from electra.cli.verbs import VERBS
 from electra.config import ExportConfig, PrepareConfig
 
@@ -55,6 +55,10 @@ def test_text_with_the_vocabulary_of_a_model_continues_it(tmp_path):
     config = PrepareConfig(("a.txt",), out="data/more", tokenizer=str(tmp_path / "base"), extend=100)
     (command,) = after_prepare(config, {"vocab_size": 4196})
     assert f"--init {tmp_path / 'base'} " in command and verbs_of([command]) == ["pretrain"]
+
+
+def test_after_the_demo_comes_a_text_of_ones_own():
+    assert verbs_of(after_demo("runs/my demo")) == ["detect", "prepare"]
 
 
 def test_an_exported_model_is_served(caplog):

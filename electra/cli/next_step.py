@@ -53,6 +53,12 @@ def after_export(config: ExportConfig) -> Iterator[str]:
     yield f"electra serve {shlex.quote(config.out)}"
 
 
+def after_demo(out: str) -> Iterator[str]:
+    """Yield the commands that use the model of the demo, and that begin with a user's own text."""
+    yield f"electra detect {shlex.quote(f'{out}/run')} FILE"
+    yield "electra prepare YOUR_TEXT --out data/mine --vocab-size 4096"
+
+
 def name_of(folder: str) -> str:
     """Return the last part of a path."""
     return Path(folder).resolve().name

@@ -164,6 +164,7 @@ def bench(config: BenchConfig) -> None:
 
 
 def demo(config: DemoConfig) -> None:
+    from electra.cli.next_step import after_demo, tell_next
     from electra.cli.tables import marked, tour
     from electra.inference.letter import letter
 
@@ -174,6 +175,7 @@ def demo(config: DemoConfig) -> None:
     from electra.demo import demo  # imports torch
 
     show(tour(demo(config)), highlight=False, width=READABLE)
+    tell_next(after_demo(config.out))
 
 
 def show(

@@ -26,7 +26,7 @@ class DetectConfig:
         "words alone; github: annotations of a workflow; lsp: diagnostics for an editor",
     )
     fix: bool = arg(
-        False, "print what is surely wrong, put right, as a diff for patch or git apply; the rest is listed"
+        False, "print the corrections it is sure of as a diff for patch or git apply, and list its other marks"
     )
     fail: bool = arg(False, "end with exit code 1 if a word is marked, as a check before a commit does")
     html: str = arg("", "write a page with the marked texts to this file")

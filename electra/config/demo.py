@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_local
 
 
 @dataclass(frozen=True)
@@ -16,4 +16,5 @@ class DemoConfig:
     minutes: float = arg(6.0, "minutes of training")
 
     def __post_init__(self) -> None:
+        require_local(self)
         require(self.minutes > 0, f"minutes must be above 0, got {self.minutes}")

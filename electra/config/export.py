@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, listed, require
+from electra.config.base import arg, listed, require, require_local
 
 RUNTIMES = ("onnx", "openvino")
 
@@ -32,4 +32,5 @@ class ExportConfig:
             require(runtime in RUNTIMES, f"to: no runtime {runtime!r}; choose from {', '.join(RUNTIMES)}")
         require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
         require(not self.compact or (self.int8 and self.to == ("onnx",)), "--compact needs --int8 and --to onnx")
+        require_local(self)
         require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

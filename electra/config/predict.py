@@ -17,7 +17,7 @@ class PredictConfig:
     file_or_labels: str = arg(
         "", "the file to read, as --input; with --zero-shot instead the label words, separated by commas", True
     )
-    input: str = arg("-", "file to read; - is standard input")
+    input: str = arg("-", "file to read; - is standard input, read to its end before the first answer")
     zero_shot: str = arg("", "a template such as 'It was {}.', in which the label word that looks least replaced wins")
     device: str = arg("cpu", "cpu, cuda, cuda:1 ...")
 

@@ -75,8 +75,10 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
+def only_writer(folder: Path, seconds: float = 0.0, named: str = "") -> Iterator[None]:
     """Lock `folder` against a second writer; the operating system releases the lock when the process dies.
+
+    named: what the error calls it.
 
     Raises:
         ValueError: another process still has it after `seconds`.
@@ -86,7 +88,9 @@ def only_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise ValueError(f"{folder} is in use by another process; wait for it or choose another folder") from None
+        raise ValueError(
+            f"{named or folder} is in use by another process; wait for it or choose another folder"
+        ) from None
     except OSError as error:
         raise explained(error, folder) from error
     try:

@@ -56,7 +56,7 @@ class Corpus:
             if stdin is None:
                 raise ValueError("standard input cannot be read here; give a file")
             return [stdin]
-        found = find_files(source, written=Path(self.config.out).resolve())
+        found = find_files(source, written=self.config.out)
         for path in found:
             if isinstance(path, Path) and (document := format_of(path)):  # a URL is not opened before it is read
                 require_library(document)

@@ -25,7 +25,7 @@ from electra.cli import main, verbs
 from electra.cli.tables import standings
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
-from electra.comparison.compare import agenda_of, compare, fitted, run_of
+from electra.comparison.compare import agenda_of, compare, entries_of, fitted, run_of
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.identity import key_of
@@ -226,10 +226,13 @@ def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
     assert [run.mask_prob for run in made] == [0.3]
 
 
-def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, data, tmp_path, monkeypatch):
+def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, data, tmp_path, monkeypatch, capsys):
     config = config_for(data, tmp_path, contestants=("electra", "mlm", "electra:mask_prob=0.3"))
-    for part in ("1/2", "0/2"):
+    for part, count in (("1/2", 1), ("0/2", 2)):
         assert compare(replace(config, part=part)) == {} and not (tmp_path / "summary.json").exists()
+        said = capsys.readouterr().err
+        assert f"part {part} takes {count} of 3 runs" in said and "fewer than 500 steps" in said
+        assert re.search(rf"^{count} runs?, {count} of them to train: about \d+s and the examinations$", said, re.M)
     verb = importlib.import_module("electra.comparison.compare")
     monkeypatch.setattr(verb, "pretrain", lambda *given: pytest.fail("trained again"))
     together, alone = compare(config), raced[1]
@@ -664,7 +667,8 @@ def test_a_race_by_tokens_or_operations_times_steps_of_each_and_says_how_long_it
     flops = budget_in_flops(config, contestants[0])
     steps = {c.name: run_of(c, 0, flops, config.points).train_steps for c in contestants}
     expected = sum(5 + timed[name] * count for name, count in steps.items()) * config.seeds
-    agenda_of(config, contestants, flops)
+    entries = entries_of(config, contestants)
+    agenda_of(config, entries, flops)
     assert f"4 runs, 4 of them to train: about {duration(expected)} and the examinations" in capsys.readouterr().err
     monkeypatch.setattr("electra.comparison.pilot.measure", lambda *asked: pytest.fail("timed again"))
-    agenda_of(config, contestants, flops)
+    agenda_of(config, entries, flops)

@@ -1,15 +1,19 @@
 """Messages say what to do next."""
 
+import errno
 import io
 import json
 import logging
+import os
 import sys
 
 import pytest
 from test_finetune import config, folder, rows, write_lines  # noqa: F401
+from tiny import write_data
 
 from electra.checkpoints.locate import model_folder
 from electra.cli import main
+from electra.core.errors import in_words
 from electra.finetuning.evaluate import write_html
 from electra.tasks.columns import find_column
 from electra.text.sources import read_text
@@ -88,3 +92,38 @@ def test_refused_data_says_what_to_change(folder, tmp_path, capsys, lines, more,
     with pytest.raises(SystemExit) as ended:
         main(["finetune", str(folder / "model"), "--train", file, "--out", str(tmp_path / "out"), *words])
     assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("prepared") / "data")
+
+
+WRITERS = ["prepare TRAIN --vocab-size 100", "pretrain --preset tiny --data DATA", "convert MODEL", "export MODEL",
+           "compare --preset tiny --objectives mlm --budget 9ktok --data DATA", "finetune MODEL --train TRAIN",
+           "evaluate MODEL --train TRAIN --dev TRAIN"]  # fmt: skip
+
+
+@pytest.mark.parametrize("out", ["notes.txt", "notes.txt/below"])
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_file_in_the_place_of_a_folder_to_write_is_named(folder, prepared, tmp_path, capsys, command, out):  # noqa: F811
+    (tmp_path / "notes.txt").write_text("mine")
+    names = {"MODEL": folder / "model", "TRAIN": folder / "train.jsonl", "DATA": prepared}
+    with pytest.raises(SystemExit) as ended:
+        main([*(str(names.get(word, word)) for word in command.split()), "--out", str(tmp_path / out)])
+    said = f"error: {tmp_path / 'notes.txt'} is a file and {tmp_path / out} a folder to write; choose another --out\n"
+    assert ended.value.code == 2 and capsys.readouterr().err.endswith(said)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "notes"), "notes: it is a folder where a file"),
+     (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "notes"), "notes: no such file or folder; check"),
+     (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk is full; make room"),
+     (OSError(errno.ENOSPC, "the disk is full; no partial file was left at a"), "the disk is full; no partial file"),
+     (OSError(errno.EIO, os.strerror(errno.EIO), "notes"), "notes: Input/output error"),
+     (ValueError("as it is"), "as it is")],
+)  # fmt: skip
+def test_an_error_of_the_system_is_told_in_words(error, said):
+    assert in_words(error).startswith(said) and "Errno" not in in_words(error)

@@ -8,7 +8,7 @@ import sys
 from electra import __version__
 from electra.cli.flags import parse
 from electra.cli.verbs import VERBS
-from electra.core.errors import STOPPED, exit_code
+from electra.core.errors import STOPPED, exit_code, in_words
 
 FIRST = "First: electra detect letter.txt    (a model of English comes with the package)"
 
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         if isinstance(error, BrokenPipeError):  # the reader of the output has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
-        print(f"{'stopped' if code == STOPPED else 'error'}: {error}", file=sys.stderr)
+        print(f"{'stopped' if code == STOPPED else 'error'}: {in_words(error)}", file=sys.stderr)
         raise SystemExit(code) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -36,5 +36,5 @@ class DetectConfig:
     def __post_init__(self) -> None:
         require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
         require(not self.fix or self.format == "text", "--fix prints a diff; leave --format out")
-        require(not self.fix or self.suggestions > 0, "--fix needs suggestions")
+        require(not self.fix or self.suggestions > 0, "--fix needs suggestions; leave --suggestions 0 out")
         require_threshold(self.threshold)

@@ -57,14 +57,14 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise ValueError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered; copy it again") from None
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; ValueError if the content is of another type."""
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold a JSON object; it was altered")
+        raise ValueError(f"{path} does not hold a JSON object; it was altered: copy it again")
     return content
 
 
@@ -83,9 +83,10 @@ def only_writer(folder: Path, seconds: float = 0.0, named: str = "") -> Iterator
     Raises:
         ValueError: another process still has it after `seconds`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=seconds)
+    require_no_file(folder)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=seconds)
         lock.acquire()
     except Timeout:
         raise ValueError(
@@ -97,6 +98,13 @@ def only_writer(folder: Path, seconds: float = 0.0, named: str = "") -> Iterator
         yield
     finally:
         lock.release()
+
+
+def require_no_file(folder: Path) -> None:
+    """Raise ValueError if a file has the name of a folder to write, or of one above it."""
+    taken = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if taken.exists() and not taken.is_dir():
+        raise ValueError(f"{taken} is a file and {folder} a folder to write; choose another --out")
 
 
 def sync_folder(folder: Path) -> None:
@@ -124,7 +132,7 @@ def explained(error: OSError, path: Path) -> OSError:
             error.errno,
             f"the disk is full; no partial file was left at {path}. Make room and run the same command again",
         )
-    if error.errno in (errno.EACCES, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")
     if error.errno == errno.ENOENT and not path.parent.is_dir():
         return OSError(error.errno, f"{path.parent} is gone; bring it back and run the same command again")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from electra.core.storage import only_writer, require_space, sync_folder, write_json
+from electra.core.storage import only_writer, require_no_file, require_space, sync_folder, write_json
 from electra.data.cache import cache_folder, fetch
 from electra.text.remote import RemoteFile, files_below, is_on_disk, is_remote, path_of, put, remove, remove_folder
 
@@ -29,8 +29,7 @@ class Destination:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Have in `folder`, while the block runs, what an earlier call has left, but for the shards."""
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"{self} is a file; choose another --out")
+        require_no_file(self.folder)
         yield
 
     def named(self, path: Path) -> str:

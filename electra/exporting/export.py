@@ -13,7 +13,7 @@ from electra.checkpoints.huggingface import load_network
 from electra.checkpoints.locate import model_folder, network_kind, run_data, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_object, write_json
+from electra.core.storage import read_object, require_no_file, write_json
 from electra.data.shards import open_examples
 from electra.exporting.compact import compact
 from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
@@ -45,6 +45,7 @@ def export(config: ExportConfig) -> dict[str, Any]:
     require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
     require(bool(config.out), "where to? name a folder with --out")
     out, folder = Path(config.out), model_folder(Path(config.model))
+    require_no_file(out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     formats = wanted(config)
     require_exportable(folder)

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from electra.config import ServeConfig, require
+from electra.core.errors import in_words
 from electra.core.log import logger
 
 if TYPE_CHECKING:
@@ -71,8 +72,10 @@ def read_key(config: ServeConfig) -> str:
         return os.environ.get("ELECTRA_API_KEY", "").strip()
     try:
         key = Path(config.api_key_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ValueError(f"cannot read the key in {config.api_key_file}") from None
+    except OSError as error:
+        raise ValueError(f"--api-key-file {in_words(error)}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"--api-key-file {config.api_key_file} is not UTF-8; write the key alone into it") from None
     require(bool(key), f"{config.api_key_file} is empty; it should hold the key")
     return key
 
@@ -102,7 +105,10 @@ def listen(config: ServeConfig) -> socket.socket:
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=2048)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
+        raise OSError(
+            error.errno,
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}; choose another --port or --host",
+        ) from None
 
 
 def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:

@@ -220,7 +220,9 @@ def naming_unreadable(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is {error}") from None
     except UnicodeDecodeError as error:
         raise not_utf8(name, error.start) from None
-    except (FileNotFoundError, IsADirectoryError):
+    except IsADirectoryError:
+        raise ValueError(f"{name} is a folder; name a file in it") from None
+    except FileNotFoundError:
         raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
 
 

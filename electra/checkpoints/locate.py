@@ -81,7 +81,8 @@ def model_folder(path: Path) -> Path:
         if weights and (folder / "config.json").is_file():  # written last
             return folder
     if not path.is_dir():
-        raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
+        problem = " is a file and no folder" if path.is_file() else ": no such folder"
+        raise ValueError(f"{path}{problem}; give a run or a Hugging Face ELECTRA directory")
     verb = next(
         (v for v, f in (("finetune", "finetune.json"), ("pretrain", "config.json")) if (path / f).is_file()), ""
     )

@@ -13,7 +13,7 @@ from electra.config.training import TrainConfig
 
 # Generators without a folder: a masked language model trained along, or random tokens by two distributions.
 TRAINED, UNIFORM, UNIGRAM = "mlm", "uniform", "unigram"
-NAME_ONE = "name that of a run's folder, or a .toml or .yaml file of your settings"
+NAME_ONE = "name the config.json of a run, or a .toml or .yaml file of your settings"
 
 
 def names_where(condition: Callable[[Traits], bool]) -> str:

@@ -55,7 +55,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise ValueError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder; name a file in it") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered; copy it again") from None
 
@@ -104,7 +106,8 @@ def require_no_file(folder: Path) -> None:
     """Raise ValueError if a file has the name of a folder to write, or of one above it."""
     taken = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     if taken.exists() and not taken.is_dir():
-        raise ValueError(f"{taken} is a file and {folder} a folder to write; choose another --out")
+        place = "" if taken == folder else f", so there can be no folder {folder}"
+        raise ValueError(f"{taken} is a file{place}; choose another --out")
 
 
 def sync_folder(folder: Path) -> None:

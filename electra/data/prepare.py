@@ -178,8 +178,13 @@ def training_lines(corpus: Corpus) -> list[str]:
         if size >= TRAINING_BYTES:
             break
     if not lines:
-        raise ValueError(f"no text in {', '.join(corpus.config.sources)}: every line is empty")
+        raise ValueError(no_text(corpus.config))
     return lines
+
+
+def no_text(config: PrepareConfig) -> str:
+    """Return the error of sources without a word."""
+    return f"no text in {', '.join(config.sources)}: every line is empty; name a file that has some"
 
 
 # -- shards ------------------------------------------------------------------------------------------------------------
@@ -207,7 +212,7 @@ def write_shards(
 def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the manifest: the shards and summed counts of all chunks."""
     if not notes:
-        raise ValueError(f"no text in {', '.join(config.sources)}: every line is empty")
+        raise ValueError(no_text(config))
     shards = {split: [entry for note in notes for entry in note[split]] for split in SPLITS}
     if not shards["train"]:
         raise ValueError(f"no document is left for training: all went to heldout={config.heldout:g}; lower it")

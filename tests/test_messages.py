@@ -1,5 +1,6 @@
 """Messages say what to do next."""
 
+import contextlib
 import errno
 import io
 import json
@@ -8,16 +9,21 @@ import os
 import re
 import sys
 
+import numpy as np
 import pytest
+import torch
 from test_finetune import config, folder, rows, write_lines  # noqa: F401
 from tiny import write_data
 
 from electra.checkpoints.locate import model_folder
 from electra.cli import main
 from electra.core.errors import in_words
+from electra.data.cooccurrence import word_vectors
+from electra.data.shards import open_examples
 from electra.finetuning.evaluate import write_html
 from electra.tasks.columns import find_column
 from electra.text.sources import read_text
+from electra.training.divergence import DivergenceCheck
 
 TEXT, LABEL = ("text", "sentence", "content"), ("label", "labels", "class")
 
@@ -128,3 +134,44 @@ def test_a_file_in_the_place_of_a_folder_to_write_is_named(folder, prepared, tmp
 )  # fmt: skip
 def test_an_error_of_the_system_is_told_in_words(error, said):
     assert in_words(error).startswith(said) and "Errno" not in in_words(error)
+
+
+def test_a_text_of_one_word_trains_and_is_called_too_little(tmp_path, capsys):
+    """Its counts have no spread: all first weights were NaN, and a lower rate was advised."""
+    (tmp_path / "word.txt").write_text("hello")
+    main(["prepare", str(tmp_path / "word.txt"), "--out", str(tmp_path / "data"), "--vocab-size", "100"])
+    assert "warning: 3 tokens are enough to try the commands, but not to learn from" in capsys.readouterr().err
+    assert np.isfinite(word_vectors(open_examples(tmp_path / "data").first_tokens(9), 100, [0, 1, 2, 3, 4], 4, 0)).all()
+
+
+def test_what_a_diverged_run_has_left_is_said(tmp_path):
+    for saved, said in ((False, "there is no checkpoint yet"), (True, "the last checkpoint in .* is good")):
+        if saved:
+            (tmp_path / "step-00000005").mkdir()
+        check = DivergenceCheck(tmp_path)
+        check.add(7, torch.tensor(float("nan")), torch.tensor(1.0))
+        with pytest.raises(FloatingPointError, match=said):
+            check.require_finite()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["prepare", "empty.txt"], "every line is empty; name a file that has some"),
+     (["prepare", "list.json"], "list.json is read as plain text, markup too; save its objects as .jsonl"),
+     (["prepare", "word.txt", "--tokenizer", "empty.txt"], "empty.txt has no unknown token"),
+     (["pretrain", "--data", "word.txt"], "word.txt is a file; prepare it (electra prepare word.txt --out FOLDER)"),
+     (["pretrain", "--config", "word.txt"], "--config word.txt: name the config.json of a run"),
+     (["pretrain", "--config", "gone.json"], "gone.json: no such file; check the name"),
+     (["pretrain", "--config", "folder", "--data", "d"], "folder/config.json: no such file"),
+     (["convert", "word.txt", "--out", "x"], "word.txt is a file and no folder; give a run"),
+     (["detect", "word.txt", "--html", "folder"], "folder: it is a folder where a file is wanted"),
+     (["serve", "--api-key-file", "folder"], "--api-key-file folder: it is a folder where a file is wanted")],
+)  # fmt: skip
+def test_a_wrong_file_is_named_with_what_to_do(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name, content in {"empty.txt": "", "word.txt": "hello", "list.json": "[1, 2]"}.items():
+        (tmp_path / name).write_text(content)
+    with contextlib.suppress(SystemExit):
+        main([*words, *(["--out", "out"] if words[0] == "prepare" else [])])
+    assert said in capsys.readouterr().err

@@ -47,9 +47,10 @@ def in_words(error: BaseException) -> str:
     """Return what an error says; of one of the system, which file is meant and what to do, without its number."""
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
+    place = error.filename if error.filename2 is None else error.filename2  # of a renaming, what the user named
     is_explained = error.strerror != os.strerror(error.errno)
     said = error.strerror if is_explained else REMEDIES.get(error.errno, error.strerror)
-    return str(said) if error.filename is None else f"{error.filename}: {said}"
+    return str(said) if place is None else f"{place}: {said}"
 
 
 def exit_code(error: BaseException) -> int | None:

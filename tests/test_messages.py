@@ -164,7 +164,9 @@ def test_what_a_diverged_run_has_left_is_said(tmp_path):
      (["pretrain", "--config", "gone.json"], "gone.json: no such file; check the name"),
      (["pretrain", "--config", "folder", "--data", "d"], "folder/config.json: no such file"),
      (["convert", "word.txt", "--out", "x"], "word.txt is a file and no folder; give a run"),
-     (["detect", "word.txt", "--html", "folder"], "folder: it is a folder where a file is wanted"),
+     (["detect", "word.txt", "--html", "folder"], "folder is a folder; name a file in it"),
+     (["detect", "word.txt", "--html", "gone/page.html"], "gone/page.html: there is no folder gone; make it"),
+     (["bench", "--preset", "tiny", "--out", "folder"], "folder is a folder; name a file in it"),
      (["serve", "--api-key-file", "folder"], "--api-key-file folder: it is a folder where a file is wanted")],
 )  # fmt: skip
 def test_a_wrong_file_is_named_with_what_to_do(tmp_path, monkeypatch, capsys, words, said):

@@ -110,6 +110,14 @@ def require_no_file(folder: Path) -> None:
         raise ValueError(f"{taken} is a file{place}; choose another --out")
 
 
+def require_place(file: Path) -> None:
+    """Raise ValueError if a file cannot be written there: to be called before the work whose result it will hold."""
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.parent}; make it, or name another")
+
+
 def sync_folder(folder: Path) -> None:
     """Flush the directory entries of `folder`, so that they survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -134,6 +135,16 @@ def test_a_file_in_the_place_of_a_folder_to_write_is_named(folder, prepared, tmp
 )  # fmt: skip
 def test_an_error_of_the_system_is_told_in_words(error, said):
     assert in_words(error).startswith(said) and "Errno" not in in_words(error)
+
+
+def test_a_full_disk_below_standard_output_is_told_once(tmp_path):
+    """Python told of it only when it ended, with a traceback and exit code 120."""
+    (tmp_path / "a.txt").write_text("The dog sleeps.\n")
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "electra", "detect", str(tmp_path / "a.txt")]
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 5
+    assert ended.stderr == "error: the disk is full; make room and run the same command again\n"
 
 
 def test_a_text_of_one_word_trains_and_is_called_too_little(tmp_path, capsys):

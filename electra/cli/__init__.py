@@ -27,18 +27,28 @@ def main(argv: list[str] | None = None) -> None:
     show_log()
     try:
         run(words[0], words[1:])
+        sys.stdout.flush()  # here, where an error is told: its disk may be full
     except (ValueError, FloatingPointError, OSError, RuntimeError) as error:
         code = exit_code(error)
         if code is None:
             raise
+        if isinstance(error, OSError):
+            release_output()
         if isinstance(error, BrokenPipeError):  # the reader of the output has closed the pipe
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(0) from None
-        print(f"{'stopped' if code == STOPPED else 'error'}: {in_words(error)}", file=sys.stderr)
+        print(f"{'' if code == STOPPED else 'error: '}{in_words(error)}", file=sys.stderr)
         raise SystemExit(code) from None
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def release_output() -> None:
+    """Flush standard output, or drop what is left of it: Python would complain of it once more when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def usage() -> str:

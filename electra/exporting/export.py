@@ -25,6 +25,7 @@ from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
 from electra.models.kinds import EXPORTABLE
 from electra.text.dictionary import copy_dictionary
+from electra.text.sources import read_text
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
@@ -95,9 +96,7 @@ def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[
     if config.task and not config.text:
         return ["\t".join(example.texts) for example in task_of(reference).read(config.task, "dev")]
     if config.text:
-        path = Path(config.text)
-        require(path.is_file(), f"{path}: no such file")
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in read_text(config.text).splitlines() if line.strip()]
     data = run_data(folder.parent)
     if data is None:
         needed = "int8 is judged on held-out text: name a file with --text, one text per line"

@@ -109,6 +109,12 @@ def test_python_blocks_can_be_pasted_at_the_prompt(page):
                 entered = [] if complete else entered
 
 
+@pytest.mark.parametrize("page", [page for page in RUN if re.search("index|tutorials|howto", page)])
+def test_commands_fit_the_column_of_the_site(page):
+    lines = [line for block in blocks(ROOT / page) if block.language == "sh" for line in block.code.splitlines()]
+    assert not [line for line in lines if len(line) > 92]
+
+
 def test_extras_are_quoted():
     """A shell may take the brackets for a pattern of file names; zsh then installs nothing."""
     files = [*PAGES, CHINESE, *(ROOT / "electra").rglob("*.py")]

@@ -85,7 +85,8 @@ class Storm:
             self.note_loss()
             if not is_over:
                 self.damage_checkpoint()
-        self.compare(config)
+        if is_over:  # a run that was given up on the way is not the undisturbed one, and its difference says nothing
+            self.compare(config)
 
     def begin(self, config: PretrainConfig) -> None:
         """Note where a run is before it is started again, and whether as a fork or as a command."""

@@ -60,6 +60,19 @@ def test_what_is_not_as_it_should_be_is_found(storm):
             assert Path(name).stem in storm.wrong[0]
 
 
+def test_a_run_that_is_given_up_is_not_compared(storm):
+    """A storm once told of differing metrics after a partition: of a run that it had itself left at step 13 of 30."""
+
+    def strange(storm, config):
+        storm.require(False, "strange")
+        return []
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storm, "wrong", [])
+        storm.survive({strange: 1})
+        assert len(storm.wrong) == 1 and "strange" in storm.wrong[0]
+
+
 def spoilt(file):
     """A line twice, or another last byte."""
     content = file.read_bytes()

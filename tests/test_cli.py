@@ -1,6 +1,7 @@
 """The command line: quick to answer, clear when it refuses, flags over file over preset."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -53,6 +54,24 @@ def test_help_of_a_verb_shows_the_presets_values_and_every_field(capsys):
     for name in ("--learning-rate", "--hidden-size", "--mask-prob", "--max-minutes", "--no-packed", "--config"):
         assert name in said
     assert "0.002" in said
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_fits_a_terminal_and_says_each_default_once(verb, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines[1:] if len(line) > 80]  # the first is argparse's
+    text = "\n".join(line.removeprefix("│").removesuffix("│").rstrip() for line in lines)
+    entries = [re.sub(r"\s+", " ", entry) for entry in re.split(r"\n {1,2}(?=[-\[])", text)[1:]]
+    assert len(entries) > 3 and not [e for e in entries if len(re.findall(r"\bdefault\b", e)) > 1]
+    assert not [e for e in entries if re.search(r"\(default: ?(''|None)?\)|\{None\}", e)]
+
+
+def test_the_list_of_verbs_fits_a_terminal(capsys):
+    main(["--help"])
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
 def test_no_words_and_version(capsys):

@@ -25,7 +25,7 @@ from electra.cli import main, verbs
 from electra.cli.tables import standings
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
-from electra.comparison.compare import agenda_of, compare, fitted, run_of
+from electra.comparison.compare import agenda_of, compare, entries_of, fitted, run_of
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.identity import key_of
@@ -226,10 +226,13 @@ def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
     assert [run.mask_prob for run in made] == [0.3]
 
 
-def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, data, tmp_path, monkeypatch):
+def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, data, tmp_path, monkeypatch, capsys):
     config = config_for(data, tmp_path, contestants=("electra", "mlm", "electra:mask_prob=0.3"))
-    for part in ("1/2", "0/2"):
+    for part, count in (("1/2", 1), ("0/2", 2)):
         assert compare(replace(config, part=part)) == {} and not (tmp_path / "summary.json").exists()
+        said = capsys.readouterr().err
+        assert f"part {part} takes {count} of 3 runs" in said and "fewer than 500 steps" in said
+        assert re.search(rf"^{count} runs?, {count} of them to train: about \d+s and the examinations$", said, re.M)
     verb = importlib.import_module("electra.comparison.compare")
     monkeypatch.setattr(verb, "pretrain", lambda *given: pytest.fail("trained again"))
     together, alone = compare(config), raced[1]
@@ -609,8 +612,11 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
     agenda.end("a, seed 0")
     agenda.begin("b, seed 0")
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["4 runs, 3 of them to train: about 6m00s and the examinations", "run 2 of 4: about 6m00s left",
-                     "run 3 of 4: about 8m20s left"]  # fmt: skip
+    assert lines == [
+        "4 runs, 3 of them to train: about 6m00s and the examinations",
+        "run 2 of 4, a, seed 0: about 6m00s left",
+        "run 3 of 4, b, seed 0: about 8m20s left",
+    ]
     Agenda({}, total=4)
     assert capsys.readouterr().err == "4 runs, 0 of them to train\n"
 
@@ -626,8 +632,11 @@ def test_in_a_narrow_terminal_a_title_and_a_p_stand_whole():
 def test_the_points_that_are_examined_are_told(data, tmp_path, capsys):
     logged = config_for(data, tmp_path / "race", contestants=("electra",), budget="2ktok")
     compare(logged)
-    told = re.findall(r"^examining step (\d+) on held-out text$", capsys.readouterr().err, re.M)
-    assert len(told) == 3 and told[0] == "0"
+    lines = capsys.readouterr().err.splitlines()
+    told = [re.findall(r"^examining step (\d+) of \d+  on held-out text$", line) for line in lines]
+    assert len(found := [*filter(None, told)]) == 3 and found[0] == ["0"]
+    quiet = [line for line in lines if not line.startswith(("warning: ", "wrote "))]
+    assert max(map(len, quiet)) <= 80 and not [line for line in quiet if str(tmp_path) in line]
     compare(logged)
     assert "examining" not in capsys.readouterr().err
 
@@ -658,7 +667,8 @@ def test_a_race_by_tokens_or_operations_times_steps_of_each_and_says_how_long_it
     flops = budget_in_flops(config, contestants[0])
     steps = {c.name: run_of(c, 0, flops, config.points).train_steps for c in contestants}
     expected = sum(5 + timed[name] * count for name, count in steps.items()) * config.seeds
-    agenda_of(config, contestants, flops)
+    entries = entries_of(config, contestants)
+    agenda_of(config, entries, flops)
     assert f"4 runs, 4 of them to train: about {duration(expected)} and the examinations" in capsys.readouterr().err
     monkeypatch.setattr("electra.comparison.pilot.measure", lambda *asked: pytest.fail("timed again"))
-    agenda_of(config, contestants, flops)
+    agenda_of(config, entries, flops)

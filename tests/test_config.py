@@ -4,10 +4,14 @@ from dataclasses import fields
 
 import pytest
 
+from electra.cli.verbs import VERBS
 from electra.config import (
+    ConvertConfig,
     DetectConfig,
     EvaluateConfig,
+    ExportConfig,
     FinetuneConfig,
+    PrepareConfig,
     PretrainConfig,
     ServeConfig,
     TrainConfig,
@@ -85,3 +89,14 @@ def test_a_class_elsewhere_inherits_traits_or_states_its_own():
 
     assert Mine.traits is OBJECTIVES["electric"] and not Mine.traits.outputs_probability
     assert Other.traits.generator == "none" and New.traits == Traits() == traits_of("somewhere:New")
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS.values() if "out" in verb.config.__dataclass_fields__])
+def test_only_prepared_data_is_written_to_a_url(verb):
+    """`--out s3://bucket/run` made a folder s3: here."""
+    if verb.config is PrepareConfig:
+        assert PrepareConfig(("a.txt",), "s3://bucket/data").out
+        return
+    needed = {ExportConfig: ("runs/mine",), ConvertConfig: ("theirs",)}.get(verb.config, ())
+    with pytest.raises(ValueError, match="out is local, not s3://bucket/run: only electra prepare writes to a URL"):
+        verb.config(*needed, out="s3://bucket/run")

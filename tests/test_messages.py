@@ -1,18 +1,30 @@
 """Messages say what to do next."""
 
+import contextlib
+import errno
 import io
 import json
 import logging
+import os
+import re
+import subprocess
 import sys
 
+import numpy as np
 import pytest
+import torch
 from test_finetune import config, folder, rows, write_lines  # noqa: F401
+from tiny import write_data
 
 from electra.checkpoints.locate import model_folder
 from electra.cli import main
+from electra.core.errors import in_words
+from electra.data.cooccurrence import word_vectors
+from electra.data.shards import open_examples
 from electra.finetuning.evaluate import write_html
 from electra.tasks.columns import find_column
 from electra.text.sources import read_text
+from electra.training.divergence import DivergenceCheck
 
 TEXT, LABEL = ("text", "sentence", "content"), ("label", "labels", "class")
 
@@ -88,3 +100,91 @@ def test_refused_data_says_what_to_change(folder, tmp_path, capsys, lines, more,
     with pytest.raises(SystemExit) as ended:
         main(["finetune", str(folder / "model"), "--train", file, "--out", str(tmp_path / "out"), *words])
     assert ended.value.code == 2 and said in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return write_data(tmp_path_factory.mktemp("prepared") / "data")
+
+
+WRITERS = ["prepare TRAIN --vocab-size 100", "pretrain --preset tiny --data DATA", "convert MODEL", "export MODEL",
+           "compare --preset tiny --objectives mlm --budget 9ktok --data DATA", "finetune MODEL --train TRAIN",
+           "evaluate MODEL --train TRAIN --dev TRAIN"]  # fmt: skip
+
+
+@pytest.mark.parametrize("out", ["notes.txt", "notes.txt/below"])
+@pytest.mark.parametrize("command", WRITERS)
+def test_a_file_in_the_place_of_a_folder_to_write_is_named(folder, prepared, tmp_path, capsys, command, out):  # noqa: F811
+    (tmp_path / "notes.txt").write_text("mine")
+    names = {"MODEL": folder / "model", "TRAIN": folder / "train.jsonl", "DATA": prepared}
+    with pytest.raises(SystemExit) as ended:
+        main([*(str(names.get(word, word)) for word in command.split()), "--out", str(tmp_path / out)])
+    assert ended.value.code == 2
+    assert re.search(r"^error: \S+notes.txt is a file.*; choose another --out\n$", capsys.readouterr().err, re.M)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), "notes"), "notes: it is a folder where a file"),
+     (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "notes"), "notes: no such file or folder; check"),
+     (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the disk is full; make room"),
+     (OSError(errno.ENOSPC, "the disk is full; no partial file was left at a"), "the disk is full; no partial file"),
+     (OSError(errno.EIO, os.strerror(errno.EIO), "notes"), "notes: Input/output error"),
+     (ValueError("as it is"), "as it is")],
+)  # fmt: skip
+def test_an_error_of_the_system_is_told_in_words(error, said):
+    assert in_words(error).startswith(said) and "Errno" not in in_words(error)
+
+
+def test_a_full_disk_below_standard_output_is_told_once(tmp_path):
+    """Python told of it only when it ended, with a traceback and exit code 120."""
+    (tmp_path / "a.txt").write_text("The dog sleeps.\n")
+    with open("/dev/full", "w") as full:
+        words = [sys.executable, "-m", "electra", "detect", str(tmp_path / "a.txt")]
+        ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 5
+    assert ended.stderr == "error: the disk is full; make room and run the same command again\n"
+
+
+def test_a_text_of_one_word_trains_and_is_called_too_little(tmp_path, capsys):
+    """Its counts have no spread: all first weights were NaN, and a lower rate was advised."""
+    (tmp_path / "word.txt").write_text("hello")
+    main(["prepare", str(tmp_path / "word.txt"), "--out", str(tmp_path / "data"), "--vocab-size", "100"])
+    assert "warning: 3 tokens are enough to try the commands, but not to learn from" in capsys.readouterr().err
+    assert np.isfinite(word_vectors(open_examples(tmp_path / "data").first_tokens(9), 100, [0, 1, 2, 3, 4], 4, 0)).all()
+
+
+def test_what_a_diverged_run_has_left_is_said(tmp_path):
+    for saved, said in ((False, "there is no checkpoint yet"), (True, "the last checkpoint in .* is good")):
+        if saved:
+            (tmp_path / "step-00000005").mkdir()
+        check = DivergenceCheck(tmp_path)
+        check.add(7, torch.tensor(float("nan")), torch.tensor(1.0))
+        with pytest.raises(FloatingPointError, match=said):
+            check.require_finite()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["prepare", "empty.txt"], "every line is empty; name a file that has some"),
+     (["prepare", "list.json"], "list.json is read as plain text, markup too; save its objects as .jsonl"),
+     (["prepare", "word.txt", "--tokenizer", "empty.txt"], "empty.txt has no unknown token"),
+     (["pretrain", "--data", "word.txt"], "word.txt is a file; prepare it (electra prepare word.txt --out FOLDER)"),
+     (["pretrain", "--config", "word.txt"], "--config word.txt: name the config.json of a run"),
+     (["pretrain", "--config", "gone.json"], "gone.json: no such file; check the name"),
+     (["pretrain", "--config", "folder", "--data", "d"], "folder/config.json: no such file"),
+     (["convert", "word.txt", "--out", "x"], "word.txt is a file and no folder; give a run"),
+     (["detect", "word.txt", "--html", "folder"], "folder is a folder; name a file in it"),
+     (["detect", "word.txt", "--html", "gone/page.html"], "gone/page.html: there is no folder gone; make it"),
+     (["bench", "--preset", "tiny", "--out", "folder"], "folder is a folder; name a file in it"),
+     (["serve", "--api-key-file", "folder"], "--api-key-file folder: it is a folder where a file is wanted")],
+)  # fmt: skip
+def test_a_wrong_file_is_named_with_what_to_do(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for name, content in {"empty.txt": "", "word.txt": "hello", "list.json": "[1, 2]"}.items():
+        (tmp_path / name).write_text(content)
+    with contextlib.suppress(SystemExit):
+        main([*words, *(["--out", "out"] if words[0] == "prepare" else [])])
+    assert said in capsys.readouterr().err

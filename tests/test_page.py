@@ -8,6 +8,7 @@ import pytest
 from test_server import Running, Words, wait_until
 
 import electra
+from electra.core import html
 from electra.server.engine import ModelEngine
 
 BROWSER = os.environ.get("ELECTRA_BROWSER") or next(
@@ -221,3 +222,15 @@ def test_a_busy_server_is_said_and_asked_again(page):
     page.unroute("**/detect")
     page.wait_for_selector("mark")
     page.troubles.clear()  # the browser reports the 429 of its own
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_fits_a_phone_and_its_plots_follow_the_colour_scheme(browser, scheme):
+    names = ["", *(f"electra:generator_width=0.{n}" for n in range(9))]
+    plot = '<svg width="900" height="300"><rect width="900" height="300" fill="white"/></svg>'
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    shown = context.new_page()
+    shown.set_content(html.page("A race", html.table(names, [names]) + plot))
+    assert shown.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert (shown.evaluate("getComputedStyle(document.querySelector('svg')).filter") != "none") == (scheme == "dark")
+    context.close()

@@ -3,8 +3,11 @@
 import gzip
 import io
 import json
+import os
 import sys
+import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -308,3 +311,21 @@ def test_the_file_may_follow_the_model_as_in_detect(tmp_path):
     assert PredictConfig("runs/topic", "good,bad", zero_shot="It was {}.").source == "-"
     with pytest.raises(ValueError, match="two files to read"):
         PredictConfig("runs/topic", "a.jsonl", "b.jsonl")
+
+
+def test_a_pipe_without_an_end_says_why_no_answer_comes(monkeypatch, capsys, tmp_path):
+    out, into = os.pipe()
+    monkeypatch.setattr(sys, "stdin", os.fdopen(out))
+    monkeypatch.setattr("electra.text.lines.SILENT", 0.05)
+    with ThreadPoolExecutor() as threads:
+        writing = threads.submit(lambda: (os.write(into, b"the dog\n"), time.sleep(0.3), os.close(into)))
+        with open_lines("-") as lines:
+            assert [*lines] == ["the dog"]
+        writing.result()
+    sys.stdin.close()
+    assert "reading standard input to its end; the first answer comes after it" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the fox")))
+    with open_lines("-") as lines:
+        assert [*lines] == ["the fox"]
+    time.sleep(0.1)
+    assert not capsys.readouterr().err

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 from electra import __version__
@@ -30,6 +31,16 @@ def figures(page):
     """The numbers of each line of a table."""
     rows = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
     return [sorted(re.findall(r"(?<![A-Za-z\d])\d+(?:[,.]\d+)*", re.sub(r"\([^)]*\)", "", row))) for row in rows]
+
+
+def numbers_of_prose(page):
+    """The numbers outside of code, tables, links and what concerns Chinese text alone, counted; in millions as one."""
+    text = page.read_text(encoding="utf-8")
+    for left_out in (r"^```.*?^```$", r"^\*\*中文文本.*?\n\n", r"^\|.*?$", r"\]\([^)]*\)", r"`[^`]*`"):
+        text = re.sub(left_out, "", text, flags=re.M | re.S)
+    for unit, millions in (("万", 0.01), ("亿", 100)):
+        text = re.sub(rf"([\d.]+) {unit}", lambda found, m=millions: f"{m * float(found[1]):g}", text)
+    return Counter(re.findall(r"(?<![A-Za-z\d])\d+(?:[,.]\d+)*", text))
 
 
 def changed(before, after):
@@ -70,6 +81,9 @@ def test_the_chinese_readme_has_the_same_code_and_figures():
     )
     assert english == chinese
     assert figures(ENGLISH) == figures(CHINESE)
+    assert numbers_of_prose(ENGLISH) == numbers_of_prose(CHINESE) and numbers_of_prose(ENGLISH).total() > 15
+    english, chinese = ({*re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8"))} for page in (ENGLISH, CHINESE))
+    assert english - {CHINESE.name} == chinese - {ENGLISH.name}
 
 
 def test_links_of_both_lead_somewhere():

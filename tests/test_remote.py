@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import fsspec
 import pytest
+from stores import bucket, put, upload  # noqa: F401
 from test_prepare import contents, prepare, write_text
 
 from electra.config import PrepareConfig
@@ -31,16 +32,6 @@ def config(tmp_path):
     text = write_text(tmp_path / "text.txt")
     out = str(tmp_path / "out")
     return PrepareConfig((str(text),), out, vocab_size=150, seq_length=32, heldout=0.1, num_workers=1)
-
-
-def put(url, content):
-    with fsspec.open(url, "wb") as file:
-        file.write(content)
-
-
-def upload(folder, url):
-    for path in folder.iterdir():
-        put(f"{url}/{path.name}", path.read_bytes())
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------
@@ -116,13 +107,30 @@ def test_errors_of_the_hubs_client_are_those_of_a_network():
         raise httpx.ConnectError("Name or service not known")
 
 
-def test_a_missing_library_is_named_with_the_extra(config, monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(ValueError, match=r"s3://corpus/a.txt: .*s3fs.*pip install 'electra\[remote\]'"):
-        prepare(replace(config, sources=("s3://corpus/a.txt",)))
-    monkeypatch.setitem(sys.modules, "fsspec", None)
-    with pytest.raises(ValueError, match=r"needs the fsspec library: pip install 'electra\[remote\]'"):
-        prepare(replace(config, sources=("memory://corpus/a.txt",)))
+@pytest.mark.parametrize(
+    "module, url, remedy",
+    [
+        ("s3fs", "s3://corpus/a.txt", r"pip install 'electra\[remote\]'"),
+        ("huggingface_hub", "hf://datasets/owner/name/a.txt", r"pip install 'electra\[hub\]'"),
+        ("gcsfs", "gs://corpus/a.txt", "pip install gcsfs"),
+        ("adlfs", "abfs://corpus/a.txt", "pip install adlfs"),
+        ("paramiko", "sftp://host/a.txt", 'install the one that is named here .*"paramiko"'),
+        ("fsspec", "memory://corpus/a.txt", r"pip install 'electra\[remote\]'"),
+    ],
+)
+@pytest.mark.parametrize("place", ["sources", "out"])
+def test_a_missing_library_is_named_with_its_package(place, module, url, remedy, config, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    loaded = sys.modules["fsspec.registry"]._registry  # once loaded, a class is kept
+    monkeypatch.delitem(loaded, url.partition("://")[0], raising=False)
+    needs = "a URL needs the fsspec library" if module == "fsspec" else f"{url} needs a library"
+    with pytest.raises(ValueError, match=f"{needs}: {remedy}"):
+        prepare(replace(config, **{place: (url,) if place == "sources" else url}))
+
+
+def test_a_setting_that_a_store_lacks_is_named(config):
+    with pytest.raises(ValueError, match="dbfs://a/b: .*'instance' and 'token'; fsspec takes settings from ~/.config"):
+        prepare(replace(config, sources=("dbfs://a/b",)))
 
 
 # -- prepared data -----------------------------------------------------------------------------------------------------
@@ -224,24 +232,7 @@ def test_two_processes_share_a_copy_and_fetch_it_once(config, tmp_path):
 # -- S3 ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def bucket(monkeypatch):
-    """A bucket on a server of S3's protocol in this process, and the environment that leads to it."""
-    pytest.importorskip("s3fs")
-    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "made-up", "AWS_SECRET_ACCESS_KEY": "made-up",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():  # fmt: skip
-        monkeypatch.setenv(name, value)
-    fsspec.filesystem("s3").mkdir("corpus")
-    yield "s3://corpus"
-    server.stop()
-
-
-def test_s3_holds_text_and_prepared_data(bucket, config, tmp_path):
+def test_s3_holds_text_and_prepared_data(bucket, config, tmp_path):  # noqa: F811
     put(f"{bucket}/text/a.txt.gz", gzip.compress((tmp_path / "text.txt").read_bytes()))
     local = prepare(config)
     assert prepare(replace(config, sources=(f"{bucket}/text",), out=str(tmp_path / "remote"))) == local

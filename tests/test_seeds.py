@@ -6,7 +6,7 @@ import pytest
 from test_finetune import config, folder  # noqa: F401
 
 from electra.cli import main
-from electra.finetuning.seeds import kept_of, over_seeds, told
+from electra.finetuning.seeds import kept_of, main_scores, over_seeds, told
 
 
 def test_of_an_even_number_of_seeds_the_kept_ones_score_is_named():
@@ -20,6 +20,14 @@ def test_of_an_even_number_of_seeds_the_kept_ones_score_is_named():
     line = told(scores, 1, [4, 5], lambda score: f"{100 * score:.1f}")
     assert line == "kept seed 5 (76.8) of 2: mean 79.1, sample deviation 3.3, from 76.8 to 81.4"
     assert len(line) <= 80
+
+
+def test_macro_f1_stands_beside_accuracy():
+    def percent(score):
+        return f"{100 * score:.1f}"
+
+    assert main_scores({"accuracy": 0.855, "macro_f1": 0.7272}, "accuracy", percent) == "accuracy 85.5, macro F1 72.7"
+    assert main_scores({"f1": 0.55, "precision": 0.4}, "f1", percent) == "f1 55.0"
 
 
 def test_the_table_shows_the_score_and_interval_of_the_kept_model(folder, tmp_path, capsys, monkeypatch, drawn):  # noqa: F811

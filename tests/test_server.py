@@ -1083,6 +1083,14 @@ def serving(folder, *flags):
     return process, int(re.search(r"serving small at http://127.0.0.1:(\d+)", line).group(1))
 
 
+def test_the_start_says_what_is_served_how_much_it_takes_and_how_to_stop_it(folder):
+    engine = ModelEngine(electra.load(folder, threads=1), "small")
+    lines = serve_module.greeting(engine, ServeConfig(max_items=9), 2, "http://127.0.0.1:8000")
+    assert lines[0] == "serving small at http://127.0.0.1:8000 (Ctrl-C stops it)"
+    assert "torch on 2 threads" in lines[1] and "/detect" in lines[1] and "/predict" not in lines[1]
+    assert "9 texts" in lines[2] and max(map(len, lines)) <= 80
+
+
 def test_an_abort_of_the_process_is_seen_from_outside(folder):
     """Row 26: a dead server has an exit code on which a supervisor restarts it; the next one is ready soon."""
     for _ in range(2):

@@ -160,8 +160,8 @@ def train(config: PretrainConfig) -> None:
 
 
 def train_and_die(config: PretrainConfig, calls: int) -> None:
-    """Train, and die as by kill -9 just before the `calls`th change to the disk."""
-    quiet()
+    """Train, and die as by kill -9 just before the `calls`th change to the disk; what it says goes to a file."""
+    quiet(said_by(config))
     from electra.pretraining.run import pretrain
 
     left = calls
@@ -179,6 +179,11 @@ def train_and_die(config: PretrainConfig, calls: int) -> None:
     for name in ("fsync", "rename", "replace", "unlink", "rmdir", "mkdir"):
         setattr(os, name, counted(getattr(os, name)))
     pretrain(config)
+
+
+def said_by(config: PretrainConfig) -> Path:
+    """The file of what a child says that trains and dies."""
+    return Path(config.out).with_suffix(".said")
 
 
 def train_and_signal(config: PretrainConfig, number: int, step: int, times: int) -> None:

@@ -9,7 +9,7 @@ from electra.checkpoints.huggingface import read_huggingface, save_network
 from electra.checkpoints.locate import stated_architecture
 from electra.config import ConvertConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_json
+from electra.core.storage import read_json, require_no_file
 
 
 def convert(config: ConvertConfig) -> Path:
@@ -25,6 +25,7 @@ def convert(config: ConvertConfig) -> Path:
     )
     require(bool(config.out), "no output folder; name one with --out")
     out = Path(config.out)
+    require_no_file(out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     from electra.checkpoints.tf1.networks import checkpoint_prefix, read_tf1
 

@@ -59,7 +59,8 @@ def load_network(folder: Path) -> Network:
     """
     content = read_object(folder / "config.json")
     architecture, kind = stated_backbone(content, folder), network_kind(content)
-    config, labels, backbone = architecture.read_config(content, folder), num_labels(content), architecture.backbone()
+    config, labels = architecture.read_config(content, folder), num_labels(content, folder)
+    backbone = architecture.backbone()
     weights = read_weights(folder)
     if kind is None:
         kind = unnamed_kind(backbone, weights)

@@ -24,11 +24,11 @@ def stated_architecture(content: Mapping[str, Any]) -> str:
     return named[0] if isinstance(named, list) and named and isinstance(named[0], str) else ""
 
 
-def num_labels(content: Mapping[str, Any]) -> int:
-    """Return the number of labels in a config.json; the default of `transformers` is two."""
+def num_labels(content: Mapping[str, Any], where: object) -> int:
+    """Return the number of labels in the config.json at `where`; the default of `transformers` is two."""
     names, count = content.get("id2label"), content.get("num_labels", 2)
     count = len(names) if isinstance(names, dict) and names else count
-    require(isinstance(count, int) and count > 0, "num_labels in config.json must be a whole number above 0")
+    require(isinstance(count, int) and count > 0, f"{where}: num_labels in config.json must be a whole number above 0")
     return int(count)
 
 
@@ -81,7 +81,8 @@ def model_folder(path: Path) -> Path:
         if weights and (folder / "config.json").is_file():  # written last
             return folder
     if not path.is_dir():
-        raise ValueError(f"{path}: no such folder; give a run or a Hugging Face ELECTRA directory")
+        problem = " is a file and no folder" if path.is_file() else ": no such folder"
+        raise ValueError(f"{path}{problem}; give a run or a Hugging Face ELECTRA directory")
     verb = next(
         (v for v, f in (("finetune", "finetune.json"), ("pretrain", "config.json")) if (path / f).is_file()), ""
     )

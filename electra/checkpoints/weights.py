@@ -19,6 +19,8 @@ from electra.core.storage import read_object
 
 N = TypeVar("N", bound=nn.Module)
 OTHER_FORMATS = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack")
+OF_ONE_MODEL = "copy its files again, all from one model"
+SHOWN = 4  # names in a message
 FILE_NAME = re.compile(r"[\w.-]{1,200}")  # in an index: a file of this folder whose name is safe to print
 
 
@@ -29,7 +31,7 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         try:
             weights |= load_file(path)
         except (SafetensorError, OSError, ValueError) as error:
-            raise ValueError(f"{path} was cut short or altered ({error})") from None
+            raise ValueError(f"{path} was cut short or altered ({error}); copy it again") from None
     return weights
 
 
@@ -41,11 +43,11 @@ def weight_files(folder: Path) -> list[Path]:
     if index.is_file():
         names = read_object(index).get("weight_map")
         plain = isinstance(names, dict) and all(isinstance(n, str) and FILE_NAME.fullmatch(n) for n in names.values())
-        require(plain, f"{index} does not name a file of this folder for each tensor")
+        require(plain, f"{index} does not name a file of this folder for each tensor; copy the whole folder again")
         assert isinstance(names, dict)
         files = [folder / name for name in sorted(set(names.values()))]
         missing = [file.name for file in files if not file.is_file()]
-        require(not missing, f"{index} names files that do not exist: {', '.join(missing)}")
+        require(not missing, f"{index} names files that do not exist: {', '.join(missing)}; copy them here")
         return files
     other = next((name for name in OTHER_FORMATS if (folder / name).exists()), "")
     hint = f"; convert {other} to safetensors first, as loading it may run its code" if other else ""
@@ -56,12 +58,15 @@ def build_to_fit(
     build: Callable[[], N], config: EncoderConfig, weights: Mapping[str, Tensor], unknown: list[str], folder: Path
 ) -> N:
     """Build a network; first check on the meta device that the weights fit it, before a wrong size takes memory."""
-    require(config.num_hidden_layers <= len(weights), f"{folder}: the weights do not fit config.json; missing layers")
+    require(
+        config.num_hidden_layers <= len(weights),
+        f"{folder}: config.json wants more layers than the weights have; {OF_ONE_MODEL}",
+    )
     try:
         with torch.device("meta"):
             sketch = build()
     except (RuntimeError, OverflowError, TypeError):  # sizes beyond 64 bits
-        raise ValueError(f"{folder}: the sizes in config.json are too large for a network") from None
+        raise ValueError(f"{folder}: the sizes in config.json are too large for a network; {OF_ONE_MODEL}") from None
     require_fit(sketch, weights, unknown, folder)
     return build()
 
@@ -80,7 +85,11 @@ def take_weights(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[s
     require_fit(network, ours, unknown, folder)
     wanted = network.state_dict().keys()
     broken = sorted(name for name in wanted if not ours[name].isfinite().all())
-    require(not broken, f"{folder}: NaN or infinity in {', '.join(broken)}; training diverged, or the file was altered")
+    require(
+        not broken,
+        f"{folder}: NaN or infinity in {', '.join(broken)}; training diverged, or the file was altered: "
+        "take another model, or copy it again",
+    )
     network.load_state_dict({name: ours[name] for name in wanted})
 
 
@@ -89,8 +98,12 @@ def require_fit(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[st
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
+    lists = {"missing": missing, "of another shape": wrong, "unknown": sorted(unknown)}
+    differing = ", ".join(f"{what} {listed(names)}" for what, names in lists.items() if names)
     if missing or wrong:
-        raise ValueError(
-            f"{folder}: the weights do not fit config.json; missing {missing}, "
-            f"of another shape {wrong}, unknown {unknown}"
-        )
+        raise ValueError(f"{folder}: the weights do not fit config.json: {differing}; {OF_ONE_MODEL}")
+
+
+def listed(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import PretrainConfig, continued, find_preset, pretrain_config_from_dict, refuse_unknown, require
+from electra.config.pretrain import NAME_ONE
 from electra.config.settings import known_settings, with_settings
 from electra.core.storage import read_json
 
@@ -25,8 +26,10 @@ def read_config(path: Path, init: str = "") -> PretrainConfig:
         ValueError: the file cannot be read, or has an unknown key or a value of the wrong type.
     """
     if path.suffix not in (".toml", ".yaml", ".yml"):
-        return pretrain_config_from_dict(read_json(path), str(path))
-    require(path.is_file(), f"--config {path}: no such file")
+        named = path / "config.json" if path.is_dir() else path
+        require(not named.exists() or named.suffix == ".json", f"--config {path}: {NAME_ONE}")
+        return pretrain_config_from_dict(read_json(named), str(named))
+    require(path.is_file(), f"--config {path}: no such file; check the name")
     settings = read_settings(path)
     require(all(isinstance(key, str) for key in settings), f"{path}: a key is no name; put it in quotes")
     start = {name: str(settings.pop(name, "")) for name in STARTING_POINT}

@@ -14,14 +14,19 @@ from electra.config import PretrainConfig, continued, find_preset
 from electra.config.base import ordered_fields
 from electra.config.objectives import OBJECTIVES
 
+# tyro keeps the line breaks before lines that begin with a blank, and wraps none.
 STARTING_POINT = """
 
---preset {tiny,mini,small,small++,base,large} (default small) sets all defaults below, --recipe {paper,fast} those of
-training (default paper; tiny and mini: fast), and --architecture {electra,modernbert} the network and its flags
-(default electra; tiny and mini: modernbert, which comes in tiny, mini, small and base). --init PATH takes the recipe of
-that run, or of the preset, at 0.4 of its rate and a tenth of its steps. --config FILE takes them all from an earlier
-run's config.json, or from a .toml or .yaml file with the keys preset, recipe, architecture and those of flags below,
-written with _ for -. Flags override them."""
+Five flags choose where the others start from, and any flag overrides them:
+  --preset NAME        tiny, mini, small (default), small++, base or large
+  --recipe NAME        of training: paper (default) or fast (tiny and mini)
+  --architecture NAME  electra (default) or modernbert (tiny and mini; also of
+                       small and base)
+  --init PATH          the recipe of that run, or of the preset, at 0.4 of its
+                       rate and a tenth of its steps
+  --config FILE        an earlier run's config.json, or a .toml or .yaml file
+                       with the keys preset, recipe, architecture and those of
+                       flags below, written with _ for -"""
 
 
 def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
@@ -157,11 +162,44 @@ def flags_of(kind: type, default: Any) -> type:
             hint = flags_of(type(value), value)
             made.append((f.name, hint, dataclasses.field(default_factory=hint)))
             continue
-        shown = f"[{f.name.replace('_or_', '|').upper()}]" if f.metadata["positional"] else None
-        notes: list[Any] = [tyro.conf.arg(help=f.metadata["help"], metavar=shown)]
+        said = default_said(value, f.metadata["help"])
+        shown = place_of(f.name, hint) if f.metadata["positional"] else values_of(hint)
+        notes: list[Any] = [tyro.conf.arg(help=f.metadata["help"], metavar=shown, help_behavior_hint=said)]
         if hint == float | tuple[float, ...]:
             notes.append(numbers())
         if f.metadata["positional"]:
             notes.append(tyro.conf.Positional)
         made.append((f.name, Annotated[(hint, *notes)], dataclasses.field(default=value)))
     return dataclasses.make_dataclass(kind.__name__, made)
+
+
+def default_said(value: Any, help: str) -> str:
+    """Return what help says of a default: nothing if there is none, or if the help text has it in words."""
+    if value is None or value == "" or value == () or re.search(r"\bdefault\b", help):
+        return ""
+    return f"(default: {typed(value)})"
+
+
+def typed(value: Any) -> str:
+    """Return a value as it is typed behind its flag."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(map(typed, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def place_of(name: str, hint: Any) -> str:
+    """Return how help names a word without a flag."""
+    return f"[{name.replace('_or_', '|').upper()}{' ...' if typing.get_origin(hint) is tuple else ''}]"
+
+
+def values_of(hint: Any) -> str | None:
+    """Return how help names the values of a list or of a flag without a default; None: as tyro does."""
+    kinds = [kind for kind in typing.get_args(hint) if kind not in (type(None), Ellipsis)]
+    if typing.get_origin(hint) is tuple:
+        return f"{kinds[0].__name__.upper()} ..."
+    if type(None) not in typing.get_args(hint):
+        return None
+    choices = typing.get_args(kinds[0])
+    return f"{{{','.join(choices)}}}" if choices else kinds[0].__name__.upper()

@@ -66,15 +66,39 @@ def predict(config: PredictConfig) -> None:
         print(json.dumps(prediction, ensure_ascii=False), flush=True)
 
 
+def prepare(config: PrepareConfig) -> None:
+    from electra.cli.next_step import after_prepare, tell_next
+    from electra.data.prepare import prepare
+
+    if manifest := prepare(config):
+        tell_next(after_prepare(config, manifest))
+
+
 def pretrain(config: PretrainConfig) -> None:
+    from electra.cli.next_step import after_training, tell_next
     from electra.core.log import logger
-    from electra.pretraining.run import next_step, pretrain
+    from electra.pretraining.run import pretrain
 
     pretrain(config)
-    if (
-        not config.dry_run and not logger.disabled
-    ):  # it is in all processes of a run but the first, which has the folder
-        logger.info(f"next     {next_step(config)}")
+    is_first = not logger.disabled  # it is in all other processes of a run
+    if is_first and not config.dry_run:
+        tell_next(after_training(config.out))
+
+
+def finetune(config: FinetuneConfig) -> None:
+    from electra.cli.next_step import after_training, tell_next
+    from electra.finetuning.run import finetune
+
+    if finetune(config):
+        tell_next(after_training(config.out))
+
+
+def export(config: ExportConfig) -> None:
+    from electra.cli.next_step import after_export, tell_next
+    from electra.exporting.export import export
+
+    export(config)
+    tell_next(after_export(config))
 
 
 def compare(config: CompareConfig) -> None:
@@ -140,6 +164,7 @@ def bench(config: BenchConfig) -> None:
 
 
 def demo(config: DemoConfig) -> None:
+    from electra.cli.next_step import after_demo, tell_next
     from electra.cli.tables import marked, tour
     from electra.inference.letter import letter
 
@@ -150,6 +175,7 @@ def demo(config: DemoConfig) -> None:
     from electra.demo import demo  # imports torch
 
     show(tour(demo(config)), highlight=False, width=READABLE)
+    tell_next(after_demo(config.out))
 
 
 def show(
@@ -163,15 +189,15 @@ def show(
 
 
 VERBS = {
-    "prepare": Verb(PrepareConfig, call("electra.data.prepare", "prepare")),
+    "prepare": Verb(PrepareConfig, prepare),
     "pretrain": Verb(PretrainConfig, pretrain),
-    "finetune": Verb(FinetuneConfig, call("electra.finetuning.run", "finetune")),
+    "finetune": Verb(FinetuneConfig, finetune),
     "evaluate": Verb(EvaluateConfig, evaluate),
     "predict": Verb(PredictConfig, predict),
     "compare": Verb(CompareConfig, compare),
     "detect": Verb(DetectConfig, detect),
     "convert": Verb(ConvertConfig, call("electra.checkpoints.convert", "convert")),
-    "export": Verb(ExportConfig, call("electra.exporting.export", "export")),
+    "export": Verb(ExportConfig, export),
     "push": Verb(PushConfig, call("electra.checkpoints.push", "push")),
     "serve": Verb(ServeConfig, call("electra.server.serve", "serve")),
     "flops": Verb(FlopsConfig, flops),

@@ -18,7 +18,8 @@ class Agenda:
         self.pending, self.total, self.pace = dict(pending), total, 1.0
         self.spent, self.done = 0.0, 0.0  # seconds of this session, and those expected for the same runs
         examined = " and the examinations" if self.pending else ""
-        logger.info(f"{total} runs, {len(self.pending)} of them to train{self.left()}{examined}")
+        runs = f"{total} run{'s' if total > 1 else ''}"
+        logger.info(f"{runs}, {len(self.pending)} of them to train{self.left()}{examined}")
 
     def left(self) -> str:
         """Return the time of the pending runs, as the end of a sentence."""
@@ -28,7 +29,7 @@ class Agenda:
         """Announce a run."""
         self.began = time.monotonic()
         if run in self.pending:
-            logger.info(f"run {self.total - len(self.pending) + 1} of {self.total}{self.left()} left")
+            logger.info(f"run {self.total - len(self.pending) + 1} of {self.total}, {run}{self.left()} left")
 
     def end(self, run: str) -> None:
         """Note that a run is trained and examined, or has diverged."""

@@ -21,7 +21,7 @@ from electra.config.base import part_of
 from electra.config.compare import read_budget
 from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
-from electra.core.log import logger
+from electra.core.log import logger, only_progress, show_progress
 from electra.core.storage import only_writer, read_json, write_atomically, write_json
 from electra.cost.operations import flops_per_token
 from electra.data.shards import Examples, open_examples, prepared_folder
@@ -37,6 +37,7 @@ from electra.training.distributed import World
 from electra.training.trainer import Trainer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
+Entry = tuple[Contestant, int]  # a contestant and the seed of a run
 LAST_FILE = "report.html"  # of a run
 
 
@@ -55,16 +56,13 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     contestants = fitted(read_contestants(config), config)
     tasks = read_tasks(config.task)
     examination = set_examination(contestants[0].config, config.generator)
-    out = Path(config.out)
     if config.part:
         train_part(config, contestants, tasks, examination)
         return {}
-    with only_writer(out):
+    with only_writer(Path(config.out)):
         flops = budget_in_flops(config, contestants[0])
-        # Detect errors in every contestant before the first one trains for hours.
-        runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
-        warn_if_short({name: run.train_steps for name, run in runs.items()})
-        agenda = agenda_of(config, contestants, flops)
+        runs = first_runs(config, contestants, flops)
+        agenda = agenda_of(config, entries_of(config, contestants), flops)
         results: list[Result] = []
         diverged: list[str] = []
         for seed in range(config.seeds):
@@ -84,18 +82,29 @@ def compare(config: CompareConfig, on_round: OnRound = lambda rows, names, title
     return summary
 
 
-def agenda_of(config: CompareConfig, contestants: list[Contestant], flops: float) -> Agenda:
-    """Return the runs of a race that are still to be trained."""
+def entries_of(config: CompareConfig, contestants: list[Contestant]) -> list[Entry]:
+    """Return the runs of a race in their order."""
+    return [(c, seed) for seed in range(config.seeds) for c in contestants]
+
+
+def first_runs(config: CompareConfig, contestants: list[Contestant], flops: float) -> dict[str, PretrainConfig]:
+    """Return the first run of each contestant, so that errors in any are found before one trains for hours."""
+    runs = {c.name: run_of(c, 0, flops, config.points) for c in contestants}
+    warn_if_short({name: run.train_steps for name, run in runs.items()})
+    return runs
+
+
+def agenda_of(config: CompareConfig, entries: Sequence[Entry], flops: float) -> Agenda:
+    """Return which of these runs are still to be trained."""
     pending, expected = dict[str, float](), dict[str, float]()
-    for seed in range(config.seeds):
-        for c in contestants:
-            run = run_of(c, seed, flops, config.points)
-            folder = folder_of(runs_of(config), c.name, seed, key_of(run, config.points))
-            if not (folder / LAST_FILE).exists():
-                if c.name not in expected:
-                    expected[c.name] = expected_seconds(config, c, run)
-                pending[f"{c.name}, seed {seed}"] = expected[c.name]
-    return Agenda(pending, config.seeds * len(contestants))
+    for c, seed in entries:
+        run = run_of(c, seed, flops, config.points)
+        folder = folder_of(runs_of(config), c.name, seed, key_of(run, config.points))
+        if not (folder / LAST_FILE).exists():
+            if c.name not in expected:
+                expected[c.name] = expected_seconds(config, c, run)
+            pending[f"{c.name}, seed {seed}"] = expected[c.name]
+    return Agenda(pending, len(entries))
 
 
 def expected_seconds(config: CompareConfig, c: Contestant, run: PretrainConfig) -> float:
@@ -109,15 +118,22 @@ def train_part(
 ) -> None:
     """Train and examine every n-th run, while other machines take the others."""
     flops = budget_in_flops(config, contestants[0])
-    runs = [(c, seed) for seed in range(config.seeds) for c in contestants]
-    mine = runs[part_of(config.part)]
-    require(bool(mine), f"part {config.part} has nothing to train: there are {len(runs)} runs")
+    entries = entries_of(config, contestants)
+    mine = entries[part_of(config.part)]
+    require(bool(mine), f"part {config.part} has nothing to train: there are {len(entries)} runs; give a lower i")
+    first_runs(config, contestants, flops)
+    logger.info(f"part {config.part} takes {len(mine)} of {len(entries)} runs")
+    agenda = agenda_of(config, mine, flops)
     for c, seed in mine:
+        agenda.begin(f"{c.name}, seed {seed}")
         try:
             race(config, c.name, run_of(c, seed, flops, config.points), tasks, examination)
         except FloatingPointError as error:
             logger.warning(f"{c.name} with seed {seed} diverged: {error}")
-    logger.info(f"part {config.part}: trained {len(mine)} of {len(runs)} runs; without --part they are collected")
+        agenda.end(f"{c.name}, seed {seed}")
+    logger.info(
+        f"part {config.part}: its runs are trained; the same command without --part collects those of all parts"
+    )
 
 
 def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contestant]:
@@ -153,8 +169,8 @@ def race(
     folder = folder_of(runs_of(config), name, run.seed, key_of(run, config.points))
     steps = examined_steps(run.train_steps, config.points)
     if not (folder / LAST_FILE).exists():
-        logger.info(f"{name}, seed {run.seed}: {run.train_steps:,} steps")
-        pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
+        with only_progress():
+            pretrain(replace(run, out=str(folder)), keep_points(folder, steps, run.data), World())
     if not (folder / "points" / f"step-{0:08d}" / "point.json").exists():
         keep_points(folder, steps, run.data)(untrained(run, folder))
     seq_length = open_examples(run.data, "train", verify=False).seq_length
@@ -205,8 +221,10 @@ def scores_of(
     scores: dict[str, float] = {}
     for name, measure in measures.items():
         if name not in known:
-            logger.info(f"examining step {int(point.name.removeprefix('step-')):,} on {name.rpartition(' ')[0]}")
-            known[name] = measure()
+            step = f"{int(point.name.removeprefix('step-')):,} of {run.train_steps:,}"
+            show_progress(f"{point} {name}", {"examining step": step, "on": name.rpartition(" ")[0]})
+            with only_progress():
+                known[name] = measure()
             write_json(path, known)
         scores |= known[name]
     return scores

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from electra.config import CompareConfig, EncoderConfig, PretrainConfig, find_preset, refuse_unknown, require
 from electra.config.base import types_of, value_of
+from electra.config.settings import known_settings, read_settings, with_settings
 from electra.core.log import logger
 from electra.objectives import find_objective
 
@@ -89,14 +90,13 @@ def split_name(name: str) -> tuple[str, list[str]]:
     return objective, settings
 
 
-def changed(config: PretrainConfig, settings: Collection[str], where: str, **own: Any) -> tuple[PretrainConfig, float]:
+def changed(
+    config: PretrainConfig, settings: Collection[str], where: str, objective: str = ""
+) -> tuple[PretrainConfig, float]:
     """Return the configuration with `field=value` settings of the run or its network, and the budget's multiple."""
-    given = dict(setting.partition("=")[::2] for setting in settings)
-    run, shape = types_of(PretrainConfig), types_of(type(config.model))
-    refuse_unknown(given, (run.keys() | shape.keys() | {"width", "times"}) - RESERVED, where)
-    read = {name: value_of(text, {**run, **shape}.get(name, float), f"{where}: {name}") for name, text in given.items()}
-    times, width = read.pop("times", 1.0), read.pop("width", 1.0)
+    given = read_settings(settings, where)
+    refuse_unknown(given, (known_settings(config).keys() | {"width", "times"}) - RESERVED, where)
+    times, width = (value_of(given.pop(name, "1"), float, f"{where}: {name}") for name in ("times", "width"))
     require(times > 0 and width > 0, f"{where}: width and times must be above 0")
-    model = replace(config.model, **{name: value for name, value in read.items() if name in shape})
-    model = model if width == 1 else model.scaled(width, 1.0)
-    return replace(config, model=model, **{n: v for n, v in read.items() if n in run}, **own), times
+    found = with_settings(config, given | ({"objective": objective} if objective else {}), where)
+    return (found if width == 1 else replace(found, model=found.model.scaled(width, 1.0))), times

@@ -12,8 +12,8 @@ from electra.comparison.contestants import Contestant
 from electra.comparison.identity import key_of, runs_of
 from electra.config import CompareConfig, PretrainConfig
 from electra.config.compare import read_budget
-from electra.core.log import duration, logger
-from electra.core.storage import read_json, write_json
+from electra.core.log import duration, logger, only_progress
+from electra.core.storage import only_writer, read_json, write_json
 from electra.cost.measurement import measure
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
@@ -26,6 +26,7 @@ from electra.training.distributed import World
 
 PILOT_MINUTES = 1.0  # of training, to measure the first contestant's speed if the budget is a time
 STEPS_TIMED = 3
+PATIENCE = 600.0  # seconds to wait for another process that times the same steps
 MOST_FLOPS = 4e12  # of a timed step on a CPU; a longer one is timed in part
 
 
@@ -46,7 +47,10 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
     if not (pilot / "speed.json").exists():
         times: list[tuple[float, int]] = []
         logger.info(f"measuring the speed of {first.name}, for {duration(60 * run.max_minutes)}")
-        pretrain(replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World())
+        with only_progress():
+            pretrain(
+                replace(run, out=str(pilot)), lambda trainer: times.append((trainer.seconds, trainer.tokens)), World()
+            )
         if not times:  # killed between its last step and the write below, so its times are lost
             shutil.rmtree(pilot)
             return tokens_per_second(config, first, minutes)
@@ -60,11 +64,11 @@ def tokens_per_second(config: CompareConfig, first: Contestant, minutes: float) 
 def seconds_of(config: CompareConfig, name: str, run: PretrainConfig) -> float:
     """Return how long a contestant's run trains on this machine, by a few of its steps, which are timed once."""
     file = pilot_of(config, run) / "step.json"
-    if not file.exists():
-        logger.info(f"timing {STEPS_TIMED} steps of {name}")
-        timed = measure(run, rows_of_run(run).seq_length, STEPS_TIMED, 1, MOST_FLOPS)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, {"seconds": timed.seconds, "first_step_seconds": timed.first, "steps": timed.steps})
+    with only_writer(file.parent, PATIENCE):  # parts of a race may begin at once on one machine
+        if not file.exists():
+            logger.info(f"timing {STEPS_TIMED} steps of {name}")
+            timed = measure(run, rows_of_run(run).seq_length, STEPS_TIMED, 1, MOST_FLOPS)
+            write_json(file, {"seconds": timed.seconds, "first_step_seconds": timed.first, "steps": timed.steps})
     found = read_json(file)
     return float(found["first_step_seconds"] + run.train_steps * found["seconds"])
 

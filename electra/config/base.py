@@ -56,6 +56,14 @@ def require_not_negative(config: Any, *names: str) -> None:
         require(lowest >= 0, f"{name} must not be negative, got {value}")
 
 
+def require_local(config: Any) -> None:
+    """Raise ValueError if `out` is a URL: `electra prepare` alone writes to one."""
+    require(
+        "://" not in config.out,
+        f"out is local, not {config.out}: only electra prepare writes to a URL; copy the folder there afterwards",
+    )
+
+
 def require_threshold(value: float | None) -> None:
     """Raise ValueError unless a detection threshold is in [0, 1], or None."""
     require(value is None or 0 <= value <= 1, f"threshold is a probability, got {value}")

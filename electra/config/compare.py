@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from electra.config.base import arg, part_of, require
+from electra.config.base import arg, part_of, require, require_local
 
 UNITS = {"": ("FLOPs", 1), "tok": ("tokens", 1), "ktok": ("tokens", 1e3), "Mtok": ("tokens", 1e6),
          "Gtok": ("tokens", 1e9), "s": ("minutes", 1 / 60), "m": ("minutes", 1), "h": ("minutes", 60)}  # fmt: skip
@@ -31,7 +31,7 @@ def read_budget(text: str) -> Budget:
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Race objectives, sharing modes or sizes against each other at equal compute."""
+    """Race objectives, sharing modes or sizes at equal compute."""
 
     data: str = arg("data/prepared", "folder that `electra prepare` wrote, with held-out text")
     out: str = arg("runs/compare", "folder of the race; the same command again continues it")
@@ -69,6 +69,7 @@ class CompareConfig:
             "same FLOPs (3e15) or tokens (20Mtok)",
         )
         part_of(self.part)
+        require_local(self)
         read_budget(self.budget)
         require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
         require(self.threads >= 0, f"threads must not be negative, got {self.threads}")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_local
 
 
 @dataclass(frozen=True)
 class ConvertConfig:
-    """Write a run, a Hugging Face ELECTRA or a TensorFlow checkpoint as Hugging Face directories."""
+    """Convert a run or TensorFlow checkpoint to Hugging Face directories."""
 
     source: str = arg(
         "", "a run, a Hugging Face ELECTRA directory, or a google-research checkpoint: its prefix or folder", True
@@ -23,5 +23,6 @@ class ConvertConfig:
     max_length: int = arg(0, "tokens the model was trained on; 0: the source's, or all its positions")
 
     def __post_init__(self) -> None:
+        require_local(self)
         require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")
         require(self.max_length >= 0, f"max_length must not be negative, got {self.max_length}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from electra.config.base import arg, require, require_not_negative
+from electra.config.base import arg, require, require_local, require_not_negative
 from electra.config.presets import SEQ_LENGTHS, find_preset
 from electra.config.pretrain import PretrainConfig
 from electra.config.settings import read_settings, with_settings
@@ -49,11 +49,12 @@ class BenchConfig(CostConfig):
         for name in ("rounds", "steps"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         require_not_negative(self, "micro_batch_size", "price")
+        require_local(self)
 
 
 @dataclass(frozen=True)
 class FlopsConfig(CostConfig):
-    """Print the cost of pre-training (compute, parameters, memory, time) beside the paper's table."""
+    """Print what pre-training costs: compute, parameters, memory, time."""
 
     measure: bool = arg(True, "time the steps of the run, to tell how long pre-training takes on this machine")
 

@@ -26,7 +26,7 @@ class DetectConfig:
         "words alone; github: annotations of a workflow; lsp: diagnostics for an editor",
     )
     fix: bool = arg(
-        False, "print what is surely wrong, put right, as a diff for patch or git apply; the rest is listed"
+        False, "print the corrections it is sure of as a diff for patch or git apply, and list its other marks"
     )
     fail: bool = arg(False, "end with exit code 1 if a word is marked, as a check before a commit does")
     html: str = arg("", "write a page with the marked texts to this file")
@@ -36,5 +36,5 @@ class DetectConfig:
     def __post_init__(self) -> None:
         require(0 < self.marks_per_100 <= 100, f"marks_per_100 must be in (0, 100], got {self.marks_per_100}")
         require(not self.fix or self.format == "text", "--fix prints a diff; leave --format out")
-        require(not self.fix or self.suggestions > 0, "--fix needs suggestions")
+        require(not self.fix or self.suggestions > 0, "--fix needs suggestions; leave --suggestions 0 out")
         require_threshold(self.threshold)

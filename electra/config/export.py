@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, listed, require
+from electra.config.base import arg, listed, require, require_local
 
 RUNTIMES = ("onnx", "openvino")
 
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Write a model for runtimes without torch (ONNX, OpenVINO, int8), each file checked against torch."""
+    """Export a model to ONNX or OpenVINO, checked against torch."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA directory, fine-tuned or not", True)
     out: str = arg("", "folder to write")
@@ -32,4 +32,5 @@ class ExportConfig:
             require(runtime in RUNTIMES, f"to: no runtime {runtime!r}; choose from {', '.join(RUNTIMES)}")
         require(0 <= self.tolerance <= 1, f"tolerance must be in [0, 1], got {self.tolerance}")
         require(not self.compact or (self.int8 and self.to == ("onnx",)), "--compact needs --int8 and --to onnx")
+        require_local(self)
         require(len(self.to) > 0, "no runtime: set --to to onnx, openvino or both")

@@ -13,7 +13,7 @@ LARGE, BASE, MINI = 1024, 768, 256  # hidden sizes at which the hyper-parameters
 
 @dataclass(frozen=True)
 class FinetuneConfig(TrainConfig):
-    """Fine-tune a pre-trained model on a task; the defaults are the paper's (Table 7)."""
+    """Fine-tune a model on a task, by default with the paper's settings."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA or BERT directory", True)
     task: str = arg(
@@ -32,7 +32,7 @@ class FinetuneConfig(TrainConfig):
         "linear: one matrix; dense: Hugging Face's, with one more layer; joint: the original one for qa; auto: linear "
         "if the architecture has it, else dense",
     )
-    max_length: int = arg(0, "maximum length in tokens; 0: the task's default, at most what the model reads")
+    max_length: int = arg(0, "maximum length in tokens; 0: the task's own, at most what the model reads")
     windows: Literal["mean", "max"] | None = arg(
         None,
         "read a long text in windows, each learned with the text's label, and answer by the mean or the maximum of "
@@ -167,7 +167,7 @@ def recipe_of(preset: str, hidden_size: int) -> Recipe:
 
 @dataclass(frozen=True)
 class EvaluateConfig(FinetuneConfig):
-    """Fine-tune with several seeds and report scores beside simple baselines; or score a fine-tuned model."""
+    """Score a model on a task, with several seeds and simple baselines."""
 
     suite: str = arg("", "glue (with `data`), or a file to evaluate on; default: the dev file")
     data: str = arg("", "folder of the suite")

@@ -9,7 +9,7 @@ from electra.config.base import arg, require
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Predict with a fine-tuned model: lines of text or JSON in, JSON lines out."""
+    """Answer lines of text or JSON with a fine-tuned model, in JSON."""
 
     model: str = arg(
         "", "a fine-tuned model, exported or not; with --zero-shot a run or any ELECTRA discriminator", True
@@ -17,7 +17,7 @@ class PredictConfig:
     file_or_labels: str = arg(
         "", "the file to read, as --input; with --zero-shot instead the label words, separated by commas", True
     )
-    input: str = arg("-", "file to read; - is standard input")
+    input: str = arg("-", "file to read; - is standard input, read to its end before the first answer")
     zero_shot: str = arg("", "a template such as 'It was {}.', in which the label word that looks least replaced wins")
     device: str = arg("cpu", "cpu, cuda, cuda:1 ...")
 

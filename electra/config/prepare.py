@@ -20,7 +20,7 @@ class PrepareConfig:
         "'hf:NAME' for a Hugging Face data set",
         True,
     )
-    out: str = arg("data/prepared", "folder to write")
+    out: str = arg("data/prepared", "folder to write, or its URL (s3:// ...)")
     tokenizer: str = arg(
         "wordpiece",
         "wordpiece, bpe or unigram to train one; or a tokenizer.json, vocab.txt, SentencePiece .model or model folder",

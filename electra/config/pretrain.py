@@ -13,6 +13,7 @@ from electra.config.training import TrainConfig
 
 # Generators without a folder: a masked language model trained along, or random tokens by two distributions.
 TRAINED, UNIFORM, UNIGRAM = "mlm", "uniform", "unigram"
+NAME_ONE = "name the config.json of a run, or a .toml or .yaml file of your settings"
 
 
 def names_where(condition: Callable[[Traits], bool]) -> str:
@@ -22,7 +23,7 @@ def names_where(condition: Callable[[Traits], bool]) -> str:
 
 @dataclass(frozen=True)
 class PretrainConfig(TrainConfig):
-    """Pre-train an encoder on prepared text; the defaults are ELECTRA-Small (paper, Table 6)."""
+    """Pre-train an encoder on prepared text: by default ELECTRA-Small."""
 
     model: EncoderConfig = field(default_factory=ElectraConfig)
     data: str = arg(
@@ -218,11 +219,11 @@ def pretrain_config_from_dict(content: Mapping[str, Any], where: str = "config.j
         ValueError: the content is not that of a run, or has an unknown key; the message names the closest known one.
     """
     model = content.get("model", {}) if isinstance(content, Mapping) else None
-    require(isinstance(model, Mapping), f"{where} is not the config.json of a run")
+    require(isinstance(model, Mapping), f"{where} is not the config.json of a run; {NAME_ONE}")
     assert isinstance(model, Mapping)
     given = {key: value for key, value in content.items() if key not in ("model", "versions", "prepared")}
     refuse_unknown(given, {f.name for f in fields(PretrainConfig)}, where)
     try:
         return PretrainConfig(model=shape_from_dict(dict(model), f"{where}: model"), **given)
     except TypeError as error:
-        raise ValueError(f"{where} is not the config.json of a run: {error}") from None
+        raise ValueError(f"{where} is not the config.json of a run ({error}); {NAME_ONE}") from None

@@ -9,7 +9,7 @@ from electra.config.base import arg, require
 
 @dataclass(frozen=True)
 class PushConfig:
-    """Upload a model to the Hugging Face Hub; nothing else in this package does."""
+    """Upload a model to the Hugging Face Hub."""
 
     model: str = arg("", "a run, a fine-tuned or exported model, or a Hugging Face directory", True)
     to: str = arg("", "the repository, OWNER/NAME; created if it does not exist")

@@ -10,7 +10,7 @@ from electra.config.languages import check_tags
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """Serve a model over HTTP, with a page that marks words while you type."""
+    """Serve a model over HTTP, with a page that marks words as you type."""
 
     model: str = arg(
         "",

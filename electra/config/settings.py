@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,7 +31,7 @@ def known_settings(config: PretrainConfig) -> dict[str, Any]:
     )
 
 
-def read_settings(given: Sequence[str], where: str) -> dict[str, str]:
+def read_settings(given: Collection[str], where: str) -> dict[str, str]:
     """Return the fields and values of FIELD=VALUE, of which a later one overrides an earlier."""
     for setting in given:
         require("=" in setting, f"{where} {setting}: write FIELD=VALUE, as in optimizer=adamw")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from electra.config.base import arg, require, require_not_negative, require_positive
+from electra.config.base import arg, require, require_local, require_not_negative, require_positive
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TrainConfig:
             "learning_rate", "warmup_steps", "micro_batch_size", "train_steps", "max_tokens", "max_minutes", "seed",
             "threads", "eval_steps", "save_steps",
         )  # fmt: skip
+        require_local(self)
         if self.weight_decay is not None:
             require_not_negative(self, "weight_decay")
         require(0 <= self.adam_beta1 < 1 and 0 <= self.adam_beta2 < 1, "adam_beta1 and adam_beta2 must be in [0, 1)")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class WrongInput(ValueError):
     """An input that a model cannot process. The message quotes none of it, so that a server may send it."""
@@ -27,6 +30,27 @@ STOPPED, NOT_FINITE, LOST = 75, 4, 6
 EXIT_CODES: dict[type[Exception], int] = {
     ValueError: 2, FloatingPointError: NOT_FINITE, OSError: 5, Lost: LOST, Interrupted: STOPPED,
 }  # fmt: skip
+REMEDIES = {
+    errno.ENOENT: "no such file or folder; check the name",
+    errno.EISDIR: "it is a folder where a file is wanted; name a file in it",
+    errno.ENOTDIR: "it is a file, or lies below one, where a folder is wanted; name a folder",
+    errno.EEXIST: "it exists already; name another",
+    errno.EACCES: "you may not read or write there; change its permissions, or name another",
+    errno.EPERM: "nothing can be written there; name another",
+    errno.EROFS: "nothing can be written there; name another",
+    errno.ENOSPC: "the disk is full; make room and run the same command again",
+    errno.EDQUOT: "your share of the disk is full; make room and run the same command again",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says; of one of the system, which file is meant and what to do, without its number."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    place = error.filename if error.filename2 is None else error.filename2  # of a renaming, what the user named
+    is_explained = error.strerror != os.strerror(error.errno)
+    said = error.strerror if is_explained else REMEDIES.get(error.errno, error.strerror)
+    return str(said) if place is None else f"{place}: {said}"
 
 
 def exit_code(error: BaseException) -> int | None:

@@ -26,9 +26,10 @@ def page(title: str, body: str) -> str:
 :root {{ color-scheme: light dark; }}
 body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
 {MARKS}
-table {{ border-collapse: collapse; }}
+table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
 td, th {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #8886; }}
 td:first-child, th:first-child {{ text-align: left; }} svg {{ max-width: 100%; height: auto; background: white; }}
+@media (prefers-color-scheme: dark) {{ svg {{ filter: invert(.93) hue-rotate(180deg); }} }}
 </style></head><body><h1>{escape(title)}</h1>
 {body}
 </body></html>

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 SILENT, EVERY = 3.0, 0.5  # seconds before the first line of progress, and between two
@@ -15,6 +16,20 @@ T = TypeVar("T")
 
 logger = logging.getLogger("electra")
 logger.addHandler(logging.NullHandler())
+
+
+@contextmanager
+def only_progress() -> Iterator[None]:
+    """Log only progress and warnings within, for a caller that says itself what is done."""
+
+    def passes(record: logging.LogRecord) -> bool:
+        return record.levelno >= logging.WARNING or hasattr(record, "progress_of")
+
+    logger.addFilter(passes)
+    try:
+        yield
+    finally:
+        logger.removeFilter(passes)
 
 
 def show_progress(task: str, fields: Mapping[str, str]) -> None:

@@ -55,16 +55,18 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such file") from None
+        raise ValueError(f"{path}: no such file; check the name") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path} is a folder; name a file in it") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered") from None
+        raise ValueError(f"{path} is not valid JSON ({error}); it was cut short or altered; copy it again") from None
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file; ValueError if the content is of another type."""
     content = read_json(path)
     if not isinstance(content, dict):
-        raise ValueError(f"{path} does not hold a JSON object; it was altered")
+        raise ValueError(f"{path} does not hold a JSON object; it was altered: copy it again")
     return content
 
 
@@ -75,24 +77,45 @@ def sha256(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path, seconds: float = 0.0) -> Iterator[None]:
+def only_writer(folder: Path, seconds: float = 0.0, named: str = "") -> Iterator[None]:
     """Lock `folder` against a second writer; the operating system releases the lock when the process dies.
+
+    named: what the error calls it.
 
     Raises:
         ValueError: another process still has it after `seconds`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=seconds)
+    require_no_file(folder)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock", timeout=seconds)
         lock.acquire()
     except Timeout:
-        raise ValueError(f"{folder} is in use by another process; wait for it or choose another folder") from None
+        raise ValueError(
+            f"{named or folder} is in use by another process; wait for it or choose another folder"
+        ) from None
     except OSError as error:
         raise explained(error, folder) from error
     try:
         yield
     finally:
         lock.release()
+
+
+def require_no_file(folder: Path) -> None:
+    """Raise ValueError if a file has the name of a folder to write, or of one above it."""
+    taken = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if taken.exists() and not taken.is_dir():
+        place = "" if taken == folder else f", so there can be no folder {folder}"
+        raise ValueError(f"{taken} is a file{place}; choose another --out")
+
+
+def require_place(file: Path) -> None:
+    """Raise ValueError if a file cannot be written there: to be called before the work whose result it will hold."""
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.parent}; make it, or name another")
 
 
 def sync_folder(folder: Path) -> None:
@@ -120,7 +143,7 @@ def explained(error: OSError, path: Path) -> OSError:
             error.errno,
             f"the disk is full; no partial file was left at {path}. Make room and run the same command again",
         )
-    if error.errno in (errno.EACCES, errno.EROFS):
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OSError(error.errno, f"cannot write to {path}; choose a folder you may write to")
     if error.errno == errno.ENOENT and not path.parent.is_dir():
         return OSError(error.errno, f"{path.parent} is gone; bring it back and run the same command again")

@@ -18,7 +18,7 @@ import torch
 from electra.config import BenchConfig, EncoderConfig, PretrainConfig
 from electra.core.hardware import provenance
 from electra.core.log import logger
-from electra.core.storage import write_json
+from electra.core.storage import require_place, write_json
 from electra.cost.measurement import measure, training_step, windows
 from electra.cost.operations import Trained, flops_per_token, networks, row_lengths, scheduled_tokens
 from electra.cost.run import asked_run
@@ -42,6 +42,8 @@ Matrix = tuple[int, int, int]  # M, D_in, D_out
 def bench(config: BenchConfig) -> dict[str, Any]:
     """Measure this machine; return the figures."""
     run, length = asked_run(config)
+    if config.out:
+        require_place(Path(config.out))
     device, dtype = choose_device(run.device), choose_dtype(run)
     logger.info(f"training {config.preset}, {run.train_batch_size} rows of {length} tokens on {device}")
     found = measure(run, length, config.rounds, config.steps, MOST_FLOPS)

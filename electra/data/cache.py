@@ -22,10 +22,10 @@ WAIT = 24 * 3600.0  # seconds that another process of the node may take to fetch
 Hashes = Callable[[dict[str, Any]], dict[str, str]]  # from a manifest to the SHA-256 of each file that it names
 
 
-def cache_folder() -> Path:
-    """Return the folder of all copies."""
+def cache_folder(content: str = "data") -> Path:
+    """Return the folder of all copies, or of other content."""
     chosen = os.environ.get("ELECTRA_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "electra")
-    return Path(chosen).expanduser() / "data"
+    return Path(chosen).expanduser() / content
 
 
 @functools.cache
@@ -40,7 +40,8 @@ def fetched(url: str, hashes: Hashes) -> Path:
     """
     files = {PurePosixPath(file.url).name: file for file in remote_files(url) if is_inside(file, url)}
     if INDEX not in files:
-        raise ValueError(f"{url} holds no prepared data ({INDEX}); copy a folder of `electra prepare` there, whole")
+        problem = "is not finished" if "prepare.json" in files else f"holds no prepared data ({INDEX})"
+        raise ValueError(f"{url} {problem}; run `electra prepare SOURCES --out {url}`")
     with files[INDEX].open() as opened:
         index = opened.read()
     folder = cache_folder() / hashlib.sha256(index).hexdigest()[:16]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from electra.core.storage import read_json, write_json
+from electra.data.destination import Destination
 from electra.data.packing import Packer
 from electra.data.shards import KINDS, SPLITS, shard_file, token_dtype, write_shard
 from electra.text.losses import Losses
@@ -38,7 +39,7 @@ class Chunk:
 class Recipe:
     """The settings that determine the shards of a chunk."""
 
-    folder: Path
+    destination: Destination
     seq_length: int
     packing: str
     heldout: float
@@ -72,24 +73,29 @@ def sidecar(folder: Path, index: int) -> Path:
     return folder / "chunks" / f"{index:05d}.json"
 
 
-def finished(folder: Path, chunk: Chunk) -> dict[str, Any] | None:
+def finished(destination: Destination, chunk: Chunk) -> dict[str, Any] | None:
     """Return the note of an earlier run for this chunk, or None if a shard is missing or the text has changed."""
-    path = sidecar(folder, chunk.index)
+    path = sidecar(destination.folder, chunk.index)
     if not path.is_file():
         return None
     note: dict[str, Any] = read_json(path)
-    return note if note["text"] == chunk.hash and "losses" in note and not missing_file(folder, note) else None
+    is_current = note["text"] == chunk.hash and "losses" in note
+    return note if is_current and not missing_file(destination, note) else None
 
 
-def missing_file(folder: Path, note: dict[str, Any]) -> Path | None:
+def missing_file(destination: Destination, note: dict[str, Any]) -> Path | None:
     """Return a file of a chunk's shards that is not there, or None."""
-    files = (shard_file(folder, entry["name"], kind) for split in SPLITS for entry in note[split] for kind in KINDS)
-    return next((file for file in files if not file.is_file()), None)
+    return next((file for file in shard_files(destination.folder, note) if not destination.has(file)), None)
+
+
+def shard_files(folder: Path, note: dict[str, Any]) -> list[Path]:
+    """Return the files of the shards that a chunk's note, or the manifest, names."""
+    return [shard_file(folder, entry["name"], kind) for split in SPLITS for entry in note[split] for kind in KINDS]
 
 
 def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any]:
     """Tokenise, pack and write a chunk, then its note; return the note."""
-    tokenizer = cache.tokenizer
+    tokenizer, folder = cache.tokenizer, recipe.destination.folder
     losses = Losses(tokenizer)
     splits, counts = pack_chunk(chunk, cache, recipe, losses)
     note: dict[str, Any] = {"text": chunk.hash, "counts": counts, "losses": losses.note()}
@@ -100,8 +106,9 @@ def write_chunk(chunk: Chunk, cache: WordCache, recipe: Recipe) -> dict[str, Any
         counts["kept_tokens"] += len(flat) - int(np.isin(flat, special).sum())
         counts["unknown"] += int((flat == tokenizer.unk_id).sum()) if tokenizer.unk_id is not None else 0
         name = f"{split}-{chunk.index:05d}"
-        note[split] = [write_shard(recipe.folder, name, flat, np.array(lengths))] if lengths else []
-    write_json(sidecar(recipe.folder, chunk.index), note)
+        note[split] = [write_shard(folder, name, flat, np.array(lengths))] if lengths else []
+    write_json(sidecar(folder, chunk.index), note)
+    recipe.destination.send(*shard_files(folder, note), sidecar(folder, chunk.index))
     return note
 
 
@@ -157,7 +164,7 @@ _worker: dict[str, Any] = {}
 def start_worker(recipe: Recipe) -> None:
     """Initialise a worker process: load the tokeniser once, and exit when the parent process does."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    _worker.update(recipe=recipe, cache=WordCache(load_tokenizer(recipe.folder)))
+    _worker.update(recipe=recipe, cache=WordCache(load_tokenizer(recipe.destination.folder)))
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 

@@ -36,7 +36,7 @@ def word_vectors(
         blocks += [weight * positive_pmi(counts), weight * positive_pmi(counts.T.tocsr())]
     U, S, _ = randomized_svd(scipy.sparse.hstack(blocks).tocsr(), width, n_oversamples=16, n_iter=3, random_state=seed)
     vectors: Floats = U * np.sqrt(S)
-    vectors = (vectors - vectors.mean(0)) / vectors.std()
+    vectors = (vectors - vectors.mean(0)) / (vectors.std() or 1.0)  # 0 of a text in which no word has a neighbour
     # Rare tokens have short vectors and frequent ones long. Bring the lengths closer: the first LayerNorm would make
     # them equal.
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)

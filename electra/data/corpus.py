@@ -29,7 +29,7 @@ from electra.text.splits import stream_data_set
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
 MARKED_UP = (
-    ".xml", ".md", ".rst", ".tex", ".fasta", ".fa", ".faa", ".fna", ".srt", ".vtt",
+    ".json", ".xml", ".md", ".rst", ".tex", ".fasta", ".fa", ".faa", ".fna", ".srt", ".vtt",
 )  # fmt: skip
 SAMPLES, SAMPLE_BYTES = 16, 1 << 16  # of a file, to detect changes; files up to 1 MiB are read in full
 
@@ -56,7 +56,7 @@ class Corpus:
             if stdin is None:
                 raise ValueError("standard input cannot be read here; give a file")
             return [stdin]
-        found = find_files(source, written=Path(self.config.out).resolve())
+        found = find_files(source, written=self.config.out)
         for path in found:
             if isinstance(path, Path) and (document := format_of(path)):  # a URL is not opened before it is read
                 require_library(document)
@@ -148,9 +148,10 @@ def warn_of_markup(files: Iterable[File]) -> None:
     """Log which files hold more than text, as all of it is read."""
     marked_up = {kind: file for file in files if (kind := file_format(file)) in MARKED_UP}
     for kind, file in marked_up.items():
-        logger.warning(
-            f"{file} is read as plain text, markup too; docs/reference/text.md names tools that extract from {kind}"
-        )
+        advice = f"docs/reference/text.md names tools that extract from {kind}"
+        if kind == ".json":
+            advice = "save its objects as .jsonl, one a line, and their text alone is read"
+        logger.warning(f"{file} is read as plain text, markup too; {advice}")
 
 
 def check_encoding(encoding: str) -> None:

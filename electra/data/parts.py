@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +11,10 @@ from typing import Any, NamedTuple
 from electra.config.base import part_of
 from electra.core.storage import read_object, write_json
 from electra.data.chunks import Chunk, missing_file, sidecar
+from electra.data.destination import Destination
 from electra.data.plan import differences
 
-FOLDER = "parts"
+FOLDER, BEGUN, DONE = "parts", "begun.json", "part.json"
 
 
 class Part(NamedTuple):
@@ -36,19 +38,30 @@ def part_folder(folder: Path, part: Part) -> Path:
     return folder / FOLDER / f"{part.number}-of-{part.total}"
 
 
-def begun(folder: Path) -> list[Part]:
-    """Return the parts that were begun in a folder, in order."""
-    return sorted(named_part(path.name.replace("-of-", "/")) for path in (folder / FOLDER).glob("*-of-*"))
-
-
-def begin_part(folder: Path, part: Part) -> None:
-    """Make the folder of a part; ValueError if others were begun as parts of another number."""
-    if other := next((there for there in begun(folder) if there.total != part.total), None):
+def begun(destination: Destination) -> list[Part]:
+    """Return the parts that were begun in a folder, in order; ValueError names what else is there."""
+    folder = destination.folder / FOLDER
+    found = {path: re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in folder.glob("[!.]*")}
+    parts = {path: Part(int(match[1]), int(match[2])) for path, match in found.items() if match and path.is_dir()}
+    if strays := sorted(path.name for path in found if path not in parts or parts[path].number >= parts[path].total):
         raise ValueError(
-            f"{folder} holds part {other}, which cannot be put together with part {part}; give all the same number of "
-            f"parts, or remove {folder / FOLDER}"
+            f"{destination.named(folder)} holds {', '.join(map(repr, strays[:3]))}, which no call of `electra prepare` "
+            "has written; move it elsewhere, or rename it back: the folder of a part is named as 0-of-4 is"
         )
-    part_folder(folder, part).mkdir(parents=True, exist_ok=True)
+    return sorted(parts.values())
+
+
+def begin_part(destination: Destination, part: Part) -> None:
+    """Make the folder of a part; ValueError if others were begun as parts of another number."""
+    if other := next((there for there in begun(destination) if there.total != part.total), None):
+        raise ValueError(
+            f"{destination} holds part {other}, which cannot be put together with part {part}; give all the same "
+            f"number of parts, or remove {destination.named(destination.folder / FOLDER)}"
+        )
+    mark = part_folder(destination.folder, part) / BEGUN
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    write_json(mark, {"part": str(part)})
+    destination.send(mark)
 
 
 class Share:
@@ -69,12 +82,13 @@ class Share:
             if chunk.index % self.part.total == self.part.number:
                 yield chunk
 
-    def write_note(self, folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> dict[str, Any]:
-        """Mark the part as done; return its note. All chunks must have been read."""
+    def write_note(self, destination: Destination, plan: dict[str, Any], tokenizer_hash: str) -> None:
+        """Mark the part as done. All chunks must have been read."""
         note = {"part": str(self.part), "chunks": self.read, "text": hash_of_chunks(self.hashes)}
         note |= {"tokenizer_hash": tokenizer_hash, "plan": plan}
-        write_json(part_folder(folder, self.part) / "part.json", note)
-        return note
+        path = part_folder(destination.folder, self.part) / DONE
+        write_json(path, note)
+        destination.send(path)
 
 
 def hash_of_chunks(hashes: Iterable[str]) -> str:
@@ -90,43 +104,47 @@ def has_parts(folder: Path) -> bool:
     return (folder / FOLDER).is_dir()
 
 
-def collect(folder: Path, plan: dict[str, Any], tokenizer_hash: str) -> list[dict[str, Any]]:
+def collect(destination: Destination, plan: dict[str, Any], tokenizer_hash: str) -> list[dict[str, Any]]:
     """Return the notes of all chunks, in order, of a folder in which every part is done.
 
     Raises:
         ValueError: a part is missing, or parts differ in their number, their settings, text or tokeniser.
     """
-    parts = part_notes(folder)
-    require_alike(folder, parts, plan, tokenizer_hash)
+    parts = part_notes(destination)
+    require_alike(destination, parts, plan, tokenizer_hash)
     first = next(iter(parts.values()))
-    notes = [chunk_note(folder, index, len(parts)) for index in range(first["chunks"])]
+    notes = [chunk_note(destination, index, len(parts)) for index in range(first["chunks"])]
     if hash_of_chunks(note["text"] for note in notes) != first["text"]:
-        raise ValueError(f"{folder / 'chunks'} has chunks of other text than the parts have read; prepare them anew")
+        chunks = destination.named(destination.folder / "chunks")
+        raise ValueError(f"{chunks} has chunks of other text than the parts have read; prepare them anew")
     return notes
 
 
-def part_notes(folder: Path) -> dict[Part, dict[str, Any]]:
+def part_notes(destination: Destination) -> dict[Part, dict[str, Any]]:
     """Return the notes of all n parts; ValueError names those that are missing, or parts of another n."""
-    there = begun(folder)
+    there, folder = begun(destination), destination.named(destination.folder / FOLDER)
     counts = sorted({part.total for part in there})
     if len(counts) != 1:
         raise ValueError(
-            f"{folder} holds parts of {' and of '.join(map(str, counts))}: {listed(there)}; prepare all as parts of "
-            f"{counts[-1]}, and remove the others from {folder / FOLDER}"
+            f"{destination} holds parts of {' and of '.join(map(str, counts))}: {listed(there)}; prepare all as parts "
+            f"of {counts[-1]}, and remove the others from {folder}"
             if counts
-            else f"{folder / FOLDER} is empty; prepare the parts first, or remove it"
+            else f"{folder} is empty; prepare the parts first, or remove it"
         )
     every = [Part(index, counts[0]) for index in range(counts[0])]
-    files = {part: part_folder(folder, part) / "part.json" for part in every}
+    files = {part: part_folder(destination.folder, part) / DONE for part in every}
     if missing := [part for part in every if not files[part].is_file()]:
+        are = "is" if len(missing) == 1 else "are"
         raise ValueError(
-            f"{folder}: of {counts[0]} parts {listed(missing)} {'is' if len(missing) == 1 else 'are'} not finished; "
+            f"{destination}: of {counts[0]} parts {listed(missing)} {are} not finished; "
             f"run the same command with --part {missing[0]}, or copy the files of that part here"
         )
     return {part: read_object(file) for part, file in files.items()}
 
 
-def require_alike(folder: Path, parts: dict[Part, dict[str, Any]], plan: dict[str, Any], tokenizer_hash: str) -> None:
+def require_alike(
+    destination: Destination, parts: dict[Part, dict[str, Any]], plan: dict[str, Any], tokenizer_hash: str
+) -> None:
     """Raise ValueError if a part has other settings, read other text, or has another tokeniser than the rest."""
     reference, first = next(iter(parts.items()))
     for part, note in parts.items():
@@ -137,23 +155,28 @@ def require_alike(folder: Path, parts: dict[Part, dict[str, Any]], plan: dict[st
             problem = f"its tokeniser was {note['tokenizer_hash'][:12]}, here it is {tokenizer_hash[:12]}"
         if problem:
             raise ValueError(
-                f"{folder}: part {part} is of another preparation: {problem}. Prepare it again: remove "
-                f"{part_folder(folder, part)} and run the same command with --part {part}"
+                f"{destination}: part {part} is of another preparation: {problem}. Prepare it again: "
+                f"{again(destination, part)}"
             )
 
 
-def chunk_note(folder: Path, index: int, count: int) -> dict[str, Any]:
+def chunk_note(destination: Destination, index: int, count: int) -> dict[str, Any]:
     """Return the note of a chunk; ValueError names its part if the note or a shard is missing."""
-    path = sidecar(folder, index)
+    path = sidecar(destination.folder, index)
     note = read_object(path) if path.is_file() else None
-    lost = path if note is None else missing_file(folder, note)
+    lost = path if note is None else missing_file(destination, note)
     if note is None or lost:
         part = Part(index % count, count)
-        raise ValueError(
-            f"{lost} is missing, of part {part}; copy it here, or remove {part_folder(folder, part)} and run the same "
-            f"command with --part {part}"
-        )
+        name = destination.named(lost or path)
+        raise ValueError(f"{name} is missing, of part {part}; copy it there, or {again(destination, part)}")
     return note
+
+
+def again(destination: Destination, part: Part) -> str:
+    """Return how to prepare a part again."""
+    return (
+        f"remove {destination.named(part_folder(destination.folder, part))} and run the same command with --part {part}"
+    )
 
 
 def listed(parts: list[Part]) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from electra.config import PrepareConfig, to_dict
 from electra.core.log import logger
 from electra.core.storage import read_json
 from electra.data.corpus import Corpus
+from electra.data.destination import PLAN, Destination
 
 OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks", "parts")
 MAY_DIFFER = ("out", "num_workers")
@@ -20,30 +20,29 @@ def plan_of(config: PrepareConfig, corpus: Corpus) -> dict[str, Any]:
     return plan | {"files": corpus.file_sizes(), "text": f"samples {corpus.fingerprint()}"}
 
 
-def refuse_other_content(config: PrepareConfig, folder: Path) -> None:
+def refuse_other_content(destination: Destination) -> None:
     """Raise ValueError if a folder holds unrelated files."""
-    foreign = [path.name for path in folder.iterdir() if path.name not in OWN_FILES and path.name[0] != "."]
-    if foreign and not (folder / "prepare.json").is_file():
+    foreign = destination.foreign(OWN_FILES)
+    if foreign and not (destination.folder / PLAN).is_file():
         raise ValueError(
-            f"{folder} holds other files ({', '.join(sorted(foreign)[:3])}); choose an empty or new folder for --out"
+            f"{destination} holds other files ({', '.join(foreign[:3])}); choose an empty or new folder for --out"
         )
 
 
-def refuse_other_plan(plan: dict[str, Any], folder: Path) -> None:
+def refuse_other_plan(plan: dict[str, Any], destination: Destination) -> None:
     """Raise ValueError with the differences from an earlier preparation, unless that finished no chunk."""
-    path = folder / "prepare.json"
-    if not path.is_file():
+    folder = destination.folder
+    if not (folder / PLAN).is_file():
         return
-    found = differences(read_json(path), plan)
+    found = differences(read_json(folder / PLAN), plan)
     if not found:
         return
     is_begun = any((folder / "chunks").glob("*")) or (folder / "parts").exists() or (folder / "manifest.json").exists()
     if not is_begun:
-        logger.info(f"{folder}: an earlier, different preparation finished nothing; starting over")
-        for name in ("tokenizer_config.json", "extension.json"):  # its tokeniser
-            (folder / name).unlink(missing_ok=True)
+        logger.info(f"{destination}: an earlier, different preparation finished nothing; starting over")
+        destination.forget("tokenizer_config.json", "extension.json")  # its tokeniser
         return
-    raise ValueError(f"{folder} was prepared differently: {found}. Choose another --out, or remove the folder")
+    raise ValueError(f"{destination} was prepared differently: {found}. Choose another --out, or remove the folder")
 
 
 def differences(before: dict[str, Any], plan: dict[str, Any]) -> str:

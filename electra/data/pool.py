@@ -32,14 +32,14 @@ def in_processes(
     if workers == 1:
         cache = WordCache(tokenizer)
         for chunk in chunks:
-            yield finished(recipe.folder, chunk) or write_chunk(chunk, cache, recipe)
+            yield finished(recipe.destination, chunk) or write_chunk(chunk, cache, recipe)
         return
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, spawn, start_worker, (recipe,))
     waiting: deque[Future[dict[str, Any]]] = deque()
     try:
         for chunk in chunks:
-            note = finished(recipe.folder, chunk)
+            note = finished(recipe.destination, chunk)
             waiting.append(completed(note) if note else pool.submit(write_in_worker, chunk))
             if len(waiting) > workers + 2:
                 yield waiting.popleft().result()

@@ -12,21 +12,15 @@ from typing import Any
 from electra.config import PrepareConfig
 from electra.config.prepare import TRAINABLE
 from electra.core.log import logger
-from electra.core.storage import (
-    explained,
-    only_writer,
-    require_space,
-    sync_folder,
-    write_atomically,
-    write_json,
-)
-from electra.data.chunks import Chunk, Recipe, cut_chunks
+from electra.core.storage import explained, only_writer, read_json, write_atomically, write_json
+from electra.data.chunks import Chunk, Recipe, cut_chunks, shard_files
 from electra.data.corpus import Corpus
+from electra.data.destination import PLAN, Destination, destination_of
 from electra.data.parts import Part, Share, begin_part, collect, has_parts, named_part, part_folder
-from electra.data.plan import plan_of, refuse_other_content, refuse_other_plan
+from electra.data.plan import OWN_FILES, differences, plan_of, refuse_other_content, refuse_other_plan
 from electra.data.pool import in_processes, number_of_workers
 from electra.data.report import Progress, report, report_extension
-from electra.data.shards import FORMAT_VERSION, KINDS, SPLITS, read_manifest, shard_file
+from electra.data.shards import FORMAT_VERSION, SPLITS, read_manifest
 from electra.text.extension import extend
 from electra.text.losses import merged
 from electra.text.tokenizer import Tokenizer, load_tokenizer
@@ -34,6 +28,7 @@ from electra.text.vocabulary import train_tokenizer
 
 TRAINING_BYTES = 100_000_000  # of text to train a vocabulary on
 COMPRESSION = 4  # bytes of text in a byte of a compressed file, roughly
+LAST_OF_TOKENIZER = "tokenizer_config.json"  # of the files that `save` writes
 PARTS_WAIT = 60.0  # seconds in which another part has written the plan and the tokeniser
 
 
@@ -48,72 +43,87 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
         ValueError: a source, the tokeniser or the folder cannot be used; the message says what to change.
         OSError: the folder cannot be written, or the disk is full.
     """
-    folder = Path(config.out)
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file; choose another --out")
-    corpus = Corpus(config, stdin=folder / "stdin.partial")  # raises for a wrong source before anything is written
+    destination = destination_of(config.out, config.part)
+    corpus = Corpus(config, stdin=destination.folder / "stdin.partial")  # raises before anything is written
     try:
-        if config.part:
-            prepare_part(config, corpus, folder, named_part(config.part))
-            return {}
-        with only_writer(folder):
-            return prepare_folder(config, corpus, folder)
+        with destination.opened():
+            if config.part:
+                prepare_part(config, corpus, destination, named_part(config.part))
+                return {}
+            with only_writer(destination.folder):
+                return prepare_folder(config, corpus, destination)
     except OSError as error:
-        raise explained(error, folder) from error
+        raise explained(error, destination.folder) from error
 
 
-def prepare_folder(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[str, Any]:
+def prepare_folder(config: PrepareConfig, corpus: Corpus, destination: Destination) -> dict[str, Any]:
     """Prepare in a folder that this process has locked."""
-    plan = begin(config, corpus, folder)
+    plan, folder = begin(config, corpus, destination), destination.folder
     if (folder / "manifest.json").is_file():
-        logger.info(f"{folder} is already prepared")
+        logger.info(f"{destination} is already prepared")
         (folder / "stdin.partial").unlink(missing_ok=True)
         return read_manifest(folder)
-    tokenizer = get_tokenizer(config, corpus, folder)
+    tokenizer = get_tokenizer(config, corpus, destination)
     if has_parts(folder):
-        notes = collect(folder, plan, tokenizer.hash)
+        notes = collect(destination, plan, tokenizer.hash)
     else:
-        notes = write_shards(config, corpus, cut_chunks(corpus), tokenizer, folder)
+        notes = write_shards(config, corpus, cut_chunks(corpus), tokenizer, destination)
     manifest = combine(config, tokenizer, notes)
-    finish(folder, manifest)
+    require_unchanged(destination, plan, tokenizer)
+    destination.finish(manifest, {path.name for path in shard_files(folder, manifest)})
+    (folder / "stdin.partial").unlink(missing_ok=True)
     report(config, manifest)
     return manifest
 
 
-def prepare_part(config: PrepareConfig, corpus: Corpus, folder: Path, part: Part) -> None:
+def prepare_part(config: PrepareConfig, corpus: Corpus, destination: Destination, part: Part) -> None:
     """Prepare the chunks of a part, in a folder that other parts may write to."""
+    folder = destination.folder
     with only_writer(folder, seconds=PARTS_WAIT):
-        plan = begin(config, corpus, folder)
+        plan = begin(config, corpus, destination)
         if (folder / "manifest.json").is_file():
-            logger.info(f"{folder} is already prepared")
+            logger.info(f"{destination} is already prepared")
             return
-        tokenizer = get_tokenizer(config, corpus, folder)
+        tokenizer = get_tokenizer(config, corpus, destination)
         if (given := load_tokenizer(config.tokenizer, config.lowercase)).hash != tokenizer.hash:
             raise ValueError(
-                f"{config.tokenizer} is not the tokeniser of the parts in {folder} ({given.hash[:12]}, theirs "
+                f"{config.tokenizer} is not the tokeniser of the parts in {destination} ({given.hash[:12]}, theirs "
                 f"{tokenizer.hash[:12]}); give all parts the same"
             )
-        begin_part(folder, part)
+        begin_part(destination, part)
     with only_writer(part_folder(folder, part)):
         share = Share(cut_chunks(corpus), part)
-        notes = write_shards(config, corpus, iter(share), tokenizer, folder)
-        share.write_note(folder, plan, tokenizer.hash)
+        notes = write_shards(config, corpus, iter(share), tokenizer, destination)
+        share.write_note(destination, plan, tokenizer.hash)
     logger.info(
-        f"part {part}: {len(notes):,} of {share.read:,} chunks are prepared in {folder}\n"
+        f"part {part}: {len(notes):,} of {share.read:,} chunks are prepared in {destination}\n"
         f"When all {part.total} parts are done, the same command without --part puts them together."
     )
 
 
-def begin(config: PrepareConfig, corpus: Corpus, folder: Path) -> dict[str, Any]:
+def begin(config: PrepareConfig, corpus: Corpus, destination: Destination) -> dict[str, Any]:
     """Check that the folder is empty or of the same preparation, and write its plan; return the plan."""
-    refuse_other_content(config, folder)
+    refuse_other_content(destination)
+    folder = destination.folder
     if "-" in config.sources:
         copy_stdin(folder / "stdin.partial")
     plan = plan_of(config, corpus)
-    refuse_other_plan(plan, folder)
+    refuse_other_plan(plan, destination)
     if not (folder / "manifest.json").is_file():
-        write_json(folder / "prepare.json", plan)
+        write_json(folder / PLAN, plan)
+        destination.send(folder / PLAN)
     return plan
+
+
+def require_unchanged(destination: Destination, plan: dict[str, Any], tokenizer: Tokenizer) -> None:
+    """Raise ValueError if a call on another machine, which no lock reaches, has begun another preparation there."""
+    destination.refresh()
+    found = differences(read_json(destination.folder / PLAN), plan)
+    if found or load_tokenizer(destination.folder).hash != tokenizer.hash:
+        raise ValueError(
+            f"another call has written to {destination} meanwhile ({found or 'another vocabulary'}); remove it, "
+            "and prepare it by one call, or by parts of one"
+        )
 
 
 # -- tokeniser ---------------------------------------------------------------------------------------------------------
@@ -125,9 +135,10 @@ def copy_stdin(path: Path) -> None:
         shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
 
 
-def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokenizer:
+def get_tokenizer(config: PrepareConfig, corpus: Corpus, destination: Destination) -> Tokenizer:
     """Return the tokeniser of an earlier call for this folder; otherwise load or train one, and save it."""
-    if (folder / "tokenizer_config.json").is_file():  # the last file that `save` writes
+    folder = destination.folder
+    if (folder / LAST_OF_TOKENIZER).is_file():
         return load_tokenizer(folder)
     if config.tokenizer in TRAINABLE:
         logger.info(f"training a {config.tokenizer} vocabulary of {config.vocab_size}")
@@ -138,6 +149,8 @@ def get_tokenizer(config: PrepareConfig, corpus: Corpus, folder: Path) -> Tokeni
     if config.extend:
         tokenizer = extended(tokenizer, config, training_lines(corpus), folder)
     tokenizer.save(folder, config.seq_length)
+    files = sorted(folder.glob("[!.]*.*"), key=lambda path: path.name == LAST_OF_TOKENIZER)
+    destination.send(*(path for path in files if path.name not in OWN_FILES))
     return tokenizer
 
 
@@ -165,20 +178,25 @@ def training_lines(corpus: Corpus) -> list[str]:
         if size >= TRAINING_BYTES:
             break
     if not lines:
-        raise ValueError(f"no text in {', '.join(corpus.config.sources)}: every line is empty")
+        raise ValueError(no_text(corpus.config))
     return lines
+
+
+def no_text(config: PrepareConfig) -> str:
+    """Return the error of sources without a word."""
+    return f"no text in {', '.join(config.sources)}: every line is empty; name a file that has some"
 
 
 # -- shards ------------------------------------------------------------------------------------------------------------
 
 
 def write_shards(
-    config: PrepareConfig, corpus: Corpus, chunks: Iterator[Chunk], tokenizer: Tokenizer, folder: Path
+    config: PrepareConfig, corpus: Corpus, chunks: Iterator[Chunk], tokenizer: Tokenizer, destination: Destination
 ) -> list[dict[str, Any]]:
     """Write every chunk that is not done yet; return the notes of all chunks, in order."""
-    (folder / "chunks").mkdir(exist_ok=True)
-    require_space(folder, int(0.7 * (corpus.total_bytes or 0)) // named_part(config.part).total)
-    recipe = Recipe(folder, config.seq_length, config.packing, config.heldout, config.seed)
+    (destination.folder / "chunks").mkdir(exist_ok=True)
+    destination.require_space(int(0.7 * (corpus.total_bytes or 0)) // named_part(config.part).total)
+    recipe = Recipe(destination, config.seq_length, config.packing, config.heldout, config.seed)
     progress = Progress(corpus)
     notes = []
     workers = number_of_workers(config.num_workers, corpus.total_bytes)
@@ -194,7 +212,7 @@ def write_shards(
 def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the manifest: the shards and summed counts of all chunks."""
     if not notes:
-        raise ValueError(f"no text in {', '.join(config.sources)}: every line is empty")
+        raise ValueError(no_text(config))
     shards = {split: [entry for note in notes for entry in note[split]] for split in SPLITS}
     if not shards["train"]:
         raise ValueError(f"no document is left for training: all went to heldout={config.heldout:g}; lower it")
@@ -216,16 +234,3 @@ def combine(config: PrepareConfig, tokenizer: Tokenizer, notes: list[dict[str, A
         "losses": losses,
         **shards,
     }
-
-
-def finish(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest, then remove the files that only an interrupted preparation needs."""
-    sync_folder(folder)
-    write_json(folder / "manifest.json", manifest)
-    wanted = {shard_file(folder, entry["name"], kind) for s in SPLITS for entry in manifest[s] for kind in KINDS}
-    for path in (*folder.glob("*.npy"), *folder.glob(".*.partial")):
-        if path not in wanted:  # of an interrupted call, whose text has changed since
-            path.unlink()
-    shutil.rmtree(folder / "chunks")
-    shutil.rmtree(folder / "parts", ignore_errors=True)
-    (folder / "stdin.partial").unlink(missing_ok=True)

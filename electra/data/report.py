@@ -16,6 +16,7 @@ from electra.text.losses import scripts_of
 LOST = 0.005  # share of characters in unknown tokens that is worth a warning; of English text 0.0001 are
 STRIPPED = 0.01  # share of words without their marks, likewise; of English text 0.001 are
 SHOWN = 6  # new entries
+FEW = 10_000  # tokens
 
 
 class Progress:
@@ -75,6 +76,8 @@ def warnings(config: PrepareConfig, manifest: dict[str, Any]) -> Iterator[str]:
             f"only {manifest['share_kept']:.0%} of the text was kept: --packing paper drops the part of a long "
             "line that does not fit an example. Break lines at sentences, or use --packing two-segment"
         )
+    if (tokens := manifest["counts"]["tokens"]) < FEW:
+        yield f"{tokens:,} tokens are enough to try the commands, but not to learn from: prepare a million or more"
     if config.heldout and not manifest["heldout"]:
         yield "no document was held out: there are too few. Raise --heldout, or separate documents by blank lines"
 

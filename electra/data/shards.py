@@ -58,6 +58,10 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return the manifest of a prepared folder; ValueError if it is missing or of another format."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
+        if Path(folder).is_file():
+            raise ValueError(
+                f"{folder} is a file; prepare it (electra prepare {folder} --out FOLDER), then --data FOLDER"
+            )
         problem = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
         raise ValueError(f"{folder} {problem}; run `electra prepare SOURCES --out {folder}`")
     manifest = read_json(path)

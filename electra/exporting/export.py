@@ -13,7 +13,7 @@ from electra.checkpoints.huggingface import load_network
 from electra.checkpoints.locate import model_folder, network_kind, run_data, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_object, write_json
+from electra.core.storage import read_object, require_no_file, write_json
 from electra.data.shards import open_examples
 from electra.exporting.compact import compact
 from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
@@ -25,6 +25,7 @@ from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
 from electra.models.kinds import EXPORTABLE
 from electra.text.dictionary import copy_dictionary
+from electra.text.sources import read_text
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}
@@ -45,6 +46,7 @@ def export(config: ExportConfig) -> dict[str, Any]:
     require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
     require(bool(config.out), "where to? name a folder with --out")
     out, folder = Path(config.out), model_folder(Path(config.model))
+    require_no_file(out)
     require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
     formats = wanted(config)
     require_exportable(folder)
@@ -94,9 +96,7 @@ def heldout_lines(config: ExportConfig, folder: Path, reference: Model) -> list[
     if config.task and not config.text:
         return ["\t".join(example.texts) for example in task_of(reference).read(config.task, "dev")]
     if config.text:
-        path = Path(config.text)
-        require(path.is_file(), f"{path}: no such file")
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [line for line in read_text(config.text).splitlines() if line.strip()]
     data = run_data(folder.parent)
     if data is None:
         needed = "int8 is judged on held-out text: name a file with --text, one text per line"

@@ -15,7 +15,7 @@ from electra.checkpoints.locate import is_finetuned, model_folder, network_kind
 from electra.config import EvaluateConfig, FinetuneConfig, require, to_dict
 from electra.core.hardware import provenance
 from electra.core.log import logger
-from electra.core.storage import read_object, write_atomically, write_json
+from electra.core.storage import read_object, require_no_file, write_atomically, write_json
 from electra.finetuning.material import configured_task, named_columns, warn_of_unused_labels
 from electra.finetuning.report import evaluation_html
 from electra.finetuning.run import finetune
@@ -51,6 +51,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
     if config.check:
         require(bool(config.train), "--check reports on training data: give --train FILE")
         return finetune(finetune_config(config, out))
+    require_no_file(out)
     refuse_other_report(config, out)
     out.mkdir(parents=True, exist_ok=True)
     if config.suite == "glue":

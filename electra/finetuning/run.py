@@ -29,7 +29,7 @@ from electra.finetuning.learner import Learner, TaskBatch
 from electra.finetuning.material import Material, read_material, warn_if_collapsed, warn_of_unused_labels
 from electra.finetuning.processes import side_by_side
 from electra.finetuning.save import save_finetuned
-from electra.finetuning.seeds import kept_of, over_seeds, told
+from electra.finetuning.seeds import kept_of, main_scores, over_seeds, told
 from electra.finetuning.sweep import choose_rate
 from electra.inference.task_model import predict_features
 from electra.inference.torch_session import TorchSession
@@ -285,7 +285,7 @@ def write_summary(config: FinetuneConfig, material: Material, results: list[dict
     }
     summary = {"task": material.name, "main_metric": metric, "seeds": results, "kept": seeds[kept], "scores": scores}
     write_json(out / "summary.json", summary)
-    shown = f": {metric} {material.task.shown(results[kept][metric])} on {config.dev}" if metric in scores else ""
+    shown = f": {main_scores(results[kept], metric, material.task.shown)} on {config.dev}" if metric in scores else ""
     unmeasured = f" (not measured: give --dev FILE, or ask electra evaluate {out} --suite FILE)"
     logger.info(f"saved {out}{shown or ('' if config.dev else unmeasured)}")
     if len(results) > 1 and metric in scores:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 
 def kept_of(scores: Sequence[float]) -> int:
@@ -21,6 +21,12 @@ def over_seeds(scores: Sequence[float], kept: int) -> dict[str, float | None]:
         "min": min(scores),
         "max": max(scores),
     }
+
+
+def main_scores(scores: Mapping[str, float], metric: str, shown: Callable[[float], str]) -> str:
+    """Return the main score with its name and, where there is one, macro F1, in which a label never predicted shows."""
+    names = {metric: metric} | ({"macro_f1": "macro F1"} if "macro_f1" in scores and metric != "macro_f1" else {})
+    return ", ".join(f"{name} {shown(scores[key])}" for key, name in names.items())
 
 
 def told(scores: Sequence[float], kept: int, seeds: Sequence[int], shown: Callable[[float], str]) -> str:

@@ -31,7 +31,8 @@ def threshold_for(words: Sequence[Word], marks_per_100: float) -> float:
     allowed = int(sum(map(is_counted, words)) * marks_per_100 / 100)
     require(
         allowed >= MIN_MARKS,
-        f"too little text: {marks_per_100:g} marks in 100 words take {MIN_MARKS * 100 / marks_per_100:,.0f} words",
+        f"too little text: {marks_per_100:g} marks in 100 words take {MIN_MARKS * 100 / marks_per_100:,.0f} words; "
+        "give a longer one, or raise --marks-per-100",
     )
     return min(1.0, math.nextafter(scores[allowed], 2.0)) if allowed < len(scores) else 0.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from electra.config import DetectConfig, require
 from electra.core.html import page
 from electra.core.log import logger, tracked
-from electra.core.storage import write_atomically
+from electra.core.storage import require_place, write_atomically
 from electra.inference.box import is_box, model_and_texts
 from electra.inference.calibration import calibrate
 from electra.inference.detector import Detector
@@ -25,6 +25,8 @@ from electra.text.sources import document_of, read_text
 def detect(config: DetectConfig) -> Iterator[MarkedText]:
     """Yield each file, or standard input, with its words marked; write `config.html` after the last."""
     name, files = model_and_texts([config.model, *config.files])
+    if config.html:
+        require_place(Path(config.html))
     require(
         not (config.calibrate and is_box(name)),
         "--calibrate stores a threshold with a model of yours; for the one in the box use --threshold",

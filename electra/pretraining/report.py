@@ -68,7 +68,7 @@ def about(config: PretrainConfig, last: dict[str, Any]) -> list[tuple[str, str]]
         ("objective", config.objective),
         ("data", config.data),
         ("trained", f"{trained} in {duration(last.get('seconds', 0))}; seed {config.seed}"),
-        ("written", datetime.now(UTC).isoformat(timespec="seconds") + (f", commit {commit()}" if commit() else "")),
+        ("written", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC" + (f", commit {commit()}" if commit() else "")),
     ]
 
 

@@ -92,6 +92,7 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
             if {"discriminator", "generator"} <= objective.networks().keys():  # it finds words, and suggests others
                 save_dictionary(folder / "model", train, tokenizer)
             save_model(folder, trainer, tokenizer)
+            logger.info(f"model    {folder / 'model'}")
         report(folder, config)
         logger.info(f"report   {folder / 'report.html'}")
     return last_evaluation(folder)
@@ -133,7 +134,6 @@ def save_model(folder: Path, trainer: Trainer, tokenizer: Tokenizer) -> None:
     for name in others:
         save_network(folder / "model" / name, networks[name], tokenizer, source.seq_length)
     save_network(folder / "model", network, tokenizer, source.seq_length, **extra)
-    logger.info(f"model    {folder / 'model'}")
 
 
 def report(folder: Path, config: PretrainConfig) -> None:
@@ -145,9 +145,3 @@ def report(folder: Path, config: PretrainConfig) -> None:
         assert isinstance(model, Detector)
         examples = examples_html(model, config)
     write_report(folder, folder / "report.html", summary_html(folder, config), examples)
-
-
-def next_step(config: PretrainConfig) -> str:
-    """Return a command that uses the model of a run."""
-    is_detector = network_kind(read_json(Path(config.out) / "model" / "config.json")) is Kind.DISCRIMINATOR
-    return f"electra detect {config.out} FILE" if is_detector else f"electra finetune {config.out} --train FILE"

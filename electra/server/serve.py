@@ -11,11 +11,14 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from electra.config import ServeConfig, require
+from electra.core.errors import in_words
 from electra.core.log import logger
 
 if TYPE_CHECKING:
     import uvicorn
     from fastapi import FastAPI
+
+    from electra.server.engine import ModelEngine
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
@@ -43,11 +46,24 @@ def serve(config: ServeConfig) -> None:
     sys.setswitchinterval(0.0005)
     gc.freeze()  # a full collection over all imported objects would pause the server for 0.1 s
     with listen(config) as listener:
-        logger.info(f"serving {engine.name} at {address(listener)}")
+        for line in greeting(engine, config, threads, address(listener)):
+            logger.info(line)
         app = create_app(engine, config, key)
         create_server(app, config).run(sockets=[listener])
     if app.state.service.batcher.thread.is_alive():  # it hangs, and the interpreter would abort
         os._exit(0)
+
+
+def greeting(engine: ModelEngine, config: ServeConfig, threads: int, address: str) -> list[str]:
+    """Return what is said at the start: where, which model in which format, and what a request may hold."""
+    kinds = ", ".join(f"/{kind}" for kind in engine.kinds)
+    threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
+    return [
+        f"serving {engine.name} at {address} (Ctrl-C stops it)",
+        f"model    {engine.model.format} on {threads_used}, answers {kinds}",
+        f"limits   {config.max_text_chars:,} characters a text, {config.max_items:,} texts or "
+        f"{config.max_request_chars:,} characters a request",
+    ]
 
 
 def read_key(config: ServeConfig) -> str:
@@ -56,8 +72,10 @@ def read_key(config: ServeConfig) -> str:
         return os.environ.get("ELECTRA_API_KEY", "").strip()
     try:
         key = Path(config.api_key_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        raise ValueError(f"cannot read the key in {config.api_key_file}") from None
+    except OSError as error:
+        raise ValueError(f"--api-key-file {in_words(error)}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"--api-key-file {config.api_key_file} is not UTF-8; write the key alone into it") from None
     require(bool(key), f"{config.api_key_file} is empty; it should hold the key")
     return key
 
@@ -87,7 +105,10 @@ def listen(config: ServeConfig) -> socket.socket:
     try:
         return socket.create_server((config.host, config.port), family=family, backlog=2048)
     except OSError as error:
-        raise OSError(error.errno, f"cannot listen on {config.host}:{config.port}: {error.strerror}") from None
+        raise OSError(
+            error.errno,
+            f"cannot listen on {config.host}:{config.port}: {error.strerror}; choose another --port or --host",
+        ) from None
 
 
 def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:

@@ -158,7 +158,7 @@ class Task(Metric):
             self.labels = found
         if len(found) < 2:
             raise ValueError(
-                f"every training example of {examples[0].where} has the label {found[0]!r}; "
+                f"every training example of {examples[0].file} has the label {found[0]!r}; "
                 "add examples of another, or name the right column with --label-column"
             )
         self.index(examples)

@@ -33,6 +33,11 @@ class Example(NamedTuple):
     where: str = ""  # file and row, for messages
     raw: Raw | None = None  # the text from which `texts`, the words, were cut
 
+    @property
+    def file(self) -> str:
+        """Return the file without the row, for messages on all of its examples."""
+        return self.where.rpartition(", row ")[0] or self.where
+
 
 class Features(NamedTuple):
     """One input of the network, special tokens included."""

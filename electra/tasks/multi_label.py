@@ -46,7 +46,7 @@ class MultiLabel(Task):
         found = sorted_labels(label for example in examples for label in self.labels_of(example))
         if not found:
             raise ValueError(
-                f"no training example of {examples[0].where} has any label; name the right column with --label-column"
+                f"no training example of {examples[0].file} has any label; name the right column with --label-column"
             )
         if len(found) == 1 and all(example.label for example in examples):
             raise ValueError(f"every training example has the label {found[0]!r}; add examples without it")

@@ -97,7 +97,7 @@ class Tagging(Task):
             return self.index(examples)
         if unseen := sorted(found.difference(self.labels)):
             logger.warning(
-                f"{examples[0].where}: the training data has no {', '.join(unseen)}; words tagged so count as missed"
+                f"{examples[0].file}: the training data has no {', '.join(unseen)}; words tagged so count as missed"
             )
         return {tag: number for number, tag in enumerate(self.labels)}
 

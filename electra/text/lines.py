@@ -7,11 +7,12 @@ import io
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from electra.core.log import logger
+from electra.core.log import SILENT, logger
 from electra.text.documents import HEAD, document_text, recognise
 from electra.text.sources import file_format, naming_unreadable, not_utf8, open_bytes
 
@@ -69,6 +70,20 @@ def readable(name: str) -> Iterator[IO[bytes]]:
             yield stream
             return
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as kept:
-            shutil.copyfileobj(stream, kept)
+            with saying_why_it_waits(name):
+                shutil.copyfileobj(stream, kept)
             kept.seek(0)
             yield kept
+
+
+@contextlib.contextmanager
+def saying_why_it_waits(name: str) -> Iterator[None]:
+    """Log, once the block has taken SILENT seconds, that a stream is read to its end first: it may have none."""
+    what = "standard input" if name == "-" else name
+    timer = threading.Timer(SILENT, logger.info, [f"reading {what} to its end; the first answer comes after it"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

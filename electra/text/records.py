@@ -63,7 +63,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> ValueError:
     """Return the error for a file in another encoding."""
-    return ValueError(f"{path} is not UTF-8 ({error}); save it as UTF-8")
+    return ValueError(f"{path} is not UTF-8 ({error}); save it as UTF-8 (iconv -f latin1 -t utf8)")
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------
@@ -198,7 +198,8 @@ def conll_sentences(file: Opened) -> Iterator[Record]:
         elif not (universal and (line[0] == "#" or not columns[0].isdecimal())):
             if len(columns) < (4 if universal else 2):
                 raise ValueError(
-                    f"{file.path}, row {number}: no tag beside {columns[0]!r}; each line must be a word and its tag"
+                    f"{file.path}, row {number}: no tag beside {columns[0]!r}; each line must be a word and its tag; "
+                    "plain text is for --task errors"
                 )
             tokens.append(columns[1] if universal else columns[0])
             tags.append(columns[3] if universal else columns[-1])

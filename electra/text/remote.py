@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, NamedTuple
 
 # Packages whose errors say that a URL could not be reached.
@@ -13,7 +13,7 @@ LIBRARIES = {
     "aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "httpcore", "httpx", "httpx2", "huggingface_hub",
     "requests", "s3fs", "urllib3",
 }  # fmt: skip
-IN_EXTRA = ("s3", "s3a")  # protocols that electra[remote] brings, beside those of fsspec itself
+EXTRAS = {"s3": "remote", "s3a": "remote", "hf": "hub"}  # that bring a protocol which fsspec itself does not
 
 
 class RemoteFile(NamedTuple):
@@ -68,6 +68,24 @@ def remote_files(url: str) -> list[RemoteFile]:
     return files
 
 
+def files_below(url: str) -> dict[str, RemoteFile]:
+    """Return the files in a folder and below, by their names in it; none if there is no folder, "" if it is a file."""
+    with reaching(url):
+        fs, path = file_system(url)
+        fs.invalidate_cache()  # which knows nothing of what other processes write
+        try:
+            found = fs.find(path, detail=True)
+        except FileNotFoundError:
+            return {}
+        return {
+            name.removeprefix(path).strip("/"): RemoteFile(
+                fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info)
+            )
+            for name, info in found.items()
+            if info["type"] == "file" and not PurePosixPath(name).name.startswith(".")
+        }
+
+
 def state_of(info: dict[str, Any]) -> str:
     """Return what the store lists of a file and changes with its content: its ETag, or when it was written."""
     names = ("ETag", "etag", "md5Hash", "blob_id", "mtime", "LastModified", "last_modified", "created")
@@ -82,12 +100,67 @@ def open_remote(url: str) -> IO[bytes]:
         return file
 
 
+def put(path: Path, url: str) -> None:
+    """Copy a local file to a URL; an object store shows it whole or not at all."""
+    with reaching(url):
+        fs, name = file_system(url)
+        try:
+            fs.put_file(str(path), name)
+        except NotImplementedError:
+            raise ValueError(f"{url}: this kind of place can only be read; choose another --out") from None
+        except FileNotFoundError:
+            raise ValueError(
+                f"{url}: there is no such bucket or repository; create it first, or check the name"
+            ) from None
+
+
+def remove(urls: Sequence[str]) -> None:
+    """Remove files, one by one; they may be gone already."""
+    for url in urls:
+        with reaching(url), contextlib.suppress(FileNotFoundError):
+            fs, name = file_system(url)
+            fs.rm_file(name)
+
+
+def remove_folder(url: str) -> None:
+    """Remove a folder and all in it."""
+    with reaching(url):
+        fs, name = file_system(url)
+        fs.rm(name, recursive=True)
+
+
+def how_to_install(protocol: str) -> str:
+    """Return the command that installs the library of a protocol, as far as fsspec knows it."""
+    if protocol in EXTRAS:
+        return f"pip install 'electra[{EXTRAS[protocol]}]'"
+    from fsspec.registry import known_implementations
+
+    package = known_implementations.get(protocol, {}).get("class", "fsspec").partition(".")[0]
+    return "install the one that is named here" if package == "fsspec" else f"pip install {package}"
+
+
+def is_on_disk(url: str) -> bool:
+    """Return whether a URL is that of a file or folder on this machine."""
+    return url.startswith(("file://", "local://"))
+
+
+def path_of(url: str) -> str:
+    """Return the path of a URL in its file system."""
+    return str(file_system(url)[1])
+
+
+def is_below(url: str, folder: str) -> bool:
+    """Return whether a URL is that of a file in a folder behind another, or below it."""
+    (fs, path), (other, start) = file_system(url), file_system(folder)
+    return fs == other and path.startswith(start.rstrip("/") + "/")
+
+
 def protocols() -> Any:
     """Return the fsspec library; ValueError if it is not installed."""
     try:
         import fsspec
     except ImportError:
-        raise ValueError("reading a URL needs the fsspec library: pip install 'electra[remote]'") from None
+        raise ValueError("a URL needs the fsspec library: pip install 'electra[remote]'") from None
     return fsspec
 
 
@@ -100,8 +173,9 @@ def file_system(url: str) -> tuple[Any, str]:
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        remedy = "pip install 'electra[remote]'" if protocol in IN_EXTRA else "install the library that it names"
-        raise ValueError(f"{url}: {error}: {remedy}") from None
+        raise ValueError(f"{url} needs a library: {how_to_install(protocol)} ({error})") from None
+    except TypeError as error:  # a setting is missing
+        raise ValueError(f"{url}: {error}; fsspec takes settings from ~/.config/fsspec/conf.json") from None
     except ValueError as error:
         raise ValueError(f"{url}: {error}; write s3://, gs://, hf:// or another that fsspec knows") from None
     return fs, path

@@ -18,7 +18,7 @@ from typing import IO, Any
 from electra.config.nearest import did_you_mean, nearest
 from electra.core.log import logger
 from electra.text.documents import HEAD, HTML_SUFFIXES, DocumentFormat, Unreadable, document_text, recognise
-from electra.text.remote import RemoteFile, is_remote, reaching, remote_files
+from electra.text.remote import RemoteFile, is_below, is_remote, reaching, remote_files
 
 COMPRESSIONS = (".gz", ".xz", ".zst", ".bz2")
 FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")  # in a folder, beside documents
@@ -29,16 +29,16 @@ SHOWN = 3  # names of skipped files in a message, for each reason
 NEAR_NAME = 0.75  # similarity, as difflib measures it; less would be a guess
 
 
-def find_files(source: str, written: Path | None = None) -> Sequence[File]:
+def find_files(source: str, written: str = "") -> Sequence[File]:
     """Return the files of a path, folder, glob or URL, sorted, without those in `written`; ValueError if none."""
     if is_remote(source):
-        files = remote_files(source)
+        files = [file for file in remote_files(source) if not (is_remote(written) and is_below(file.url, written))]
         return files if len(files) == 1 else readable_urls(source, files)
     path = Path(source).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        return readable_files(path, written)
+        return readable_files(path, None if is_remote(written) or not written else Path(written).resolve())
     if any(character in source for character in "*?["):
         matching = sorted(Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
         if not matching:
@@ -220,7 +220,9 @@ def naming_unreadable(name: str) -> Iterator[None]:
         raise ValueError(f"{name} is {error}") from None
     except UnicodeDecodeError as error:
         raise not_utf8(name, error.start) from None
-    except (FileNotFoundError, IsADirectoryError):
+    except IsADirectoryError:
+        raise ValueError(f"{name} is a folder; name a file in it") from None
+    except FileNotFoundError:
         raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
 
 

@@ -133,7 +133,7 @@ def load_tokenizer(path: str | Path, lowercase: bool = True) -> Tokenizer:
         backend, beside["unk_token"] = read_sentence_pieces(model, SPELLINGS)
     else:
         normalizer = of_bert(bool(beside.get("do_lower_case", lowercase)), beside.get("strip_accents"))
-        backend = bert_wordpiece(read_vocabulary(file), normalizer)
+        backend = bert_wordpiece(read_vocabulary(file), normalizer, str(file))
     return Tokenizer(backend, find_roles(backend, beside, file))
 
 
@@ -218,12 +218,15 @@ def find_roles(backend: tokenizers.Tokenizer, beside: dict[str, Any], file: Path
     return roles
 
 
-def bert_wordpiece(vocabulary: dict[str, int], normalizer: normalizers.Normalizer) -> tokenizers.Tokenizer:
-    """Build the tokeniser of BERT from a vocabulary and a normaliser."""
+def bert_wordpiece(
+    vocabulary: dict[str, int], normalizer: normalizers.Normalizer, where: str = "the vocabulary"
+) -> tokenizers.Tokenizer:
+    """Build the tokeniser of BERT from a vocabulary and a normaliser; `where` the vocabulary is, for messages."""
     unknown = next((token for token in SPELLINGS["unk_token"] if token in vocabulary), None)
     if unknown is None:
         raise ValueError(
-            f"the vocabulary has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it; add one"
+            f"{where} has no unknown token: none of {', '.join(SPELLINGS['unk_token'])} is in it; add one, or name a "
+            "tokenizer.json or a vocab.txt"
         )
     model = models.WordPiece(vocabulary, unk_token=unknown, max_input_chars_per_word=LONGEST_WORD)
     backend = tokenizers.Tokenizer(model)

@@ -68,7 +68,9 @@ def load_checkpoint(path: Path, module: nn.Module, optimizer: torch.optim.Optimi
     mine = dict(module.named_parameters())
     if weights.keys() != mine.keys():
         differing = sorted(weights.keys() ^ mine.keys())[:4]
-        raise ValueError(f"{path} holds the weights of another model; these parameters differ: {differing}")
+        raise ValueError(
+            f"{path} holds the weights of another model; these parameters differ: {differing}; choose another --out"
+        )
     saved = load_file(path / "optimizer.safetensors")
     with torch.no_grad():
         for name, p in mine.items():

@@ -44,7 +44,11 @@ class DivergenceCheck:
                 copied.synchronize()
             loss, norm = values.tolist()
             if not math.isfinite(loss + norm):
+                has_saved = any(self.checkpoints.glob("step-*"))
+                left = (
+                    f"the last checkpoint in {self.checkpoints} is good" if has_saved else "there is no checkpoint yet"
+                )
                 raise FloatingPointError(
-                    f"step {step}: loss {loss}, gradient norm {norm}. Nothing of it was saved; the last checkpoint in "
-                    f"{self.checkpoints} is good. Lower --learning-rate or use --precision fp32"
+                    f"step {step}: loss {loss}, gradient norm {norm}. Nothing of it was saved; {left}. "
+                    "Lower --learning-rate or use --precision fp32"
                 )

@@ -11,6 +11,7 @@ from typing import Any
 
 import electra
 from electra.config import require
+from electra.core.storage import require_no_file
 
 
 def require_same(
@@ -20,6 +21,7 @@ def require_same(
 
     `before` is None if no run started: then the folder must be empty.
     """
+    require_no_file(folder)
     if before is None:
         occupied = folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir())
         require(not occupied, f"{folder} is not empty and holds no run; choose another --out")

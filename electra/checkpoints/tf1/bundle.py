@@ -52,7 +52,9 @@ class TensorBundle:
             self.num_shards = last(header, 1)
             self.entries = {key.decode(): read_entry(value) for key, value in sorted(values.items())}
         except (IndexError, KeyError, struct.error, UnicodeDecodeError, ValueError, not_snappy) as error:
-            raise ValueError(f"{self.index} is not a TensorFlow index, or was cut short or altered ({error})") from None
+            raise ValueError(
+                f"{self.index} is not a TensorFlow index, or was cut short or altered ({error}); copy it again"
+            ) from None
         if last(header, 2):
             raise ValueError(f"{self.index} was written big-endian; save it again on a little-endian machine")
 
@@ -63,15 +65,17 @@ class TensorBundle:
             raise ValueError(f"{self.index}: {name} has TensorFlow's type {entry.dtype}, which is not supported")
         shard = self.prefix.with_name(f"{self.prefix.name}.data-{entry.shard:05d}-of-{self.num_shards:05d}")
         if not shard.is_file():
-            raise ValueError(f"{shard}: no such file; the checkpoint has {self.num_shards} of them beside its index")
+            raise ValueError(
+                f"{shard}: no such file; the checkpoint has {self.num_shards} of them beside its index; copy all"
+            )
         with open(shard, "rb") as file:
             file.seek(entry.offset)
             raw = file.read(entry.size)
         dtype = np.dtype(DTYPES[entry.dtype])
         if len(raw) != entry.size or entry.size != dtype.itemsize * int(np.prod(entry.shape)):
-            raise ValueError(f"{shard} was cut short: {name} is not whole")
+            raise ValueError(f"{shard} was cut short: {name} is not whole; copy it again")
         if checksum_of(raw) != entry.checksum:
-            raise ValueError(f"{shard} was altered: the checksum of {name} does not fit")
+            raise ValueError(f"{shard} was altered: the checksum of {name} does not fit; copy it again")
         return np.frombuffer(raw, dtype).reshape(entry.shape).copy()
 
 

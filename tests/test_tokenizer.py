@@ -123,6 +123,23 @@ def test_no_tokenizer_there(tmp_path):
         train_tokenizer("sentencepiece", LINES, 200, lowercase=True)
 
 
+def test_rare_characters_of_other_scripts_take_no_place_of_words():
+    names = [f"{chr(0x0531 + n)}{chr(0x10D0 + n)}" for n in range(30)]  # Armenian and Georgian, each once
+    words = [f"{a}{b}{c}" for a in "bdfglm" for b in "aeiou" for c in "nrst"]
+    lines = [" ".join(words)] * 2_000 + names
+    entries = train_tokenizer("wordpiece", lines, 175, lowercase=True).backend.get_vocab()
+    assert set(words) <= entries.keys() and "\u10d0" not in entries
+    roomy = train_tokenizer("wordpiece", lines, 2_000, lowercase=True).backend.get_vocab()
+    assert {"\u10d0", "##\u10d0"} <= roomy.keys()
+
+
+def test_characters_that_are_words_have_one_entry_and_nearly_the_whole_vocabulary():
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 600)))
+    entries = train_tokenizer("wordpiece", [text] * 3, 700, lowercase=True).backend.get_vocab()
+    assert set(text) <= entries.keys()
+    assert not any(f"##{character}" in entries for character in text)
+
+
 def test_unigram_that_cannot_fit_says_so():
     with pytest.raises(ValueError, match="raise vocab_size"):
         train_tokenizer("unigram", ["".join(map(chr, range(0x4E00, 0x4F00)))], 100, lowercase=True)

@@ -227,6 +227,19 @@ def test_a_runner_answers_as_the_model(exported, format):
     assert runner.encode([]).shape == (0, 32)
 
 
+def test_onnx_runtime_reports_nothing_and_leaves_no_identifier(tmp_path):
+    """Its builds for Linux do both unless they are told not to; some spare machines that set CI."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment |= {
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+    }
+    code = "import electra; print(len(electra.load(threads=1).detect('She has teached.').marked))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n" and not [*tmp_path.iterdir()]
+
+
 @needs_openvino
 def test_nothing_is_reported_over_the_network(exported):
     assert sys.modules["openvino_telemetry"] is None

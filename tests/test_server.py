@@ -1091,6 +1091,11 @@ def test_the_start_says_what_is_served_how_much_it_takes_and_how_to_stop_it(fold
     assert "9 texts" in lines[2] and max(map(len, lines)) <= 80
 
 
+@pytest.mark.parametrize("path, name", {"runs/mine": "mine", "runs/mine/model": "mine", "/model": "model"}.items())
+def test_a_model_is_named_after_its_folder_or_its_run(path, name):
+    assert serve_module.folder_name(path) == name
+
+
 def test_an_abort_of_the_process_is_seen_from_outside(folder):
     """Row 26: a dead server has an exit code on which a supervisor restarts it; the next one is ready soon."""
     for _ in range(2):

@@ -71,6 +71,7 @@ def quantise_onnx(file: Path, quantised: Path, embeddings: bool = False) -> None
 
     embeddings: word embeddings too, which otherwise stay as they are.
     """
+    without_telemetry()
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

@@ -84,8 +84,10 @@ class OnnxSession:
     """An ONNX file in ONNX Runtime."""
 
     def __init__(self, file: Path, precision: str, threads: int) -> None:
+        without_telemetry()
         import onnxruntime
 
+        onnxruntime.disable_telemetry_events()  # in case somebody else has imported it before
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -132,5 +134,6 @@ def openvino_core() -> Any:
 
 
 def without_telemetry() -> None:
-    """Hide the module with which OpenVINO and NNCF report their use over the network."""
+    """Keep ONNX Runtime, OpenVINO and NNCF from reporting their use over the network; call it before their import."""
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when ONNX Runtime is imported
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

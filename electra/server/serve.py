@@ -93,7 +93,7 @@ def cpu_share() -> int:
 def folder_name(model: str) -> str:
     """Name a model after its folder, or after the run whose model/ it is."""
     path = Path(model).resolve()
-    return path.parent.name if path.name == "model" else path.name
+    return path.parent.name if path.name == "model" and path.parent.name else path.name
 
 
 # -- listening ---------------------------------------------------------------------------------------------------------

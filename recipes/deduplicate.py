@@ -43,7 +43,7 @@ class Blanks(WordTokenizer):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus")
-    parser.add_argument("--out", required=True, help="folder that all machines share")
+    parser.add_argument("--out", required=True, help="folder that all machines share, or its URL")
     parser.add_argument("--tasks", type=int, default=2, help="tasks of the stages that read or prepare text")
     parser.add_argument("--tokenizer", default="", help="vocabulary for `electra prepare`; without it the text is kept")
     parser.add_argument("--executor", choices=EXECUTORS, default="local")

@@ -22,8 +22,13 @@ srun --kill-on-bad-exit=1 --wait=120 bash -c '
   export RANK=$SLURM_PROCID LOCAL_RANK=$SLURM_LOCALID WORLD_SIZE=$SLURM_NTASKS
   exec $ELECTRA pretrain "$@"' pretrain "$@"
 code=$?
-# 75: stopped and saved; 6: another process was lost; above 128: killed. All else needs a person.
+# 75: stopped and saved; 6: another process was lost; above 128: killed. All else needs a person, and so does a job that
+# is killed again and again. Slurm lets a requeued job wait for two minutes.
+again=false
 if [ "$code" -eq 75 ] || [ "$code" -eq 6 ] || [ "$code" -gt 128 ]; then
+  again=true
+fi
+if $again && [ "${SLURM_RESTART_COUNT:-0}" -lt "${RESTARTS:-100}" ]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$code"

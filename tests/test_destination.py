@@ -160,6 +160,18 @@ def test_what_is_not_prepared_data_is_left_alone(config):
     assert files() == {"thesis.txt": b"years of work"}
 
 
+def test_no_file_of_a_bucket_is_copied_to_elsewhere(config, sent, tmp_path):
+    sent.left = 12
+    with pytest.raises(Gone):
+        prepare(config)
+    fsspec.filesystem("memory").store["/bucket/data/chunks/../../../../evil"] = fsspec.filesystem("memory").store[
+        "/bucket/data/prepare.json"
+    ]
+    with pytest.raises(ValueError, match=rf"{OUT} has a file named chunks/../../../../evil, which leads out of it"):
+        prepare(config)
+    assert not [*tmp_path.rglob("evil")]
+
+
 def test_two_calls_of_a_machine_at_once_are_refused_by_the_url(config):
     destination = destination_of(OUT)
     with (

@@ -1,6 +1,7 @@
 """The parts of a preparation: together they are what one call prepares, and what is wrong with one is said."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,18 @@ def test_missing_parts_are_named(config):
     part_folder(Path(config.out), Part(0, 2)).mkdir()  # as if copied from another machine
     with pytest.raises(ValueError, match="holds parts of 2 and of 4: 0/2, 1/4"):
         prepare(config)
+
+
+@pytest.mark.parametrize("name", ["1-of-3 (copy)", "old", "3-of-3", "one-of-two"])
+def test_a_stray_folder_among_parts_is_named(name, parted, tmp_path):
+    """`1-of-3 (copy)` was an invalid part '1/3 (copy)', and nothing said where."""
+    (tmp_path / "out/parts" / name).mkdir()
+    said = rf"{tmp_path}/out/parts holds '{re.escape(name)}', which no call of `electra prepare` has written; move it"
+    for part in ("", "0/3"):
+        with pytest.raises(ValueError, match=said):
+            prepare(replace(parted, part=part))
+    (tmp_path / "out/parts" / name).rename(tmp_path / "elsewhere")
+    prepare(parted)
 
 
 def test_differing_parts_are_named(parted):

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from electra.core.storage import only_writer, require_no_file, require_space, sync_folder, write_json
@@ -107,6 +107,8 @@ class Bucket(Destination):
     def copy(self, there: dict[str, RemoteFile]) -> None:
         """Copy files to `folder`, but for the shards."""
         for name, file in there.items():
+            if ".." in PurePosixPath(name).parts:  # a store allows such a name
+                raise ValueError(f"{self.url} has a file named {name}, which leads out of it; remove it")
             if not name.endswith(".npy"):
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
                 fetch(file, self.folder / name)

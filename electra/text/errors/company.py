@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +81,18 @@ def mutual_information(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def nearest(vectors: NDArray[np.float64]) -> Iterator[list[int]]:
     """Yield for each unit vector [W, D] the numbers of those beside it, the nearest first."""
-    for start in range(0, len(vectors), ROWS):
-        cosines = np.round(vectors[start : start + ROWS] @ vectors.T, 6)  # as the last digits differ by machine
-        for i, row in enumerate(cosines, start):
-            near = np.flatnonzero(row >= LEAST)
-            order = near[np.argsort(-row[near], kind="stable")][: ALIKE + 1]
-            yield [int(j) for j in order if j != i][:ALIKE]
+    found = [pairs_alike(vectors, start) for start in range(0, len(vectors), ROWS)]
+    row, column, cosine = (np.concatenate(part) for part in zip(*found, strict=True)) if found else [np.empty(0)] * 3
+    order = np.lexsort((column, -cosine, row))
+    ends = np.searchsorted(row[order], np.arange(len(vectors) + 1))
+    return (column[order[start:end]][:ALIKE].tolist() for start, end in pairwise(ends))
+
+
+def pairs_alike(
+    vectors: NDArray[np.float64], start: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the pairs of a block of vectors with those from it on that are alike, both ways: two numbers, a cosine."""
+    cosines = np.round(vectors[start : start + ROWS] @ vectors[start:].T, 6)  # as the last digits differ by machine
+    one, other = np.nonzero(np.triu(cosines >= LEAST, 1))
+    cosine = np.tile(cosines[one, other], 2)
+    return np.concatenate([one, other]) + start, np.concatenate([other, one]) + start, cosine

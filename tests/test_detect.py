@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -315,7 +316,7 @@ def test_files_that_are_not_text_are_named(folders, tmp_path):
     model = str(folders["wordpiece"])
     for name, said in (("latin.txt", "not UTF-8 at byte 7"), ("none.txt", "no such file"), ("", "no such file")):
         with pytest.raises(ValueError, match=said):
-            list(detect(DetectConfig(model, (str(tmp_path / name),))))
+            list(chain.from_iterable(detect(DetectConfig(model, (str(tmp_path / name),)))))
 
 
 # -- load --------------------------------------------------------------------------------------------------------------
@@ -476,7 +477,7 @@ def test_a_long_text_is_read_in_time_that_grows_with_it(models):
     model, text = models["wordpiece"], "the cat sat on the mat " * 50
     encoding = Counting(model.tokenizer.encode(text))
     spans = spans_in_text(text, encoding)
-    words_of(model, Query(text, 0.5, 0), encoding, spans, [0.5] * len(encoding.ids))
+    words_of(model, text, encoding, spans, [0.5] * len(encoding.ids))
     assert len(spans) > 100
     assert len(asked) < 10
 

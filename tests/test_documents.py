@@ -17,7 +17,7 @@ from electra.config import DetectConfig
 from electra.core import log
 from electra.inference import fixing
 from electra.inference.box import model_and_texts
-from electra.inference.diagnostics import as_diff, as_github, as_lsp, as_plain
+from electra.inference.diagnostics import FORMATS, as_diff, written
 from electra.inference.documents import detect_document
 from electra.inference.marked_text import MarkedText
 from electra.inference.words import Word
@@ -121,22 +121,27 @@ def marked(text, *others):
     return MarkedText("a,b.txt", shown, words, 0.5)
 
 
+def shown(format, text):
+    """What is written of a text."""
+    return "".join(written(FORMATS[format], [text]))
+
+
 def test_plain_names_line_and_column():
     text = marked("one [tow]\ntwo\n\n😀 [teh] three", ["two"], ["the", ""])
-    assert as_plain(text).splitlines() == [
+    assert shown("plain", text).splitlines() == [
         "a,b.txt:1:5: 'tow' looks wrong: two", "a,b.txt:4:3: 'teh' looks wrong: the, (remove)",
     ]  # fmt: skip
-    assert as_plain(marked("nothing")) == ""
+    assert shown("plain", marked("nothing")) == ""
 
 
 def test_github_escapes_what_ends_a_command():
-    assert as_github(marked("50 % [of%]", ["of"])) == (
-        "::warning file=a%2Cb.txt,line=1,col=6,endColumn=9,title=electra::'of%25' looks wrong: of"
+    assert shown("github", marked("50 % [of%]", ["of"])) == (
+        "::warning file=a%2Cb.txt,line=1,col=6,endColumn=9,title=electra::'of%25' looks wrong: of\n"
     )
 
 
 def test_lsp_counts_in_utf16():
-    found = json.loads(as_lsp(marked("a\n😀é [teh]", ["the"])))
+    found = json.loads(shown("lsp", marked("a\n😀é [teh]", ["the"])))
     assert found["uri"].startswith("file:///") and found["uri"].endswith("/a%2Cb.txt")
     (diagnostic,) = found["diagnostics"]
     assert diagnostic["range"] == {"start": {"line": 1, "character": 4}, "end": {"line": 1, "character": 7}}
@@ -196,13 +201,13 @@ def test_json_of_the_marked_words_alone(tmp_path, capsys):
     assert bad["words"][0]["suggestions"][0] == "separate" and 0.8 < bad["words"][0]["certainty"] <= 1
 
 
-def test_long_inputs_show_progress_on_a_terminal_alone(tmp_path, capsys, monkeypatch):
+def test_long_inputs_show_progress_most_of_it_on_a_terminal(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(log, "SILENT", -1.0)
     monkeypatch.setattr(log, "EVERY", -1.0)
     (tmp_path / "a.txt").write_text("It was a seperate house.\n")
     call = ["detect", "--format", "plain", *[str(tmp_path / "a.txt")] * 2]
     main(call)
-    assert capsys.readouterr().err == ""
+    assert capsys.readouterr().err == "files 1 of 2  left 0s\n"
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     main(call)
     shown = capsys.readouterr()

@@ -33,7 +33,7 @@ from electra.tasks.word_pieces import WordCutter, words_of
 from electra.text.dictionary import FILE, write_dictionary
 from electra.text.errors import planting
 from electra.text.errors.alignment import aligned
-from electra.text.errors.company import same_company
+from electra.text.errors.company import ALIKE, LEAST, mutual_information, nearest, neighbour_counts, same_company
 from electra.text.errors.kinds import KINDS, Place
 from electra.text.errors.language import find_language
 from electra.text.errors.lexicon import Lexicon
@@ -154,6 +154,34 @@ def test_words_in_the_same_places_are_alike():
         "house": ("garden",), "garden": ("house",),
     }  # fmt: skip
     assert not same_company([], []) and not same_company(["one two"], ["one", "two"])
+
+
+def test_company_is_counted_as_its_definition_says():
+    """Counting was made faster: the same vectors, bit for bit, as by its words one by one."""
+    rng = random.Random(0)
+    words = [f"w{n}" for n in range(40)]
+    texts = [" ".join(rng.choices([*words, "W3", "x,", "?"], range(43, 0, -1), k=30)) for _ in range(200)] + ["", "w1"]
+    number, counts = {word: n for n, word in enumerate(words)}, np.zeros((40, 80))
+    for text in texts:
+        read = [number.get(text[a:b].lower(), -1) for a, b in split_words(text)]
+        for left, right in pairwise(read):
+            if left >= 0 and right >= 0:
+                counts[right, left] += 1
+                counts[left, 40 + right] += 1
+    assert (neighbour_counts(texts, words) == counts).all()
+    chance = counts.sum(1, keepdims=True) * (counts.sum(0, keepdims=True) / counts.sum())
+    expected = np.log(np.where(counts > 1, np.maximum(counts, chance), chance) / chance)
+    assert (mutual_information(counts) == expected).all() and (expected > 0).any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_nearest_are_those_of_a_full_sort(seed):
+    vectors = np.random.default_rng(seed).integers(0, 3, (60, 8)).astype(float)  # with ties
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    cosines = np.round(vectors @ vectors.T, 6)
+    for i, found in enumerate(nearest(vectors)):
+        order = [j for j in np.argsort(-cosines[i], kind="stable")[: ALIKE + 1] if j != i]
+        assert found == [j for j in order if cosines[i, j] >= LEAST][:ALIKE]
 
 
 def test_errors_of_people_come_in_clusters():

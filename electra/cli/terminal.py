@@ -38,6 +38,13 @@ class TerminalHandler(logging.Handler):
             self.last_progress[task] = time.monotonic()
             self.console.print(message, markup=False, soft_wrap=True)
 
+    def clear_line(self) -> None:
+        """Remove an open line of progress, before a result is printed in its place."""
+        if self.line_is_open:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self.line_is_open = False
+
     def end_line(self) -> None:
         """End an open line of progress, so that the next message starts a new line."""
         if self.line_is_open:

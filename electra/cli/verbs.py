@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from electra.config import (
@@ -109,44 +109,59 @@ def compare(config: CompareConfig) -> None:
 
 
 def detect(config: DetectConfig) -> None:
-    from electra.cli.terminal import show_log
     from electra.inference.detect import detect
 
     is_marked = False
-    for text in detect(config):
-        is_fixed = text.given not in (None, text.text)
-        is_marked |= is_fixed or any(word.is_marked(text.threshold) for word in text.words)
-        show_log().end_line()  # of progress
-        show_marks(text, "diff" if config.fix else config.format)
+
+    def noticed(parts: Iterable[MarkedText]) -> Iterator[MarkedText]:
+        nonlocal is_marked
+        for part in parts:
+            is_marked |= bool(part.marked) or part.given not in (None, part.text)
+            yield part
+
+    for parts in map(noticed, detect(config)):
         if config.fix:
-            tell_left(text)
+            show_fixed(list(parts))
+        else:
+            show_file(parts, config.format)
     if config.fail and is_marked:
         raise SystemExit(1)
 
 
-def tell_left(text: MarkedText) -> None:
-    """Log the words that are still marked in a text that was fixed."""
+def show_file(parts: Iterable[MarkedText], format: str) -> None:
+    """Print the parts of a file with their marks in a format, each when it has been read."""
+    from electra.cli.terminal import show_log
+    from electra.inference.diagnostics import FORMATS, written
+
+    log = show_log()
+    for shown in shown_parts(parts) if format == "text" else written(FORMATS[format], parts):
+        log.clear_line()
+        if isinstance(shown, str):
+            print(shown, end="", flush=True)
+        else:
+            show(shown, highlight=False, soft_wrap=True, end="")
+
+
+def show_fixed(parts: Sequence[MarkedText]) -> None:
+    """Print what was put right in a file as a diff, and log the words that are still marked."""
     from electra.core.log import logger
-    from electra.inference.diagnostics import as_plain
+    from electra.inference.diagnostics import plain_lines
 
-    if left := as_plain(text):
-        logger.info(f"left for you, in the fixed text:\n{left}")
+    show_file(parts, "diff")
+    if left := "".join(line for part in parts for line in plain_lines(part)):
+        logger.info(f"left for you, in the fixed text:\n{left.rstrip()}")
 
 
-def show_marks(text: MarkedText, format: str) -> None:
-    """Print a text with its marks in a format."""
+def shown_parts(parts: Iterable[MarkedText]) -> Iterator[RenderableType]:
+    """Yield the parts of a file as they are shown in a terminal; the last line is ended."""
     from electra.cli.tables import marked
-    from electra.inference import diagnostics
-    from electra.inference.marked_text import as_json, as_marked_json
 
-    if format == "text":
-        shown = marked(text.text, text.words, text.threshold)
-        show(shown, highlight=False, soft_wrap=True, end="" if text.text.endswith("\n") else "\n")
-    elif written := {
-        "plain": diagnostics.as_plain, "github": diagnostics.as_github, "lsp": diagnostics.as_lsp,
-        "json": as_json, "marked-json": as_marked_json, "diff": diagnostics.as_diff,
-    }[format](text):  # fmt: skip
-        print(written, end="" if written.endswith("\n") else "\n")
+    end = ""
+    for part in parts:
+        yield marked(part.text, part.words, part.threshold)
+        end = part.text[-1:]
+    if end != "\n":
+        yield "\n"
 
 
 def flops(config: FlopsConfig) -> None:

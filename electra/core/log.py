@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -42,15 +42,22 @@ def progress_line(fields: Mapping[str, str]) -> str:
     return "  ".join(f"{name} {value}".strip() for name, value in fields.items())
 
 
-def tracked(items: Iterable[T], total: int, task: str) -> Iterator[T]:
-    """Yield items, and log progress once they have taken SILENT seconds."""
+def one(item: object) -> int:
+    """Count an item as one."""
+    return 1
+
+
+def tracked(items: Iterable[T], total: int, task: str, size: Callable[[T], int] = one) -> Iterator[T]:
+    """Yield items, whose sizes add up to `total`, and log progress once they have taken SILENT seconds."""
     began = shown = time.monotonic()
-    for number, item in enumerate(items, 1):
+    done = 0
+    for item in items:
         yield item
         now = time.monotonic()
-        if now - began > SILENT and now - shown > EVERY:
-            shown, left = now, (now - began) / number * (total - number)
-            show_progress(task, {task: f"{number:,} of {total:,}", "left": duration(left)})
+        done += size(item)
+        if now - began > SILENT and now - shown > EVERY and 0 < done < total:
+            shown, left = now, (now - began) / done * (total - done)
+            show_progress(task, {task: f"{done:,} of {total:,}", "left": duration(left)})
 
 
 def duration(seconds: float) -> str:

@@ -16,7 +16,6 @@ FAR = 6  # edits; more make no difference
 # Edits that count for the removal of a doubled word; for that of an article or preposition, another form or a confused
 # word; and for the removal of another little word, which is seldom right.
 TWICE, RELATED, SELDOM = -4, 0, 1
-COMMON = 200  # most frequent words of a dictionary, among which are its language's articles and prepositions
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
 SIGNS = f"[{re.escape(AROUND)}]*"
@@ -93,5 +92,5 @@ class Candidates:
 def language_of(dictionary: Dictionary) -> Language:
     """Return the lists of the dictionary's language, empty ones if there are none for it."""
     english = find_language("english")
-    commonest = set(dictionary.lower[:COMMON])
-    return english if commonest.issuperset((*english.articles, *english.prepositions[:8])) else Language()
+    few = (*english.articles, *english.prepositions[:8])
+    return english if dictionary.commonest.issuperset(few) else Language()

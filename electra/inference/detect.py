@@ -14,16 +14,18 @@ from electra.core.storage import require_place, write_atomically
 from electra.inference.box import is_box, model_and_texts
 from electra.inference.calibration import calibrate
 from electra.inference.detector import Detector
-from electra.inference.documents import detect_document
-from electra.inference.fixing import fix
+from electra.inference.documents import detect_parts, fix_document
 from electra.inference.load import load
-from electra.inference.marked_text import MarkedText, marked_html
-from electra.inference.words import Word
+from electra.inference.marked_text import MarkedText, Position, marked_html
+from electra.text.lines import open_lines
 from electra.text.sources import document_of, read_text
 
 
-def detect(config: DetectConfig) -> Iterator[MarkedText]:
-    """Yield each file, or standard input, with its words marked; write `config.html` after the last."""
+def detect(config: DetectConfig) -> Iterator[Iterator[MarkedText]]:
+    """Yield the parts of each file, or of standard input, with their words marked, as they are read.
+
+    The parts of a file must be taken before the next file. `config.html` is written after the last.
+    """
     name, files = model_and_texts([config.model, *config.files])
     if config.html:
         require_place(Path(config.html))
@@ -41,31 +43,49 @@ def detect(config: DetectConfig) -> Iterator[MarkedText]:
         not config.fix or model.candidates is not None,
         f"{name} has no dictionary, so none of its suggestions is sure enough for --fix; leave it out",
     )
-    threshold = model.threshold if config.threshold is None else config.threshold
     model.progress = sys.stderr.isatty()
-    pages = []
-    for name in tracked(files, len(files), "files") if model.progress else files:
-        text = read_text(name, "utf-8" if config.fix else "utf-8-sig")  # a diff is of all that the file holds
-        require(
-            not (config.fix and name != "-" and document_of(Path(name)) is not None),
-            f"{name} is no plain text, which --fix needs for its diff; leave --fix out",
-        )
-        marked = marked_in(model, name, text, threshold, config)
-        yield marked
-        pages.append(f"<h2>{escape(name)}</h2>{marked_html(marked.text, marked.words, threshold)}")
+    read, pages = fixed if config.fix else parts_of, list[str]()
+    for name in tracked(files, len(files), "files"):
+        yield kept(read(model, name, config), pages) if config.html else read(model, name, config)
     if config.html:
         with write_atomically(Path(config.html), "w") as file:
             file.write(page("Words that look replaced", "".join(pages)))
         logger.info(f"wrote {config.html}")
 
 
-def marked_in(model: Detector, name: str, text: str, threshold: float, config: DetectConfig) -> MarkedText:
-    """Return the text of a file with its words marked, after it has been fixed if so configured."""
+def parts_of(model: Detector, name: str, config: DetectConfig) -> Iterator[MarkedText]:
+    """Yield the parts of a file with their words, and say how far it is."""
+    threshold, at = threshold_of(model, config), Position()
+    with open_lines(name) as lines:
+        size = sum(map(len, lines.pieces()))  # all of it can be read, which is known before anything is written
+        parts = detect_parts(model, name, lines.pieces(), threshold, config.suggestions)
+        for part, words in tracked(parts, size, f"characters of {name}", lambda part: len(part[0])):
+            yield MarkedText(name, part, words, threshold, at=at)
+            at = at.after(part)
+    if not size:
+        yield MarkedText(name, "", [], threshold)
 
-    def words_of(text: str) -> list[Word]:
-        return detect_document(model, name, text, threshold, config.suggestions)
 
-    if not config.fix or model.candidates is None:
-        return MarkedText(name, text, words_of(text), threshold)
-    fixed, words = fix(text, words_of, threshold, model.candidates.language.twice)
-    return MarkedText(name, fixed, words, threshold, given=text)
+def fixed(model: Detector, name: str, config: DetectConfig) -> Iterator[MarkedText]:
+    """Yield the text of a file, put right, with its words; it must be plain."""
+    text = read_text(name, "utf-8")  # with its byte order mark, as a diff is of all that the file holds
+    require(
+        name == "-" or document_of(Path(name)) is None,
+        f"{name} is no plain text, which --fix needs for its diff; leave --fix out",
+    )
+    threshold = threshold_of(model, config)
+    yield MarkedText(name, *fix_document(model, name, text, threshold, config.suggestions), threshold, given=text)
+
+
+def threshold_of(model: Detector, config: DetectConfig) -> float:
+    """Return the threshold that is asked for, or the model's own."""
+    return model.threshold if config.threshold is None else config.threshold
+
+
+def kept(parts: Iterator[MarkedText], pages: list[str]) -> Iterator[MarkedText]:
+    """Yield the parts of a file, and append each to the pages."""
+    for part in parts:
+        if not part.at.offset:
+            pages.append(f"<h2>{escape(part.name)}</h2>")
+        pages.append(marked_html(part.text, part.words, part.threshold))
+        yield part

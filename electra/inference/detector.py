@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding
 
-from electra.inference.candidates import Candidates
+from electra.inference.candidates import Candidates, Neighbourhood
 from electra.inference.embedder import Embedder
 from electra.inference.marked_text import Words
 from electra.inference.model import Model, by_length
+from electra.inference.reading import Paragraph, Reading, exempt_foreign, paragraphs_of
 from electra.inference.sessions import Array, Session
 from electra.inference.suggestions import Place, Ranking, Suggested
 from electra.inference.words import Word
@@ -29,6 +30,7 @@ from electra.text.words import fit_case, likeliest_meant
 
 SPACE = re.compile(r"\s")
 CANDIDATES = 128  # tokens the generator may propose for a word, including pieces of words
+KNOWN = 20_000  # places whose suggestions are remembered
 
 
 class Query(NamedTuple):
@@ -77,6 +79,11 @@ class Detector(Embedder):
         threshold = self.threshold if threshold is None else threshold
         return Words(detect_texts(self, [Query(text, threshold, suggestions)])[0], text, threshold)
 
+    @property
+    def language(self) -> str:
+        """The name of the language that the model knows, as far as its lists go."""
+        return "English" if self.candidates and self.candidates.language.articles else "the language of the model"
+
     def replaced(self, rows: Sequence[Sequence[int]]) -> list[Array]:
         """Return the probability that each token was replaced: for each row of ids, special ones too, float [L]."""
         return [sigmoid(logits) for logits in self.run(rows, "logits")]
@@ -107,52 +114,61 @@ def likeliest(logits: Array, count: int) -> Array:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def detect_texts(model: Detector, queries: Sequence[Query]) -> list[list[Word]]:
-    """Detect words in several texts in shared batches, each text independently of the others."""
-    encodings = [encode(model, query.text) for query in queries]
-    spans = [spans_in_text(query.text, e) for query, e in zip(queries, encodings, strict=True)]
+def detect_texts(model: Detector, queries: Sequence[Query], reading: Reading | None = None) -> list[list[Word]]:
+    """Detect words in several texts in shared batches, each text independently of the others.
+
+    Each paragraph is judged by itself: what stands in another does not make a word wrong.
+
+    reading: the texts belong to one document. Words between the same neighbours get the suggestions of the first.
+    """
+    parts = [part for number, query in enumerate(queries) for part in paragraphs_of(number, query.text)]
+    encodings = [encode(model, part.text) for part in parts]
+    spans = [spans_in_text(part.text, e) for part, e in zip(parts, encodings, strict=True)]
     rows = [e.ids for e in encodings]  # rebuilt on every access, so read it once
     scores = token_scores(model, rows)
-    words = [words_of(model, *each) for each in zip(queries, encodings, spans, scores, strict=True)]
-    if model.generator is None:
-        return words
-    marked = [(n, i) for n, query in enumerate(queries) for i in wanting(query, words[n])]
-    found = suggest(model, [Place(queries[n].text, rows[n], spans[n], i) for n, i in marked])
-    for (n, i), (others, certainty) in zip(marked, found, strict=True):
-        others = others[: queries[n].suggestions]
-        words[n][i] = words[n][i]._replace(suggestions=tuple(others), certainty=certainty)
-    return words
+    texts = [part.text for part in parts]
+    found = [words_of(model, *each) for each in zip(texts, encodings, spans, scores, strict=True)]
+    if model.candidates:
+        exempt_foreign(parts, found, model.candidates.dictionary, reading)
+    if model.generator is not None:
+        wanted = wanting(queries, parts, found)
+        places = [Place(parts[n].text, rows[n], spans[n], i) for n, i in wanted]
+        others = suggest_once(model, places, reading.suggestions) if reading else suggest(model, places)
+        for (n, i), (best, certainty) in zip(wanted, others, strict=True):
+            few = tuple(best[: queries[parts[n].number].suggestions])
+            found[n][i] = found[n][i]._replace(suggestions=few, certainty=certainty)
+    joined: list[list[Word]] = [[] for _ in queries]
+    for part, words in zip(parts, found, strict=True):
+        joined[part.number] += [word.moved(part.start) for word in words]
+    return joined
 
 
 def encode(model: Detector, text: str) -> Encoding:
-    """Return the tokens of a text; raise ValueError if it cannot be encoded as UTF-8."""
-    require_valid(text)
+    """Return the tokens of a text."""
     # Training text has no line breaks or tabs; replacing each by one space keeps the offsets.
     return model.tokenizer.encode(SPACE.sub(" ", text))
 
 
-def words_of(model: Detector, query: Query, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
+def words_of(model: Detector, text: str, encoding: Encoding, spans: list[Span], scores: list[float]) -> list[Word]:
     """Return the words of a text with their probabilities, without suggestions."""
-    free = exempt_words(query.text, encoding, spans, model.tokenizer.unk_id)
-    words = [query.text[s.start : s.end] for s in spans]
+    free = exempt_words(text, encoding, spans, model.tokenizer.unk_id)
+    words = [text[s.start : s.end] for s in spans]
     found: Sequence[float] = [word_probability(scores[s.first : s.last + 1]) for s in spans]
     if model.evidence:
-        found = model.evidence.probabilities(query.text, [(s.start, s.end) for s in spans], found).tolist()
+        found = model.evidence.probabilities(text, [(s.start, s.end) for s in spans], found).tolist()
     return [Word(w, s.start, s.end, p, (), f) for w, s, p, f in zip(words, spans, found, free, strict=True)]
 
 
-def wanting(query: Query, words: Sequence[Word]) -> list[int]:
-    """Return the indices of the words that get suggestions."""
-    marked = [i for i, word in enumerate(words) if query.suggestions and word.is_marked(query.threshold)]
-    return sorted(sorted(marked, key=lambda i: -words[i].replaced)[: query.most])
-
-
-def require_valid(text: str) -> None:
-    """Raise ValueError for text that cannot be encoded as UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
+def wanting(queries: Sequence[Query], parts: Sequence[Paragraph], found: Sequence[list[Word]]) -> list[tuple[int, int]]:
+    """Return which words get suggestions, each by its paragraph and its number there."""
+    marked: list[list[tuple[float, int, int]]] = [[] for _ in queries]
+    for n, part in enumerate(parts):
+        query = queries[part.number]
+        for i, word in enumerate(found[n]):
+            if query.suggestions and word.is_marked(query.threshold):
+                marked[part.number].append((-word.replaced, n, i))
+    chosen = (sorted(there)[: query.most] for query, there in zip(queries, marked, strict=True))
+    return sorted((n, i) for there in chosen for _, n, i in there)
 
 
 def token_scores(model: Detector, rows: list[list[int]]) -> list[list[float]]:
@@ -191,6 +207,16 @@ def suggest(model: Detector, places: Sequence[Place]) -> list[Suggested]:
     assert model.generator is not None
     generator = Model(model.generator, model.tokenizer, model.longest)
     return Ranking(model, generator, model.candidates).rank(places, expected)
+
+
+def suggest_once(model: Detector, places: Sequence[Place], known: dict[Neighbourhood, Suggested]) -> list[Suggested]:
+    """Return other words for each place, those of the first one for all with the same word and neighbours."""
+    if len(known) > KNOWN:
+        known.clear()
+    firsts = {place.neighbourhood(): place for place in reversed(places)}
+    new = {near: place for near, place in firsts.items() if near not in known}
+    known.update(zip(new, suggest(model, list(new.values())), strict=True))
+    return [known[place.neighbourhood()] for place in places]
 
 
 def expected_words(model: Detector, places: Sequence[Place]) -> list[list[str]]:

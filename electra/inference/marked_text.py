@@ -1,8 +1,7 @@
-"""A text with marked words: in Python, as JSON and as HTML."""
+"""A text with marked words: in Python, in a notebook and as HTML."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from html import escape
 from typing import NamedTuple
@@ -32,25 +31,41 @@ class Words(list[Word]):
         return f'<style>.electra {{ {MARKS} }}</style><div class="electra">{paragraph}</div>'
 
 
+class Position(NamedTuple):
+    """A place in a file; lines and columns count from 0."""
+
+    offset: int = 0
+    line: int = 0
+    column: int = 0
+    utf16: int = 0  # column in UTF-16 units
+
+    def after(self, text: str) -> Position:
+        """Return the place behind a text that begins here."""
+        lines = text.count("\n")
+        last = text[text.rfind("\n") + 1 :]
+        column, units = (0, 0) if lines else (self.column, self.utf16)
+        return Position(self.offset + len(text), self.line + lines, column + len(last), units + utf16(last))
+
+
 class MarkedText(NamedTuple):
-    """A text with its scored words."""
+    """A text, or a part of one, with its scored words."""
 
     name: str  # of the file
     text: str
-    words: list[Word]
+    words: list[Word]  # offsets are in the part
     threshold: float  # words at or above it are marked
     given: str | None = None  # the text before it was fixed
+    at: Position = Position()  # of the part in the file
+
+    @property
+    def marked(self) -> list[Word]:
+        """The words that are marked."""
+        return [word for word in self.words if word.is_marked(self.threshold)]
 
 
-def as_marked_json(text: MarkedText) -> str:
-    """Return the marked words of a text as a line of JSON."""
-    return as_json(text._replace(words=[word for word in text.words if word.is_marked(text.threshold)]))
-
-
-def as_json(text: MarkedText) -> str:
-    """Return a text as a line of JSON."""
-    words = [word.as_record(text.threshold) for word in text.words]
-    return json.dumps({"file": text.name, "threshold": text.threshold, "words": words}, ensure_ascii=False)
+def utf16(written: str) -> int:
+    """Return the length of a text in UTF-16 units."""
+    return len(written.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:

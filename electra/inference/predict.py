@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from electra.config import PredictConfig
 from electra.core.errors import WrongInput
 from electra.core.log import logger, tracked
-from electra.inference.detector import Detector, require_valid
+from electra.inference.detector import Detector
 from electra.inference.load import load
+from electra.inference.reading import require_valid
 from electra.inference.task_model import TaskModel
 from electra.inference.zero_shot import zero_shot
 from electra.text.lines import open_lines

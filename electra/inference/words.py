@@ -15,12 +15,16 @@ class Word(NamedTuple):
     end: int
     replaced: float  # probability that it was replaced, in [0, 1]
     suggestions: tuple[str, ...]  # best first, "" to remove the word; only for marked words
-    exempt: bool = False  # a number, a symbol, code or a rare name: never marked
+    exempt: bool = False  # a number, a symbol, code, a rare name or another language: never marked
     certainty: float = 0.0  # probability that the first suggestion was meant, of all that may stand there
 
     def is_marked(self, threshold: float) -> bool:
         """Return whether the word is marked at this threshold."""
         return self.replaced >= threshold and not self.exempt
+
+    def moved(self, by: int) -> Word:
+        """Return the word with offsets that count from `by` characters before."""
+        return self._replace(start=self.start + by, end=self.end + by)
 
     def as_record(self, threshold: float) -> dict[str, Any]:
         """Return what JSON says of the word."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from electra.config import require
-from electra.inference.detector import Detector, require_valid
+from electra.inference.detector import Detector
+from electra.inference.reading import require_valid
 from electra.text.labels import ranked, softmax
 from electra.text.pieces import logit
 

@@ -121,7 +121,7 @@ class Word(BaseModel):
     end: int = Field(description="offset behind its last character")
     replaced: float = Field(description="probability that it is wrong")
     marked: bool = Field(description="at or above the threshold, and not exempt")
-    exempt: bool = Field(description="a number, a symbol, code or a rare name, which is never marked")
+    exempt: bool = Field(description="a number, a symbol, code, a rare name or another language: never marked")
     suggestions: list[str] = Field(description="best first; an empty one removes the word")
     certainty: float = Field(description="probability that the first suggestion is what was meant")
 

@@ -30,6 +30,7 @@ MEMORY = 100_000_000  # bytes that unpacking may take
 LEAST = 3  # occurrences; a rarer word may be a typing error itself
 LONGEST = 40  # letters
 SMALL = 0.25  # share of small letters from which a word is no name: headings and names have Beach and Dictionary
+COMMONEST = 200  # words, which are half of a text; among them are the articles and prepositions of most languages
 REMEMBERED = 10_000  # words looked for among their neighbours; a text has its unknown words more than once
 EDIT = 5  # powers of two of the frequency that outweigh an edit
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))
@@ -52,6 +53,7 @@ class Dictionary:
     def __init__(self, levels: Mapping[str, int]) -> None:
         self.words = tuple(levels)
         self.lower = [word.lower() for word in self.words]
+        self.commonest = frozenset(self.lower[:COMMONEST])
         self.levels = dict(zip(self.lower, levels.values(), strict=True))
         self.lengths = np.array([len(word) for word in self.lower])
         self.letters = letter_sets(self.lower, self.lengths)

@@ -1,7 +1,8 @@
-"""The lines of a text that may be read more than once, but need not fit into memory."""
+"""The text of a file that may be read more than once, but need not fit into memory: its lines, or in pieces."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import shutil
@@ -17,6 +18,7 @@ from electra.text.documents import HEAD, document_text, recognise
 from electra.text.sources import file_format, naming_unreadable, not_utf8, open_bytes
 
 IN_MEMORY = 1 << 24  # bytes of standard input or a pipe, of which more are kept in a temporary file
+PIECE = 1 << 16  # bytes
 MARK = b"\xef\xbb\xbf"  # of UTF-8, which a file may begin with
 
 
@@ -38,6 +40,24 @@ class Lines:
                 raise not_utf8(self.name, position + skipped + error.start) from None
             position += len(line)
             yield text.rstrip("\r\n")
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the text as it stands in pieces; raise ValueError at the first that is not UTF-8."""
+        self.stream.seek(0)
+        decoder, position = codecs.getincrementaldecoder("utf-8")(), 0
+        while data := self.stream.read(PIECE):
+            text = self.decoded(decoder, data, position)
+            yield text if position else text.removeprefix("\ufeff")
+            position += len(data)
+        self.decoded(decoder, b"", position)  # the last character may be cut short
+
+    def decoded(self, decoder: codecs.IncrementalDecoder, data: bytes, position: int) -> str:
+        """Return the text of bytes that stand at a position."""
+        position -= len(decoder.getstate()[0])
+        try:
+            return decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise not_utf8(self.name, position + error.start) from None
 
 
 @contextlib.contextmanager

@@ -47,7 +47,8 @@ def passages_of(document: str) -> Iterator[Passage]:
     for block in MarkdownIt("commonmark").enable("table").disable("text_join").parse(document):
         if block.type == "inline" and block.map and block.children:
             content = INDENTED.sub("", block.content)
-            at = places(document, content, starts[block.map[0] :], end)
+            first = block.map[0]
+            at = places(document, content, starts[first : first + content.count("\n") + 1], end)
             yield prose(content, block.children, at)
             end = at[-1] + 1
 
@@ -55,7 +56,7 @@ def passages_of(document: str) -> Iterator[Passage]:
 def places(document: str, content: str, starts: Sequence[int], end: int) -> list[int]:
     """Return the offset in the document of each character of a block's content, which has lost its margins.
 
-    starts: of the lines from the block's first on. end: of the block before, which may be in the same line of a table.
+    starts: of the block's lines. end: of the block before, which may be in the same line of a table.
     """
     found = list[int]()
     for line, start in zip(content.split("\n"), starts, strict=False):

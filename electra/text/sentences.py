@@ -6,11 +6,12 @@ import re
 from bisect import bisect_right
 
 SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s+(?=[\"'“‘(\[]?[^\W\d_a-z])|[。！？]+")
-PARAGRAPH_END = re.compile(r"\n\s*\n")
+LINE_END = r"(?>\r\n?|\n)"
+PARAGRAPH_END = re.compile(rf"{LINE_END}(?:[^\S\r\n]*{LINE_END})+|[\f\u2029]")
 
 
 def sentence_starts(text: str) -> list[int]:
-    """Return where each sentence of a text begins; a blank line ends one too."""
+    """Return where each sentence of a text begins; the end of a paragraph is one too."""
     ends = {match.end() for pattern in (SENTENCE_END, PARAGRAPH_END) for match in pattern.finditer(text)}
     return sorted(ends | {0})
 

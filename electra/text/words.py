@@ -8,10 +8,12 @@ from difflib import SequenceMatcher
 
 CHUNK = re.compile(r"[!-~]+")  # ASCII between spaces, as other scripts may have no spaces
 CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
+COMMAND = re.compile(r"\\[A-Za-z]")  # of TeX, whose backslash is not stripped as a sign around a word
 SENTENCE_END = ".!?:…。！？\n\r"
 OPENING = " \t\"'“‘«([*-–—\ufeff"
 GAP = re.compile(r"[ \u00a0\u202f]*|[ \t\u00a0]*\r?\n[ \t\u00a0]*")  # no tab, empty line or page break
 ALIKE = 0.75  # share of common letters, in order, above which a word may be a misspelling of another
+SHOUTED = 8  # words
 LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
 
@@ -20,24 +22,30 @@ def code_spans(text: str) -> list[tuple[int, int]]:
     if not CODE.search(text):
         return []
     return [
-        chunk.span() for chunk in CHUNK.finditer(text) if CODE.search(chunk.group().strip(string.punctuation))
+        chunk.span() for chunk in CHUNK.finditer(text)
+        if CODE.search(chunk.group().strip(string.punctuation)) or COMMAND.match(chunk.group())
     ]  # fmt: skip
 
 
 def exempt(text: str, words: list[tuple[int, int, bool]]) -> list[bool]:
     """Return whether each word (start, end, in the vocabulary) is a number, a sign, code or a rare name."""
-    spans, result, n = code_spans(text), [], 0
+    spans, result, n, has_names = code_spans(text), [], 0, not is_shouted(text)
     for start, end, known in words:
         while n < len(spans) and spans[n][1] <= start:
             n += 1
         word, in_code = text[start:end], n < len(spans) and spans[n][0] <= start
-        result.append(in_code or not has_letters(word) or (not known and is_name(text, start)))
+        result.append(in_code or not has_letters(word) or (has_names and not known and is_name(text, start)))
     return result
 
 
 def has_letters(word: str) -> bool:
     """Return whether a word has letters and no digits."""
     return word.isalpha() or (any(c.isalpha() for c in word) and not any(c.isdigit() for c in word))
+
+
+def is_shouted(text: str) -> bool:
+    """Return whether a text is written in capitals alone, by which no name is known; a short one may be a heading."""
+    return text.isupper() and len(text.split()) >= SHOUTED
 
 
 def is_name(text: str, start: int) -> bool:

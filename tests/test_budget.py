@@ -176,3 +176,13 @@ def test_a_short_run_by_the_clock_is_not_compiled(monkeypatch):
     small = find_preset("small")
     assert [device.should_compile(replace(small, max_minutes=m)) for m in (0, 2.5, 60)] == [True, False, True]
     assert device.should_compile(replace(small, max_minutes=2.5, compile="on"))
+
+
+@pytest.mark.parametrize("seconds, said", [(3.9, ["47h"]), (0.3, [])])
+def test_a_run_of_more_than_a_day_is_warned_of_once_its_pace_is_known(seconds, said, caplog):
+    """The first step compiles and counts for nothing."""
+    pace = Pace(replace(find_preset("small"), train_steps=44_000))
+    for step in range(1, 40):
+        pace.note(step, 1000 * step, 1000 + seconds * step)
+        assert (caplog.text == "") == (step < 11 or not said)
+    assert [message.split("takes ")[1][:3] for message in caplog.messages] == said

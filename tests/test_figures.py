@@ -139,4 +139,10 @@ def test_what_it_costs():
 
 
 def test_sizes_of_the_image():
-    assert f"{result('served_size')['megabytes']} MB" in prose(ROOT / "docs/howto/deploy.md")
+    found, said = result("served_size"), prose(ROOT / "docs/howto/deploy.md")
+    parts = [found[f"{part}_megabytes"] for part in ("base", "libraries", "model")]
+    assert sum(parts) == found["image_megabytes"] <= 350
+    assert (
+        "takes {} MB with a model of {} MB".format(found["image_megabytes"], parts[2]) in said
+        and f"{parts[1]} MB of it" in said
+    )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from electra.config import TrainConfig
+from electra.core.log import duration, logger
+
+LONG = 86_400.0  # seconds of a run that few mean to start
+FEW_STEPS, SHORT = 10, 60.0  # after so many steps or seconds, whichever comes first, the pace is known
 
 
 class Position(NamedTuple):
@@ -25,11 +29,24 @@ class Pace:
         self.config = config
         self.first: Position | None = None
         self.now: Position | None = None
+        self.is_known = False
 
     def note(self, step: int, tokens: int, seconds: float) -> None:
         """Note the position after a step."""
         self.now = Position(step, tokens, seconds)
         self.first = self.first or self.now
+        if not self.is_known and (step - self.first.step >= FEW_STEPS or seconds - self.first.seconds >= SHORT):
+            self.is_known = True
+            self.warn_if_long()
+
+    def warn_if_long(self) -> None:
+        """Warn of a run that takes more than a day."""
+        left = self.left()
+        if left and left > LONG:
+            logger.warning(
+                f"at this pace the run takes {duration(left)}. Ctrl-C stops it, and the same command continues it; "
+                "--max-minutes N fits the whole schedule into N minutes"
+            )
 
     def left(self) -> float | None:
         """Return the seconds to the first limit that will be reached; None before the second step."""

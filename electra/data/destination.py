@@ -115,8 +115,9 @@ class Bucket(Destination):
         self.copy(name for name in self.listed() if "/" not in name)
 
     def copy(self, there: Iterable[str]) -> None:
-        """Copy files to `folder`, but for the shards."""
-        for name, content in read_all(self.url, [name for name in there if not name.endswith(".npy")]):
+        """Copy files to `folder`, but for the shards, and folders that are not ours."""
+        small = [name for name in there if not name.endswith(".npy") and name.partition("/")[0] in (name, *PASSING)]
+        for name, content in read_all(self.url, small):
             if ".." in PurePosixPath(name).parts:  # a store allows such a name
                 raise ValueError(f"{self.url} has a file named {name}, which leads out of it; remove it")
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -160,6 +160,21 @@ def test_what_is_not_prepared_data_is_left_alone(config):
     assert files() == {"thesis.txt": b"years of work"}
 
 
+def test_what_others_put_into_the_folder_is_not_copied(config, sent, monkeypatch):
+    sent.left = 12
+    with pytest.raises(Gone):
+        prepare(config)
+    put(f"{OUT}/films/holiday.mp4", b"a film")
+    sent.left, read = 10**9, []
+    whole = remote.read_all
+    monkeypatch.setattr(
+        "electra.data.destination.read_all", lambda url, names: (read.extend(names), whole(url, names))[1]
+    )
+    prepare(config)
+    assert "chunks/00000.json" in read and not [name for name in read if "films" in name]
+    assert files()["films/holiday.mp4"] == b"a film"
+
+
 def test_no_file_of_a_bucket_is_copied_to_elsewhere(config, sent, tmp_path):
     sent.left = 12
     with pytest.raises(Gone):

@@ -10,8 +10,18 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from electra.core.storage import only_writer, require_no_file, require_space, sync_folder, write_json
-from electra.data.cache import cache_folder, fetch
-from electra.text.remote import RemoteFile, files_below, is_on_disk, is_remote, path_of, put, remove, remove_folder
+from electra.data.cache import cache_folder
+from electra.text.remote import (
+    RemoteFile,
+    files_below,
+    is_on_disk,
+    is_remote,
+    path_of,
+    put,
+    read_all,
+    remove,
+    remove_folder,
+)
 
 INDEX, PLAN = "manifest.json", "prepare.json"
 PASSING = ("chunks", "parts")  # folders that only an unfinished preparation needs
@@ -102,16 +112,16 @@ class Bucket(Destination):
                 shutil.rmtree(self.folder, ignore_errors=True)
 
     def refresh(self) -> None:
-        self.copy({name: file for name, file in self.listed().items() if "/" not in name})
+        self.copy(name for name in self.listed() if "/" not in name)
 
-    def copy(self, there: dict[str, RemoteFile]) -> None:
-        """Copy files to `folder`, but for the shards."""
-        for name, file in there.items():
+    def copy(self, there: Iterable[str]) -> None:
+        """Copy files to `folder`, but for the shards, and folders that are not ours."""
+        small = [name for name in there if not name.endswith(".npy") and name.partition("/")[0] in (name, *PASSING)]
+        for name, content in read_all(self.url, small):
             if ".." in PurePosixPath(name).parts:  # a store allows such a name
                 raise ValueError(f"{self.url} has a file named {name}, which leads out of it; remove it")
-            if not name.endswith(".npy"):
-                (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                fetch(file, self.folder / name)
+            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.folder / name).write_bytes(content)
 
     def listed(self) -> dict[str, RemoteFile]:
         """Return all files that are there now, by their names in the folder."""

@@ -13,6 +13,7 @@ LIBRARIES = {
     "aiobotocore", "aiohttp", "botocore", "fsspec", "gcsfs", "google", "httpcore", "httpx", "httpx2", "huggingface_hub",
     "requests", "s3fs", "urllib3",
 }  # fmt: skip
+AT_ONCE = 256  # small files
 EXTRAS = {"s3": "remote", "s3a": "remote", "hf": "hub"}  # that bring a protocol which fsspec itself does not
 
 
@@ -98,6 +99,17 @@ def open_remote(url: str) -> IO[bytes]:
         fs, path = file_system(url)
         file: IO[bytes] = fs.open(path, "rb")
         return file
+
+
+def read_all(folder: str, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield the names and contents of small files below a URL, of which a store that can gives many at a time."""
+    for first in range(0, len(names), AT_ONCE):
+        with reaching(folder):
+            fs, path = file_system(folder)
+            part = names[first : first + AT_ONCE]
+            paths = [f"{path.rstrip('/')}/{name}" for name in part]
+            found = fs.cat(paths)
+        yield from ((name, found[path]) for name, path in zip(part, paths, strict=True))
 
 
 def put(path: Path, url: str) -> None:

@@ -711,6 +711,13 @@ def test_a_long_request_gives_way_to_short_ones_and_does_not_expire():
         assert done == [200], "a request that has begun is finished, though it takes longer than the deadline"
 
 
+def test_a_request_that_takes_too_long_is_told_before_its_connection_is_cut():
+    """On a machine busy with other work 200,000 characters took longer than a minute, and got no answer at all."""
+    with Running(Words(0.1), max_batch_tokens=1, deadline=0.02, drain_seconds=0.3) as running:
+        status, answer = running.post("/detect", {"inputs": ["a"] * 30})
+        assert status == 504 and "send less" in str(answer)
+
+
 def test_suggestions_are_bounded_and_it_is_said(real):
     text = "the quick fox jumps over the lazy dog " * 30
     status, answer = real.post("/detect", {"inputs": [text, "the fox"], "threshold": 0})

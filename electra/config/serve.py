@@ -55,3 +55,8 @@ class ServeConfig:
             "max_suggested", "max_body_bytes", "max_connections", "receive_seconds", "idle_seconds", "drain_seconds",
         )  # fmt: skip
         require(self.max_items <= self.max_queue, "max_items must not be above max_queue: such a request never fits")
+
+    @property
+    def answer_seconds(self) -> float:
+        """Seconds in which the longest request that has begun must be answered."""
+        return 10 * self.deadline + self.drain_seconds

@@ -119,7 +119,7 @@ def create_server(app: FastAPI, config: ServeConfig) -> uvicorn.Server:
 
     class Protocol(TimeoutProtocol):
         idle_seconds, receive_seconds = config.idle_seconds, config.receive_seconds
-        answer_seconds = 10 * config.deadline + config.drain_seconds  # the longest request takes most of it
+        answer_seconds = config.answer_seconds + config.receive_seconds  # for the client to read it
         max_connections = config.max_connections
 
     class Server(uvicorn.Server):

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 
 from electra.config import ServeConfig
-from electra.server.batching import Batcher, Engine
+from electra.server.batching import Batcher, Engine, Expired
 from electra.server.errors import TooLong
 
 ID_CHARACTERS = 4  # that a token stands for, about
@@ -49,7 +49,7 @@ class Service:
         return self.engine.threshold if self.config.threshold is None else self.config.threshold
 
     async def infer(self, request: Request, kind: str, items: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-        """Check the limits and return one answer per item; stop when the client disconnects.
+        """Check the limits and return one answer per item; stop when the client disconnects or it takes too long.
 
         inputs: what the client sent for each item, a text, a list of texts, or token ids.
         """
@@ -58,10 +58,12 @@ class Service:
         work = asyncio.ensure_future(self.batcher.submit(kind, items, sizes))
         gone = asyncio.ensure_future(disconnected(request))
         try:
-            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():
+            await asyncio.wait((work, gone), timeout=self.config.answer_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            if gone.done():
                 raise HTTPException(499, "the client has disconnected")
-            return work.result()
+            raise Expired  # so that it is said before the connection is cut
         finally:
             gone.cancel()
             work.cancel()

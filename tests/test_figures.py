@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from electra.config import continued, find_preset
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 README, PAGE = (ROOT / name for name in ("README.md", "docs/results.md"))
@@ -136,6 +138,12 @@ def test_what_it_costs():
     for page in (README, PAGE):
         assert f"{gpu['tokens_per_second'] / 1e6:.2f} million tokens/s" in prose(page)
     assert f"the paper's million steps in {hours:.1f} hours" in prose(PAGE)
+
+
+@pytest.mark.parametrize("page", ["howto/continue.md", "reference/finetuning.md"])
+def test_a_continued_run_trains_a_tenth(page):
+    steps = [continued(find_preset(name)).train_steps for name in ("tiny", "small")]
+    assert "{:,} steps for `tiny`, {:,} for `small`, at 0.4 of".format(*steps) in prose(ROOT / "docs" / page)
 
 
 def test_sizes_of_the_image():

@@ -46,7 +46,7 @@ electra() {
     pretrain) set -- "$@" --train-batch-size 8 --micro-batch-size 8 --eval-batches 1 --save-steps 0 --compile off
       case "$*" in *--max-minutes*) set -- "$@" --max-minutes 0.1;; *) set -- "$@" --train-steps 3;; esac;;
     finetune|evaluate) case "$*" in *--check*|*runs/errors\\ --suite*) ;; *) set -- "$@" --train-steps 3;; esac;;
-    compare) set -- "$@" --budget 40ktok --settings threads=1 train_batch_size=8 compile=off;;
+    compare) set -- "$@" --budget 40ktok --points 1 --settings threads=1 train_batch_size=8 compile=off;;
     flops) set -- "$@" --no-measure;;
     serve) serve "$@"; return;;
   esac

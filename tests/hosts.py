@@ -86,10 +86,13 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def cut_off(names: list[str], started: list[subprocess.Popen[str]]) -> bool:
-    """Pull the cable; return whether the processes of the second host end within a minute."""
+    """Pull the cable; wait for a minute until the processes of both hosts have ended and said why.
+
+    Return whether those of the second have.
+    """
     plug(names, "down")
     end = time.monotonic() + 60
-    while workers_of(started[1]) and time.monotonic() < end:
+    while any(map(workers_of, started)) and time.monotonic() < end:
         time.sleep(0.5)
     return not workers_of(started[1])
 

@@ -563,3 +563,12 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
     assert [path.name for path in out.iterdir()] == ["whole"] and [path.name for path in tmp_path.iterdir()] == ["out"]
     with pytest.raises(ValueError, match="out is not empty; choose another --out"), written_whole(out):
         pass
+
+
+def test_without_a_word_of_text_int8_is_refused_before_a_file_is_written(tmp_path):
+    """An empty file failed in scikit-learn, after the files had been written."""
+    model, text, out = save(tmp_path / "model"), tmp_path / "empty.txt", tmp_path / "out"
+    text.write_text("\n")
+    with pytest.raises(ValueError, match="too little held-out text"):
+        export(ExportConfig(str(model), str(out), int8=True, text=str(text)))
+    assert not out.exists()

@@ -16,7 +16,7 @@ from electra.core.log import logger
 from electra.core.storage import read_object, write_json, written_whole
 from electra.data.shards import open_examples
 from electra.exporting.compact import compact
-from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
+from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, TOO_LITTLE, Judge, difference, task_of
 from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
 from electra.inference.load import assemble
 from electra.inference.model import Model
@@ -62,6 +62,7 @@ def export_to(out: Path, folder: Path, config: ExportConfig) -> dict[str, Any]:
     session = TorchSession(network)
     graph, reference = session.graph, assemble(folder, network.kind, session, None, "torch")
     lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
+    require(bool(lines) or not config.int8, TOO_LITTLE)
     if not lines and BF16 in formats:
         formats.remove(BF16)
         logger.info(f"{BF16} is left out, as there is no held-out text to judge it on: name a file with --text")

@@ -23,7 +23,7 @@ from electra.checkpoints.huggingface import save_network
 from electra.checkpoints.locate import run_data
 from electra.cli import main
 from electra.config import ElectraConfig, ExportConfig
-from electra.core.storage import read_json
+from electra.core.storage import read_json, written_whole
 from electra.exporting import write as graphs
 from electra.exporting.export import export
 from electra.inference import sessions
@@ -544,3 +544,31 @@ def test_two_heads_have_no_exported_form(tmp_path):
         export(ExportConfig(str(tmp_path / "model"), str(tmp_path / "out")))
     with pytest.raises(ValueError, match="holds no exported model"):
         electra.load(tmp_path / "model", format="onnx")
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path):
+    """An export that was stopped left half a folder, which the same command then refused."""
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt), written_whole(out) as place:
+        (place / "half").write_text("a")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    (tmp_path / ".out.partial").mkdir()  # as kill -9 leaves it
+    (tmp_path / ".out.partial" / "half").write_text("a")
+    out.mkdir()
+    with written_whole(out) as place:
+        (place / "whole").write_text("a")
+        with pytest.raises(ValueError, match="in use by another process"), written_whole(out):
+            pass
+    assert [path.name for path in out.iterdir()] == ["whole"] and [path.name for path in tmp_path.iterdir()] == ["out"]
+    with pytest.raises(ValueError, match="out is not empty; choose another --out"), written_whole(out):
+        pass
+
+
+def test_without_a_word_of_text_int8_is_refused_before_a_file_is_written(tmp_path):
+    """An empty file failed in scikit-learn, after the files had been written."""
+    model, text, out = save(tmp_path / "model"), tmp_path / "empty.txt", tmp_path / "out"
+    text.write_text("\n")
+    with pytest.raises(ValueError, match="too little held-out text"):
+        export(ExportConfig(str(model), str(out), int8=True, text=str(text)))
+    assert not out.exists()

@@ -102,6 +102,33 @@ def only_writer(folder: Path, seconds: float = 0.0, named: str = "") -> Iterator
         lock.release()
 
 
+@contextlib.contextmanager
+def written_whole(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside `folder`, which becomes it when the block ends; one that a killed process left is emptied.
+
+    Raises:
+        ValueError: `folder` is not empty, or another process writes it; nothing was written.
+    """
+    require_no_file(folder)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(f"{folder} is not empty; choose another --out")
+    partial = folder.absolute().with_name(f".{folder.absolute().name}.partial")
+    with only_writer(partial):
+        try:
+            for left in partial.iterdir():
+                if left.name != ".lock":
+                    shutil.rmtree(left) if left.is_dir() else left.unlink()
+            yield partial
+            (partial / ".lock").unlink()  # still held, and nobody looks for it in the new place
+            if folder.is_dir():
+                folder.rmdir()
+            os.rename(partial, folder)
+        except OSError as error:
+            raise explained(error, folder) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
 def require_no_file(folder: Path) -> None:
     """Raise ValueError if a file has the name of a folder to write, or of one above it."""
     taken = next((place for place in (folder, *folder.parents) if place.exists()), folder)

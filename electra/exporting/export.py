@@ -13,10 +13,10 @@ from electra.checkpoints.huggingface import load_network
 from electra.checkpoints.locate import model_folder, network_kind, run_data, stated_architecture
 from electra.config import ExportConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_object, require_no_file, write_json
+from electra.core.storage import read_object, write_json, written_whole
 from electra.data.shards import open_examples
 from electra.exporting.compact import compact
-from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, Judge, difference, task_of
+from electra.exporting.judge import CALIBRATION, LOSSY, PARITY, SHAPES, TOO_LITTLE, Judge, difference, task_of
 from electra.exporting.write import quantise_onnx, quantise_openvino, write_onnx, write_openvino
 from electra.inference.load import assemble
 from electra.inference.model import Model
@@ -46,14 +46,23 @@ def export(config: ExportConfig) -> dict[str, Any]:
     require(bool(config.model), "which model? name a run or a Hugging Face ELECTRA directory")
     require(bool(config.out), "where to? name a folder with --out")
     out, folder = Path(config.out), model_folder(Path(config.model))
-    require_no_file(out)
-    require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
+    with written_whole(out) as partial:
+        report = export_to(partial, folder, config)
+    refused = [each["format"] for each in report["formats"] if not each["kept"]]
+    require(not refused, f"refused {', '.join(refused)}: see {out / 'export.json'}; the other files are good")
+    logger.info(f"wrote {out}: {', '.join(each['format'] for each in report['formats'])}")
+    return report
+
+
+def export_to(out: Path, folder: Path, config: ExportConfig) -> dict[str, Any]:
+    """Write and check the files of the model in `folder`; return the report."""
     formats = wanted(config)
     require_exportable(folder)
     network = load_network(folder)
     session = TorchSession(network)
     graph, reference = session.graph, assemble(folder, network.kind, session, None, "torch")
     lines = heldout_lines(config, folder, reference) if any(f in LOSSY for f in formats) else []
+    require(bool(lines) or not config.int8, TOO_LITTLE)
     if not lines and BF16 in formats:
         formats.remove(BF16)
         logger.info(f"{BF16} is left out, as there is no held-out text to judge it on: name a file with --text")
@@ -65,9 +74,6 @@ def export(config: ExportConfig) -> dict[str, Any]:
         results = [each for each in results if each["format"] == "onnx-int8"]
     report = describe(config, folder, results, len(lines))
     write_json(out / "export.json", report)
-    refused = [r["format"] for r in results if not r["kept"]]
-    require(not refused, f"refused {', '.join(refused)}: see {out / 'export.json'}; the other files are good")
-    logger.info(f"wrote {out}: {', '.join(each['format'] for each in results)}")
     return report
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import logging
 import re
 import zipfile
 from collections.abc import Callable
 from typing import IO, Any, NamedTuple
 
+logging.getLogger("pypdf").addHandler(logging.NullHandler())  # it tells the terminal what it mends in a damaged file
 HEAD = 1024  # bytes from which a file is recognised
 # The comments are possessive: tried in other ways, thirty of them would take minutes.
 HTML = re.compile(

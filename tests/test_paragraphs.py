@@ -123,6 +123,11 @@ def test_english_with_mistakes_names_or_capitals_is_english(box):
     assert is_foreign(FRENCH.split(), few) is None, "too few words to know the language"
 
 
+def test_text_in_capitals_is_judged(box):
+    text = "DEAR SIR, I AM WRITTING TO COMPLAIN ABOUT TEH HOTEL, AND THE STAFF WAS NOT VERY FREINDLY."
+    assert {"WRITTING", "TEH", "FREINDLY"} <= set(marked(box.detect(text)))
+
+
 def test_the_command_says_that_a_text_is_not_english(tmp_path, capsys):
     (tmp_path / "fr.txt").write_text(FRENCH + ENGLISH)
     main(["detect", str(tmp_path / "fr.txt"), "--format", "plain"])

@@ -130,7 +130,7 @@ def test_missing_and_unexpected_tensors_are_listed(checkpoint, tmp_path, capsys)
     tensors = tf1_tensors(*pair)
     bias = tensors.pop("electra/encoder/layer_1/output/dense/bias")
     write_bundle(folder / "model.ckpt-1000", tensors)
-    with pytest.raises(ValueError, match=r"missing \['encoder.layers.1.output.bias'\]"):
+    with pytest.raises(ValueError, match=r"missing encoder.layers.1.output.bias"):
         convert(ConvertConfig(str(folder), str(tmp_path / "out"), num_attention_heads=2))
     assert not (tmp_path / "out").exists()
     tensors |= {"electra/encoder/layer_1/output/dense/bias": bias, "task_specific/sst/kernel": bias}

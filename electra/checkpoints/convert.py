@@ -9,7 +9,7 @@ from electra.checkpoints.huggingface import read_huggingface, save_network
 from electra.checkpoints.locate import stated_architecture
 from electra.config import ConvertConfig, require
 from electra.core.log import logger
-from electra.core.storage import read_json, require_no_file
+from electra.core.storage import read_json, written_whole
 
 
 def convert(config: ConvertConfig) -> Path:
@@ -25,17 +25,25 @@ def convert(config: ConvertConfig) -> Path:
     )
     require(bool(config.out), "no output folder; name one with --out")
     out = Path(config.out)
-    require_no_file(out)
-    require(not out.exists() or not any(out.iterdir()), f"{out} is not empty; choose another --out")
+    with written_whole(out) as partial:
+        for name, shape in write(partial, config):
+            logger.info(f"wrote {out / name}: {shape}")
+    return out
+
+
+def write(out: Path, config: ConvertConfig) -> list[tuple[str, str]]:
+    """Write the networks' directories below `out`; return the name and the shape of each."""
     from electra.checkpoints.tf1.networks import checkpoint_prefix, read_tf1
 
     source = Path(config.source)
     prefix = checkpoint_prefix(source)
     pair = read_tf1(prefix, config) if prefix else read_huggingface(source)
     run = next((folder for folder in (source, source.parent) if (folder / "metrics.jsonl").exists()), None)
-    for name, network in reversed(pair.networks.items()):  # the main one last, as it completes the folder
-        folder = out if network is next(iter(pair.networks.values())) else out / name
+    written = list[tuple[str, str]]()
+    for name, network in pair.networks.items():
+        place = name if written else ""  # the first is the main one
+        folder = out / place
         save_network(folder, network, pair.tokenizer, config.max_length or pair.longest, **pair.stated.get(name, {}))
         write_card(folder, network, pair.origin, run)
-        logger.info(f"wrote {folder}: {stated_architecture(read_json(folder / 'config.json'))}")
-    return out
+        written.append((place, stated_architecture(read_json(folder / "config.json"))))
+    return written

@@ -88,8 +88,7 @@ def lost_characters(config: PrepareConfig, manifest: dict[str, Any]) -> str:
     named = ", ".join(f"{script} ({examples})" for script, examples in islice(scripts.items(), 3))
     cause = f"the vocabulary lacks characters: {named}" if named else "the vocabulary lacks pieces of their words"
     remedy = (
-        f"Raise --vocab-size ({config.vocab_size:,}; at most half of the entries are characters), "
-        "or take --tokenizer bpe, which reads every character"
+        f"Raise --vocab-size ({config.vocab_size:,}), or take --tokenizer bpe, which reads every character"
         if config.tokenizer in ("wordpiece", "unigram")
         else "Train one on this text (--tokenizer wordpiece; bpe reads every character), or choose one for its language"
     )

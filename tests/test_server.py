@@ -1015,7 +1015,7 @@ def test_a_key_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     assert serve_module.read_key(ServeConfig()) == "env"
     (tmp_path / "key").write_text("file\n")
     assert serve_module.read_key(ServeConfig(api_key_file=str(tmp_path / "key"))) == "file"
-    for content, said in (("", "is empty"), (None, "cannot read")):
+    for content, said in (("", "is empty"), (None, "no such file")):
         path = tmp_path / ("none" if content is None else "key")
         path.write_text(content) if content is not None else None
         with pytest.raises(ValueError, match=said):

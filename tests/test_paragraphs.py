@@ -114,6 +114,8 @@ def test_english_with_mistakes_names_or_capitals_is_english(box):
     dictionary = box.candidates.dictionary
     for text in (
         "I am writting to complane about teh hotel becuase there was no watter in the batroom and",
+        "I wnet too teh sotre and bougt sum bred for teh familly becuase we wer hungrey",
+        "helo mi naem iz jon an i liv in lundun wiv my freind",
         "PLEASE DO NOT LEAVE THE DOOR OPEN WHEN YOU GO OUT OF THE HOUSE IN THE EVENING",
         "Priya met Jarosław and Nkechi at the Grzybowska market in Warszawa with a friend of the family",
     ):

@@ -10,7 +10,7 @@ from electra.inference.candidates import Neighbourhood
 from electra.inference.suggestions import Suggested
 from electra.inference.words import Word
 from electra.text.dictionary import Dictionary
-from electra.text.foreign import is_foreign
+from electra.text.foreign import COMMON, COMMON_WITHIN, is_foreign
 from electra.text.paragraphs import paragraphs
 
 
@@ -58,7 +58,7 @@ def exempt_foreign(
         of_text[text] += [word.text for word in words]
     around = {text: is_foreign(words, dictionary) for text, words in of_text.items()}
     for n, (text, words) in enumerate(zip(texts, found, strict=True)):
-        own = is_foreign([word.text for word in words], dictionary)
+        own = is_foreign([word.text for word in words], dictionary, COMMON_WITHIN if around[text] else COMMON)
         if around[text] if own is None else own:
             found[n] = [word._replace(exempt=True) for word in words]
             if reading:

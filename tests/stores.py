@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 import fsspec
 import pytest
 
+from electra.data import cache, chunks
+
 
 def put(url, content):
     with fsspec.open(url, "wb") as file:
@@ -32,6 +34,16 @@ def files(url="memory://bucket/data"):
     fs, path = fsspec.core.url_to_fs(url)
     fs.invalidate_cache()
     return {name.removeprefix(f"{path}/"): fs.cat_file(name) for name in fs.find(path)}
+
+
+@pytest.fixture(autouse=True)
+def own_stores(monkeypatch, tmp_path):
+    """Several chunks in a short text, and a cache and a memory:// of one test alone."""
+    monkeypatch.setattr(chunks, "CHUNK_BYTES", 10_000)
+    monkeypatch.setenv("ELECTRA_CACHE", str(tmp_path / "cache"))
+    cache.fetched.cache_clear()
+    yield
+    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import fsspec
 import pytest
-from stores import Hub, bucket, files, hub, put  # noqa: F401
+from stores import Hub, bucket, files, hub, own_stores, put  # noqa: F401
 from test_prepare import WORDS, contents, prepare, verb, write_text
 
 from electra.config import PrepareConfig
 from electra.core.storage import only_writer
-from electra.data import cache, chunks
+from electra.data import chunks
 from electra.data.cache import cache_folder
 from electra.data.destination import Bucket, Destination, destination_of
 from electra.data.shards import open_examples
@@ -24,15 +24,6 @@ from electra.text.vocabulary import train_tokenizer
 
 OUT = "memory://bucket/data"
 FEW = 60_000  # bytes of a chunk, where each file takes a request
-
-
-@pytest.fixture(autouse=True)
-def place(monkeypatch, tmp_path):
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 10_000)
-    monkeypatch.setenv("ELECTRA_CACHE", str(tmp_path / "cache"))
-    cache.fetched.cache_clear()
-    yield
-    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture

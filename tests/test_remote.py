@@ -7,24 +7,15 @@ from dataclasses import replace
 
 import fsspec
 import pytest
-from stores import bucket, put, upload  # noqa: F401
+from stores import bucket, own_stores, put, upload  # noqa: F401
 from test_prepare import contents, prepare, write_text
 
 from electra.config import PrepareConfig
 from electra.core.storage import sha256
-from electra.data import cache, chunks
+from electra.data import cache
 from electra.data.shards import open_examples, prepared_folder, read_manifest
 from electra.text.remote import reaching, remote_files
 from electra.text.tokenizer import load_tokenizer
-
-
-@pytest.fixture(autouse=True)
-def place(monkeypatch, tmp_path):
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 10_000)
-    monkeypatch.setenv("ELECTRA_CACHE", str(tmp_path / "cache"))
-    cache.fetched.cache_clear()
-    yield
-    fsspec.filesystem("memory").store.clear()
 
 
 @pytest.fixture

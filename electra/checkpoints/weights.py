@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from electra.checkpoints.locate import WEIGHTS
 from electra.config import EncoderConfig, require
+from electra.core.errors import some_of
 from electra.core.log import logger
 from electra.core.storage import read_object
 
@@ -99,11 +100,6 @@ def require_fit(network: nn.Module, ours: Mapping[str, Tensor], unknown: list[st
     missing = sorted(wanted.keys() - ours.keys())
     wrong = sorted(name for name in wanted.keys() & ours.keys() if wanted[name] != ours[name].shape)
     lists = {"missing": missing, "of another shape": wrong, "unknown": sorted(unknown)}
-    differing = ", ".join(f"{what} {listed(names)}" for what, names in lists.items() if names)
+    differing = ", ".join(f"{what} {some_of(names, SHOWN)}" for what, names in lists.items() if names)
     if missing or wrong:
         raise ValueError(f"{folder}: the weights do not fit config.json: {differing}; {OF_ONE_MODEL}")
-
-
-def listed(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 
 
 class WrongInput(ValueError):
@@ -41,6 +42,12 @@ REMEDIES = {
     errno.ENOSPC: "the disk is full; make room and run the same command again",
     errno.EDQUOT: "your share of the disk is full; make room and run the same command again",
 }
+
+
+def some_of(names: Sequence[object], most: int) -> str:
+    """Return the first names, for a message, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(str, names[:most])) + more
 
 
 def in_words(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from electra.core.log import logger, tracked
 from electra.core.storage import only_writer, read_object, require_space, sha256, write_atomically
 from electra.text.remote import RemoteFile, remote_files
 
-INDEX = "manifest.json"
+INDEX, PLAN = "manifest.json", "prepare.json"  # of prepared data, and of an unfinished preparation too
 WAIT = 24 * 3600.0  # seconds that another process of the node may take to fetch
 Hashes = Callable[[dict[str, Any]], dict[str, str]]  # from a manifest to the SHA-256 of each file that it names
 
@@ -40,7 +40,7 @@ def fetched(url: str, hashes: Hashes) -> Path:
     """
     files = {PurePosixPath(file.url).name: file for file in remote_files(url) if is_inside(file, url)}
     if INDEX not in files:
-        problem = "is not finished" if "prepare.json" in files else f"holds no prepared data ({INDEX})"
+        problem = "is not finished" if PLAN in files else f"holds no prepared data ({INDEX})"
         raise ValueError(f"{url} {problem}; run `electra prepare SOURCES --out {url}`")
     with files[INDEX].open() as opened:
         index = opened.read()

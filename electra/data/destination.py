@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from electra.core.storage import only_writer, require_no_file, require_space, sync_folder, write_json
-from electra.data.cache import cache_folder
+from electra.core.storage import only_writer, require_space, sync_folder, write_json
+from electra.data.cache import INDEX, PLAN, cache_folder
 from electra.text.remote import (
     RemoteFile,
     files_below,
@@ -23,7 +23,6 @@ from electra.text.remote import (
     remove_folder,
 )
 
-INDEX, PLAN = "manifest.json", "prepare.json"
 PASSING = ("chunks", "parts")  # folders that only an unfinished preparation needs
 
 
@@ -39,7 +38,6 @@ class Destination:
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Have in `folder`, while the block runs, what an earlier call has left, but for the shards."""
-        require_no_file(self.folder)
         yield
 
     def named(self, path: Path) -> str:

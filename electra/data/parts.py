@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from electra.config.base import part_of
+from electra.core.errors import some_of
 from electra.core.storage import read_object, write_json
 from electra.data.chunks import Chunk, missing_file, sidecar
 from electra.data.destination import Destination
 from electra.data.plan import differences
 
+SHOWN = 8  # parts in a message
 FOLDER, BEGUN, DONE = "parts", "begun.json", "part.json"
 
 
@@ -126,8 +128,8 @@ def part_notes(destination: Destination) -> dict[Part, dict[str, Any]]:
     counts = sorted({part.total for part in there})
     if len(counts) != 1:
         raise ValueError(
-            f"{destination} holds parts of {' and of '.join(map(str, counts))}: {listed(there)}; prepare all as parts "
-            f"of {counts[-1]}, and remove the others from {folder}"
+            f"{destination} holds parts of {' and of '.join(map(str, counts))}: {some_of(there, SHOWN)}; prepare all as "
+            f"parts of {counts[-1]}, and remove the others from {folder}"
             if counts
             else f"{folder} is empty; prepare the parts first, or remove it"
         )
@@ -136,7 +138,7 @@ def part_notes(destination: Destination) -> dict[Part, dict[str, Any]]:
     if missing := [part for part in every if not files[part].is_file()]:
         are = "is" if len(missing) == 1 else "are"
         raise ValueError(
-            f"{destination}: of {counts[0]} parts {listed(missing)} {are} not finished; "
+            f"{destination}: of {counts[0]} parts {some_of(missing, SHOWN)} {are} not finished; "
             f"run the same command with --part {missing[0]}, or copy the files of that part here"
         )
     return {part: read_object(file) for part, file in files.items()}
@@ -177,9 +179,3 @@ def again(destination: Destination, part: Part) -> str:
     return (
         f"remove {destination.named(part_folder(destination.folder, part))} and run the same command with --part {part}"
     )
-
-
-def listed(parts: list[Part]) -> str:
-    """Return parts as text, the first eight."""
-    more = f" and {len(parts) - 8:,} more" if len(parts) > 8 else ""
-    return ", ".join(map(str, parts[:8])) + more

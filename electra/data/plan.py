@@ -7,10 +7,11 @@ from typing import Any
 from electra.config import PrepareConfig, to_dict
 from electra.core.log import logger
 from electra.core.storage import read_json
+from electra.data.cache import INDEX, PLAN
 from electra.data.corpus import Corpus
-from electra.data.destination import PLAN, Destination
+from electra.data.destination import Destination
 
-OWN_FILES = ("prepare.json", "manifest.json", "stdin.partial", "chunks", "parts")
+OWN_FILES = (PLAN, INDEX, "stdin.partial", "chunks", "parts")
 MAY_DIFFER = ("out", "num_workers")
 
 
@@ -37,7 +38,7 @@ def refuse_other_plan(plan: dict[str, Any], destination: Destination) -> None:
     found = differences(read_json(folder / PLAN), plan)
     if not found:
         return
-    is_begun = any((folder / "chunks").glob("*")) or (folder / "parts").exists() or (folder / "manifest.json").exists()
+    is_begun = any((folder / "chunks").glob("*")) or (folder / "parts").exists() or (folder / INDEX).exists()
     if not is_begun:
         logger.info(f"{destination}: an earlier, different preparation finished nothing; starting over")
         destination.forget("tokenizer_config.json", "extension.json")  # its tokeniser

@@ -13,9 +13,10 @@ from electra.config import PrepareConfig
 from electra.config.prepare import TRAINABLE
 from electra.core.log import logger
 from electra.core.storage import explained, only_writer, read_json, write_atomically, write_json
+from electra.data.cache import INDEX, PLAN
 from electra.data.chunks import Chunk, Recipe, cut_chunks, shard_files
 from electra.data.corpus import Corpus
-from electra.data.destination import PLAN, Destination, destination_of
+from electra.data.destination import Destination, destination_of
 from electra.data.parts import Part, Share, begin_part, collect, has_parts, named_part, part_folder
 from electra.data.plan import OWN_FILES, differences, plan_of, refuse_other_content, refuse_other_plan
 from electra.data.pool import in_processes, number_of_workers
@@ -59,7 +60,7 @@ def prepare(config: PrepareConfig) -> dict[str, Any]:
 def prepare_folder(config: PrepareConfig, corpus: Corpus, destination: Destination) -> dict[str, Any]:
     """Prepare in a folder that this process has locked."""
     plan, folder = begin(config, corpus, destination), destination.folder
-    if (folder / "manifest.json").is_file():
+    if (folder / INDEX).is_file():
         logger.info(f"{destination} is already prepared")
         (folder / "stdin.partial").unlink(missing_ok=True)
         return read_manifest(folder)
@@ -81,7 +82,7 @@ def prepare_part(config: PrepareConfig, corpus: Corpus, destination: Destination
     folder = destination.folder
     with only_writer(folder, seconds=PARTS_WAIT):
         plan = begin(config, corpus, destination)
-        if (folder / "manifest.json").is_file():
+        if (folder / INDEX).is_file():
             logger.info(f"{destination} is already prepared")
             return
         tokenizer = get_tokenizer(config, corpus, destination)
@@ -109,7 +110,7 @@ def begin(config: PrepareConfig, corpus: Corpus, destination: Destination) -> di
         copy_stdin(folder / "stdin.partial")
     plan = plan_of(config, corpus)
     refuse_other_plan(plan, destination)
-    if not (folder / "manifest.json").is_file():
+    if not (folder / INDEX).is_file():
         write_json(folder / PLAN, plan)
         destination.send(folder / PLAN)
     return plan

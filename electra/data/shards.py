@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from electra.core.storage import read_json, sha256, write_atomically
-from electra.data.cache import fetched
+from electra.data.cache import INDEX, PLAN, fetched
 from electra.text.remote import is_remote
 
 FORMAT_VERSION = 1
@@ -56,13 +56,13 @@ def hashes_of(manifest: dict[str, Any]) -> dict[str, str]:
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return the manifest of a prepared folder; ValueError if it is missing or of another format."""
-    path = Path(folder) / "manifest.json"
+    path = Path(folder) / INDEX
     if not path.is_file():
         if Path(folder).is_file():
             raise ValueError(
                 f"{folder} is a file; prepare it (electra prepare {folder} --out FOLDER), then --data FOLDER"
             )
-        problem = "is not finished" if (Path(folder) / "prepare.json").is_file() else "holds no prepared data"
+        problem = "is not finished" if (Path(folder) / PLAN).is_file() else "holds no prepared data"
         raise ValueError(f"{folder} {problem}; run `electra prepare SOURCES --out {folder}`")
     manifest = read_json(path)
     version = manifest.get("format_version") if isinstance(manifest, dict) else None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from electra.config.nearest import did_you_mean, nearest
+from electra.core.errors import some_of
 from electra.core.log import logger
 from electra.text.documents import HEAD, HTML_SUFFIXES, DocumentFormat, Unreadable, document_text, recognise
 from electra.text.remote import RemoteFile, is_below, is_remote, reaching, remote_files
@@ -76,18 +77,12 @@ def readable_urls(folder: str, found: list[RemoteFile]) -> list[RemoteFile]:
 
 def warn_of_skipped(folder: Path | str, files: Sequence[File], skipped: dict[str, list[str]]) -> None:
     """Log which files of a folder are skipped and why; ValueError if no file is left."""
-    reasons = [f"{listed(names)} ({why})" for why, names in skipped.items()]
+    reasons = [f"{some_of(names, SHOWN)} ({why})" for why, names in skipped.items()]
     if not files:
         found = f"; it has {'; '.join(reasons)}" if reasons else ""
         raise ValueError(f"{folder} holds no file that can be read: name one, or rename it to end in {NAMES}{found}")
     if reasons:
         logger.warning(f"{folder}: {sum(map(len, skipped.values()))} files are skipped: {'; '.join(reasons)}")
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def why_skipped(path: Path) -> str:

@@ -128,8 +128,8 @@ def part_notes(destination: Destination) -> dict[Part, dict[str, Any]]:
     counts = sorted({part.total for part in there})
     if len(counts) != 1:
         raise ValueError(
-            f"{destination} holds parts of {' and of '.join(map(str, counts))}: {some_of(there, SHOWN)}; prepare all as "
-            f"parts of {counts[-1]}, and remove the others from {folder}"
+            f"{destination} holds parts of {' and of '.join(map(str, counts))}: {some_of(there, SHOWN)}; prepare all "
+            f"as parts of {counts[-1]}, and remove the others from {folder}"
             if counts
             else f"{folder} is empty; prepare the parts first, or remove it"
         )

@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     options = parser.parse_args()
     options.runs, options.minutes = Path(options.runs) / Path(options.source).stem, 0.0
+    options.precision = "auto"
     for seed, name in product(map(int, options.seeds.split(",")), options.contestants or CONTESTANTS):
         config = backbones.configured(name, seed, options)
         source = PrepareConfig((options.source,), config.data, vocab_size=config.model.vocab_size, heldout=0.05)

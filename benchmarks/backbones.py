@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--seeds", default="0", help="with commas")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--speed", action="store_true", help="only time the contestants' steps, in turn")
     parser.add_argument("--runs", default="runs/backbones", help="where prepared text and runs are kept")
     parser.add_argument("--out", required=True, type=Path)
@@ -91,8 +92,9 @@ def configured(name: str, seed: int, options: argparse.Namespace) -> PretrainCon
     return replace(
         preset, model=model, data=str(options.runs / f"data-{model.vocab_size}"), max_tokens=int(options.tokens),
         max_minutes=options.minutes, out=str(options.runs / f"{name.replace(' ', '-')}-{budget}-{seed}"),
-        threads=options.threads, seed=seed, train_steps=1_000_000, eval_steps=0, save_steps=500, save_total_limit=1,
-        log_steps=100, **{key: value for key, value in changes.items() if key not in shape},
+        threads=options.threads, precision=options.precision, seed=seed, train_steps=1_000_000, eval_steps=0,
+        save_steps=500, save_total_limit=1, log_steps=100,
+        **{key: value for key, value in changes.items() if key not in shape},
     )  # fmt: skip
 
 

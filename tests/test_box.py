@@ -98,6 +98,15 @@ def test_without_torch_and_without_a_network():
     assert done.stdout.strip() == "['seperate']"
 
 
+def test_words_that_are_never_right_are_fixed(box):
+    found = marks(box, "I dont think we catched it. Alot of people werent here, but hes sure ofthe rest.")
+    assert [(word.text, word.suggestions[0]) for word in found] == [
+        ("dont", "don't"), ("catched", "caught"), ("Alot", "A lot"), ("werent", "weren't"), ("hes", "he's"),
+        ("ofthe", "of the"),
+    ]  # fmt: skip
+    assert not marks(box, "The designer Jony Ive spoke first.")
+
+
 def test_its_size():
     assert sum(file.stat().st_size for file in BOX.rglob("*")) < 47e6
 

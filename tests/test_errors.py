@@ -593,6 +593,13 @@ def test_lists_of_a_language_may_have_capitals_but_must_be_lists(tmp_path):
     file = tmp_path / "german.json"
     file.write_text(json.dumps({"confused": ["Seite Saite"], "articles": "Der Die"}))
     assert find_language(str(file)).confused["seite"] == ("saite",) and find_language(str(file)).articles[0] == "der"
-    file.write_text(json.dumps({"confused": "Seite Saite"}))
-    with pytest.raises(ValueError, match="not a file of lists"):
-        find_language(str(file))
+    for wrong in ({"confused": "Seite Saite"}, {"mistakes": ["garnicht"]}, {"mistakes": "garnicht gar nicht"}):
+        file.write_text(json.dumps(wrong))
+        with pytest.raises(ValueError, match="not a file of lists"):
+            find_language(str(file))
+
+
+def test_a_mistake_is_no_form_or_other_word_of_the_lists():
+    right = {*ENGLISH.confused, *ENGLISH.forms, *ENGLISH.articles, *ENGLISH.prepositions, *ENGLISH.little}
+    assert not right & ENGLISH.mistakes.keys()
+    assert ENGLISH.mistakes["dont"] == "don't" and ENGLISH.mistakes["alot"] == "a lot"

@@ -91,6 +91,16 @@ def test_the_weights_that_say_nothing_change_nothing():
     assert evidence.probabilities("hause", [(0, 5)], [0.25]) == pytest.approx([0.25])
 
 
+def test_a_word_that_is_never_right_is_wrong_whatever_the_network_thinks():
+    grammar = ["a", "an", "the", "of", "in", "to", "for", "with", "on", "at", "by", "from"]
+    english = Dictionary(dict.fromkeys(grammar, 9) | {"dont": 3})
+    spans = [(0, 4), (6, 10), (11, 15)]
+    assert Evidence(english, Weights()).probabilities("Dont, dont Dont", spans, [0.01] * 3) == pytest.approx(
+        [0.95, 0.95, 0.01]  # a capital within a sentence makes a name
+    )
+    assert Evidence(DICTIONARY, Weights()).probabilities("dont", [(0, 4)], [0.01]) == pytest.approx([0.01])
+
+
 def test_the_first_models_had_fewer_weights():
     first = {name: weight for name, weight in Weights()._asdict().items() if name not in NEWER}
     assert read_weights(first) == Weights()

@@ -12,7 +12,7 @@ import tiny
 
 import electra
 from electra.cli import tables
-from electra.inference.candidates import FAR, RELATED, TWICE, Candidates, Neighbourhood
+from electra.inference.candidates import FAR, RELATED, SURE, Candidates, Neighbourhood
 from electra.inference.detector import Query, detect_texts, suggest
 from electra.inference.marked_text import marked_html
 from electra.inference.model import Model
@@ -150,14 +150,32 @@ def test_confusable_words_and_other_forms_are_as_near_as_the_word_itself():
     assert found("form")["from"] == RELATED
 
 
+def test_an_irregular_word_with_a_regular_ending_gets_its_right_forms():
+    english = Candidates(known(f"{GRAMMAR} think thinks thought"))
+    assert dict(english.find(place("thinkes"), ())) == {"think": RELATED, "thought": RELATED, "thinks": RELATED}
+    assert english.language.inflections("thinks", english.dictionary) == ("think", "thought", "thinking")  # all known
+
+
+def test_a_word_that_is_never_right_becomes_what_is_meant():
+    assert found("Dont")["Don't"] == SURE and found("im")["I'm"] == SURE
+    assert found("alot", ["all"])["a lot"] == found("runned")["ran"] == SURE
+
+
+def test_two_common_words_may_have_lost_the_space_between_them():
+    assert found("Ofthe")["Of the"] == 1 and found("ofa")["of a"] == 1
+    assert not [word for word in found("friendb") if " " in word]
+    joined = Candidates(known(f"{GRAMMAR} ofthe"))
+    assert "of the" not in dict(joined.find(place("ofthe"), ()))  # a word of its own
+
+
 def test_no_list_of_english_for_another_language():
     german = Candidates(known("der die und in zu den das nicht an a form from their there"))
     assert not german.language.confused
-    assert dict(german.find(place("their", after="their"), ())) == {"": TWICE, "there": 2}
+    assert dict(german.find(place("their", after="their"), ())) == {"": SURE, "there": 2}
 
 
 def test_a_doubled_or_needless_word_may_be_removed():
-    assert found("river", after="river") == found("River", before="river") == {"": TWICE}
+    assert found("river", after="river") == found("River", before="river") == {"": SURE}
     assert found("the")[""] == RELATED
     assert "" not in found("river") and "" not in found("the", after="")
 

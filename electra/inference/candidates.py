@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from electra.text.dictionary import AROUND, Dictionary, edits
-from electra.text.errors.language import Language, find_language
 from electra.text.words import fit_case
 
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise
 FAR = 6  # edits; more make no difference
-# Edits that count for the removal of a doubled word; for that of an article or preposition, another form or a confused
-# word; and for the removal of another little word, which is seldom right.
-TWICE, RELATED, SELDOM = -4, 0, 1
+# Edits that count for the removal of a doubled word and for what a mistake of the language's list means; for the
+# removal of an article or preposition, another form or a confused word; and for the removal of another little word,
+# which is seldom right.
+SURE, RELATED, SELDOM = -4, 0, 1
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
 SIGNS = f"[{re.escape(AROUND)}]*"
@@ -42,7 +42,7 @@ class Candidates:
 
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary
-        self.language = language_of(dictionary)
+        self.language = dictionary.language
 
     def find(self, place: Neighbourhood, expected: Iterable[str]) -> list[Candidate]:
         """Return the distinct candidates for a word, in its capitals and with its punctuation.
@@ -67,30 +67,37 @@ class Candidates:
         return parts is not None and parts[2] in self.dictionary
 
     def unexpected(self, word: str) -> dict[str, int]:
-        """Return the related words and those spelt alike, with their edits."""
-        related = dict.fromkeys(self.related(word), RELATED)
-        return related | {
-            near.word: near.edits for near in self.dictionary.near(word, SPELT_ALIKE) if near.word not in related
-        }
+        """Return what a mistake means, related words, the two that a word joins and those spelt alike, with edits."""
+        meant = self.language.mistakes.get(word)
+        found = {meant: SURE} if meant else {}
+        found |= dict.fromkeys((other for other in self.related(word) if other != meant), RELATED)
+        found |= dict.fromkeys(self.joined(word), 1)
+        near = self.dictionary.near(word, SPELT_ALIKE)
+        return found | {other: edits for other, edits in near if other not in found}
 
     def related(self, word: str) -> list[str]:
         """Return the known words that are taken for a word, and its other forms."""
         others = (*self.language.confused.get(word, ()), *self.language.inflections(word, self.dictionary))
         return [other for other in others if other in self.dictionary]
 
+    def joined(self, word: str) -> list[str]:
+        """Return the pairs of the commonest words that an unknown one becomes with a space: ofthe, of the."""
+        if word in self.dictionary:
+            return []
+        pairs = ((word[:n], word[n:]) for n in range(1, len(word)))
+        return [" ".join(pair) for pair in pairs if all(self.stands_alone(part) for part in pair)]
+
+    def stands_alone(self, word: str) -> bool:
+        """Return whether a word is one of the commonest; of single letters few are words."""
+        letters = (*self.language.articles, *self.language.little)
+        return word in self.dictionary.commonest and (len(word) > 1 or word in letters)
+
     def removal(self, word: str, place: Neighbourhood) -> list[Candidate]:
         """Return the removal of a word that stands twice in a row, or is one of those that are often too many."""
         if word in (place.before.lower(), place.after.lower()):
-            return [Candidate("", TWICE)]
+            return [Candidate("", SURE)]
         if not place.after:
             return []
         if word in (*self.language.articles, *self.language.prepositions):
             return [Candidate("", RELATED)]
         return [Candidate("", SELDOM)] if word in self.language.little else []
-
-
-def language_of(dictionary: Dictionary) -> Language:
-    """Return the lists of the dictionary's language, empty ones if there are none for it."""
-    english = find_language("english")
-    few = (*english.articles, *english.prepositions[:8])
-    return english if dictionary.commonest.issuperset(few) else Language()

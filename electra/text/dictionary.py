@@ -10,7 +10,7 @@ import lzma
 import string
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from electra.core.storage import write_atomically
+from electra.text.errors.language import Language, find_language
 from electra.text.pieces import is_mark
 
 FILE = "dictionary.txt.xz"
@@ -61,6 +62,13 @@ class Dictionary:
 
     def __contains__(self, word: object) -> bool:
         return isinstance(word, str) and word.lower() in self.levels
+
+    @cached_property
+    def language(self) -> Language:
+        """The lists of the dictionary's language, empty ones if there are none for it."""
+        english = find_language("english")
+        few = (*english.articles, *english.prepositions[:8])
+        return english if self.commonest.issuperset(few) else Language()
 
     def near(self, word: str, most: int) -> list[Near]:
         """Return at most `most` words within two edits, within one of a short word; likely ones first.

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from electra.text.dictionary import Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
-from electra.text.words import are_neighbours
+from electra.text.words import are_neighbours, is_name
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
 SMALLEST = 1e-6  # share of a step; only rounding keeps one so small from lowering the loss, at the optimum
 NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that models had not from the start
+MISTAKEN = 0.95  # probability, at least, that a word is wrong which is never right: a text may quote it
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs
 
 Extent = tuple[int, int]  # start and end of a word in a text
@@ -42,8 +43,13 @@ class Evidence:
 
     def probabilities(self, text: str, spans: Sequence[Extent], network: Sequence[float]) -> NDArray[np.float64]:
         """Return the probabilities [W] that the words text[start:end] are wrong, given the network's."""
-        x = features(self.dictionary, text, spans, network)
-        return np.asarray(sigmoid(x @ np.array(self.weights)), np.float64)
+        found = sigmoid(features(self.dictionary, text, spans, network) @ np.array(self.weights))
+        mistaken = [self.is_mistake(text, start, end) for start, end in spans]
+        return np.where(mistaken, np.maximum(found, MISTAKEN), found)
+
+    def is_mistake(self, text: str, start: int, end: int) -> bool:
+        """Return whether text[start:end] is one of its language's words that are never right, and no name."""
+        return text[start:end].lower() in self.dictionary.language.mistakes and not is_name(text, start)
 
 
 def features(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ class Language(NamedTuple):
     confusable: Others = {}  # noqa: RUF012  words that differ in a letter or two, with which errors are measured
     confused: Others = {}  # noqa: RUF012  these and all other words that are taken for one another
     forms: Others = {}  # noqa: RUF012  irregular forms of a word
+    mistakes: dict[str, str] = {}  # noqa: RUF012  words that are never right, and what is meant: dont, don't
     endings: Pairs = ()  # regular forms: one ending and what stands wrongly for it
     articles: tuple[str, ...] = ()
     prepositions: tuple[str, ...] = ()
@@ -30,10 +31,15 @@ class Language(NamedTuple):
     keys: dict[str, str] = {}  # noqa: RUF012  a letter and its neighbours on the keyboard
 
     def inflections(self, word: str, known: Container[str]) -> tuple[str, ...]:
-        """Return other forms of a word: those of the list, or known words with another ending."""
+        """Return other forms of a word: those of the list, or known words with another ending.
+
+        An unknown word may be an irregular one with a regular ending: teached, from teach, gets taught as well.
+        """
         if word in self.forms:
             return self.forms[word]
         found = [word[: len(word) - len(a)] + b for a, b in self.endings if word[2:].endswith(a)]
+        if word not in known:
+            found += [form for base in found for form in self.forms.get(base, ())]
         return tuple(dict.fromkeys(form for form in found if form in known and form != word))
 
 
@@ -61,7 +67,7 @@ def find_language(name: str) -> Language:
 
 def language_of(content: dict[str, Any]) -> Language:
     """Return the lists in the content of a file; TypeError where a text stands for a list."""
-    for name in ("confusable", "confused", "forms", "endings", "sounds"):
+    for name in ("confusable", "confused", "forms", "mistakes", "endings", "sounds"):
         if not isinstance(content.get(name, []), list):
             raise TypeError(name)
     confusable = content.get("confusable", [])
@@ -69,6 +75,7 @@ def language_of(content: dict[str, Any]) -> Language:
         others(confusable),
         others([*confusable, *content.get("confused", [])]),
         others(content.get("forms", [])),
+        dict(corrected(content.get("mistakes", []))),
         pairs(content.get("endings", [])),
         tuple(content.get("articles", "").lower().split()),
         tuple(content.get("prepositions", "").lower().split()),
@@ -88,6 +95,13 @@ def others(groups: Iterable[str]) -> Others:
         for word in words:
             found.setdefault(word, {}).update(dict.fromkeys(w for w in words if w != word))
     return {word: tuple(there) for word, there in found.items()}
+
+
+def corrected(written: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield mistakes, each with what is meant: all that follows the first word; ValueError where nothing does."""
+    for line in written:
+        mistake, meant = line.split(maxsplit=1)
+        yield mistake.lower(), meant
 
 
 def pairs(written: Iterable[str]) -> Pairs:

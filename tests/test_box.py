@@ -104,7 +104,8 @@ def test_words_that_are_never_right_are_fixed(box):
         ("dont", "don't"), ("catched", "caught"), ("Alot", "A lot"), ("werent", "weren't"), ("hes", "he's"),
         ("ofthe", "of the"),
     ]  # fmt: skip
-    assert not marks(box, "The designer Jony Ive spoke first.")
+    assert [word.suggestions[0] for word in marks(box, "We meet on monday and speak english.")] == ["Monday", "English"]
+    assert not marks(box, "The designer Jony Ive spoke first. Monday is free. English is hard.")
 
 
 def test_its_size():

@@ -98,6 +98,9 @@ def test_a_word_that_is_never_right_is_wrong_whatever_the_network_thinks():
     assert Evidence(english, Weights()).probabilities("Dont, dont Dont", spans, [0.01] * 3) == pytest.approx(
         [0.95, 0.95, 0.01]  # a capital within a sentence makes a name
     )
+    spans = [(0, 6), (8, 14), (15, 21), (23, 29)]
+    there = Evidence(english, Weights()).probabilities("Monday, MONDAY monday. Monday", spans, [0.01] * 4)
+    assert there == pytest.approx([0.01, 0.01, 0.95, 0.01])
     assert Evidence(DICTIONARY, Weights()).probabilities("dont", [(0, 4)], [0.01]) == pytest.approx([0.01])
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from electra.core.log import tracked
-from electra.inference.candidates import Candidate, Candidates, Neighbourhood
+from electra.inference.candidates import SURE, Candidate, Candidates, Neighbourhood
 from electra.inference.model import Model, by_length
 from electra.inference.sessions import Array
 from electra.text.pieces import SPACE_MARKS, Span, word_score
@@ -133,7 +133,7 @@ class Ranking:
         return Ranked(Candidate(place.word(), 0), trial, KNOWN if self.candidates.knows(place.word()) else 0.0)
 
     def trials(self, place: Place, expected: Iterable[str]) -> list[Ranked]:
-        """Return the candidates that the networks can read and tell from the word as written."""
+        """Return the candidates that the networks can read and tell from the word as written, or need not."""
         longest, first = self.discriminator.longest - 2, place.spans[place.number].first
         same = tuple(place.ids[first : place.spans[place.number].last + 1])
         found = [
@@ -142,7 +142,8 @@ class Ranking:
         ]
         return [
             each for each in found
-            if 0 < len(each.trial.word) <= longest and (each.trial.word != same or not each.candidate.word)
+            if 0 < len(each.trial.word) <= longest
+            and (each.trial.word != same or not each.candidate.word or each.candidate.edits == SURE)
         ]  # fmt: skip
 
     def by_generator(self, found: Sequence[Ranked]) -> list[float]:

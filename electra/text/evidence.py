@@ -49,7 +49,9 @@ class Evidence:
 
     def is_mistake(self, text: str, start: int, end: int) -> bool:
         """Return whether text[start:end] is one of its language's words that are never right, and no name."""
-        return text[start:end].lower() in self.dictionary.language.mistakes and not is_name(text, start)
+        word = text[start:end]
+        meant = self.dictionary.language.mistakes.get(word.lower())
+        return meant is not None and word not in (meant, meant.upper()) and not is_name(text, start)
 
 
 def features(

@@ -1,6 +1,5 @@
 """The race: equal compute, the same start and masks, runs made once, statistics as by hand, clear refusals."""
 
-import importlib
 import io
 import json
 import math
@@ -25,12 +24,13 @@ from electra.cli import main, verbs
 from electra.cli.tables import standings
 from electra.comparison.agenda import Agenda, warn_if_short
 from electra.comparison.budget import budgeted, examined_steps, steps_of
-from electra.comparison.compare import agenda_of, compare, entries_of, fitted, run_of
+from electra.comparison.compare import compare, fitted
 from electra.comparison.contestants import read_contestants
 from electra.comparison.examination import ClozeSession, set_examination
 from electra.comparison.identity import key_of
 from electra.comparison.pilot import budget_in_flops, rows_of_run
 from electra.comparison.plots import against_flops
+from electra.comparison.race import Race, run_of
 from electra.comparison.results import Result, figures, title_of
 from electra.comparison.statistics import paired_p, standing
 from electra.config import CompareConfig, ElectraConfig, PrepareConfig
@@ -46,6 +46,7 @@ from electra.data.shards import open_examples
 from electra.inference.detector import Detector
 from electra.objectives.base import Objective
 from electra.pretraining.first_weights import build_objective
+from electra.pretraining.run import pretrain
 from electra.text.tokenizer import load_tokenizer
 from electra.training.trainer import Trainer
 
@@ -160,7 +161,7 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
         return masked
 
     monkeypatch.setattr(Objective, "mask", noted)
-    monkeypatch.setattr(importlib.import_module("electra.comparison.compare"), "seconds_of", lambda *asked: 1.0)
+    monkeypatch.setattr("electra.comparison.race.seconds_of", lambda *asked: 1.0)
     unexamined(monkeypatch)
     compare(
         config_for(
@@ -181,9 +182,7 @@ def test_the_same_masks(data, tmp_path, monkeypatch):
 
 def unexamined(monkeypatch):
     """A race whose contestants all get the same marks: its examinations are not what is tested."""
-    monkeypatch.setattr(
-        importlib.import_module("electra.comparison.compare"), "examine_point", lambda *asked: {"auc_random": 0.5}
-    )
+    monkeypatch.setattr("electra.comparison.race.examine_point", lambda *asked: {"auc_random": 0.5})
 
 
 # -- running -----------------------------------------------------------------------------------------------------------
@@ -215,9 +214,7 @@ def test_the_figures_of_a_race_are_drawn(raced, drawn):
 def test_runs_are_made_once_and_reused_by_another_set(raced, monkeypatch):
     config, summary = raced
     made = []
-    verb = importlib.import_module("electra.comparison.compare")
-    real = verb.pretrain
-    monkeypatch.setattr(verb, "pretrain", lambda run, *more: (made.append(run), real(run, *more)))
+    monkeypatch.setattr("electra.comparison.race.pretrain", lambda run, *more: (made.append(run), pretrain(run, *more)))
     again = compare(config)
     assert made == [] and again == json.loads(json.dumps(summary))
     fewer = compare(replace(config, contestants=("electra", "mlm"), seeds=1))
@@ -233,8 +230,7 @@ def test_parts_train_the_runs_of_a_race_and_without_them_it_is_collected(raced, 
         said = capsys.readouterr().err
         assert f"part {part} takes {count} of 3 runs" in said and "fewer than 500 steps" in said
         assert re.search(rf"^{count} runs?, {count} of them to train: about \d+s and the examinations$", said, re.M)
-    verb = importlib.import_module("electra.comparison.compare")
-    monkeypatch.setattr(verb, "pretrain", lambda *given: pytest.fail("trained again"))
+    monkeypatch.setattr("electra.comparison.race.pretrain", lambda *given: pytest.fail("trained again"))
     together, alone = compare(config), raced[1]
     for contestant in ("electra", "mlm"):
         mine, theirs = (
@@ -254,16 +250,16 @@ def test_killed_and_continued_is_the_race_never_killed(raced, data, tmp_path):
     config = replace(raced[0], out=str(tmp_path / "killed"), seeds=1)
     code = (
         "import os, sys; sys.path.insert(0, 'tests'); from tiny import quiet; quiet()\n"
-        "import importlib; verb = importlib.import_module('electra.comparison.compare')\n"
+        "from electra.comparison import race; from electra.comparison.compare import compare\n"
         "from electra.config import CompareConfig\n"
-        "real, done = verb.pretrain, []\n"
+        "real, done = race.pretrain, []\n"
         "def pretrain(run, hook, world):\n"
         "    def count(trainer):\n"
         "        hook(trainer)\n"
         "        if done and trainer.step == 5: os._exit(9)\n"
         "    real(run, count, world); done.append(run)\n"
-        "verb.pretrain = pretrain\n"
-        f"verb.compare({config!r})"
+        "race.pretrain = pretrain\n"
+        f"compare({config!r})"
     )
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120)
     assert process.returncode == 9 and not (tmp_path / "killed" / "summary.json").exists()
@@ -291,8 +287,7 @@ def test_a_time_is_measured_anew_where_the_measurement_was_killed_at_its_end(dat
 
 def test_a_run_written_otherwise_but_the_same_is_made_once(raced, monkeypatch):
     config, _ = raced
-    verb = importlib.import_module("electra.comparison.compare")
-    monkeypatch.setattr(verb, "pretrain", lambda run, *more: pytest.fail("trained again"))
+    monkeypatch.setattr("electra.comparison.race.pretrain", lambda run, *more: pytest.fail("trained again"))
     summary = compare(replace(config, contestants=("electra:share=embeddings", "mlm:share=embeddings")))
     assert len(summary["results"]) == 2 * 2 * 3
 
@@ -403,7 +398,7 @@ def test_a_contestant_that_goes_on_pays_for_the_model_it_has(raced, data, tmp_pa
     config = config_for(data, tmp_path / "out", contestants=("electra", f"electra:share=none,init={wide}"), points=1)
     contestants = fitted(read_contestants(config), config)
     assert [c.config.model.hidden_size for c in contestants] == [32, 64]
-    plain, goes_on = (run_of(c, 0, 1e9, 1) for c in contestants)
+    plain, goes_on = (run_of(c, 0, 1e9, 1).config for c in contestants)
     spent = [r.train_steps * flops_per_token(r, 64)["total"] for r in (plain, goes_on)]
     step = flops_per_token(goes_on, 64)["total"]
     assert goes_on.train_steps < plain.train_steps and abs(spent[0] - spent[1]) <= 2 * step
@@ -665,10 +660,10 @@ def test_a_race_by_tokens_or_operations_times_steps_of_each_and_says_how_long_it
     monkeypatch.setattr("electra.comparison.pilot.measure", measure)
     contestants = fitted(read_contestants(config), config)
     flops = budget_in_flops(config, contestants[0])
-    steps = {c.name: run_of(c, 0, flops, config.points).train_steps for c in contestants}
-    expected = sum(5 + timed[name] * count for name, count in steps.items()) * config.seeds
-    entries = entries_of(config, contestants)
-    agenda_of(config, entries, flops)
+    runs = [run_of(c, seed, flops, config.points) for seed in range(config.seeds) for c in contestants]
+    expected = sum(5 + timed[run.contestant.name] * run.config.train_steps for run in runs)
+    examination = set_examination(contestants[0].config, "")
+    Race(config, runs, (), examination)
     assert f"4 runs, 4 of them to train: about {duration(expected)} and the examinations" in capsys.readouterr().err
     monkeypatch.setattr("electra.comparison.pilot.measure", lambda *asked: pytest.fail("timed again"))
-    agenda_of(config, entries, flops)
+    Race(config, runs, (), examination)

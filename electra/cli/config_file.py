@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from electra.config import PretrainConfig, continued, find_preset, pretrain_config_from_dict, refuse_unknown, require
-from electra.config.pretrain import NAME_ONE
+from electra.config.pretrain import NAME_ONE, WITHOUT_MODEL
 from electra.config.settings import known_settings, with_settings
 from electra.core.storage import read_json
 
@@ -34,7 +34,7 @@ def read_config(path: Path, init: str = "") -> PretrainConfig:
     require(all(isinstance(key, str) for key in settings), f"{path}: a key is no name; put it in quotes")
     start = {name: str(settings.pop(name, "")) for name in STARTING_POINT}
     config = find_preset(start["preset"] or "small", start["architecture"], start["recipe"])
-    if str(init or settings.get("init", "random")) not in ("random", "corpus"):
+    if str(init or settings.get("init", "random")) not in WITHOUT_MODEL:
         config = continued(config)
     refuse_unknown(settings, [*STARTING_POINT, *known_settings(config)], str(path))
     for name, value in settings.items():

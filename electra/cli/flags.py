@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from electra.config import PretrainConfig, continued, find_preset
 from electra.config.base import ordered_fields
 from electra.config.objectives import OBJECTIVES
+from electra.config.pretrain import WITHOUT_MODEL
 
 # tyro keeps the line breaks before lines that begin with a blank, and wraps none.
 STARTING_POINT = """
@@ -55,9 +56,9 @@ def starting_point(words: list[str]) -> tuple[PretrainConfig, list[str]]:
             raise ValueError(f"{named['--config']} is the run of a network of {config.model.model_type}, not {wanted}")
         return config, rest
     init = value_given(rest, "--init")
-    if init in ("", "random", "corpus"):
-        return find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"]), rest
     preset = find_preset(named["--preset"] or "small", named["--architecture"], named["--recipe"])
+    if init in ("", *WITHOUT_MODEL):
+        return preset, rest
     if any(named.values()):
         return continued(preset), rest
     from electra.cli.config_file import recipe_of_run

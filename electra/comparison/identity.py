@@ -26,7 +26,7 @@ def key_of(config: PretrainConfig, points: int) -> str:
 
 def origins(config: PretrainConfig) -> dict[str, list[str]]:
     """Return the hashes of external files that a run depends on: its objective's code and its starting models."""
-    named = [] if config.init in ("random", "corpus") else config.init.split(",")
+    named = config.init.split(",") if config.starts_from_model else []
     named += [config.generator_folder] if config.generator_folder else []
     files = [file for path in named for file in sorted(model_folder(Path(path)).rglob("*.safetensors"))]
     if ":" in config.objective:

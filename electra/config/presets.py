@@ -40,7 +40,7 @@ def continued(before: PretrainConfig) -> PretrainConfig:
     in the first half, so a run can be trained longer. It reads whole rows from the start. A run that was continued
     itself keeps its recipe.
     """
-    if before.init not in ("random", "corpus"):
+    if before.starts_from_model:
         return before
     steps = max(1_000, before.train_steps // 10)
     return replace(

@@ -13,6 +13,7 @@ from electra.config.training import TrainConfig
 
 # Generators without a folder: a masked language model trained along, or random tokens by two distributions.
 TRAINED, UNIFORM, UNIGRAM = "mlm", "uniform", "unigram"
+WITHOUT_MODEL = ("random", "corpus")  # values of `init` that name no model to start from
 NAME_ONE = "name the config.json of a run, or a .toml or .yaml file of your settings"
 
 
@@ -132,7 +133,7 @@ class PretrainConfig(TrainConfig):
         require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
         require(
-            self.init_vectors == "mean" or self.init not in ("random", "corpus"),
+            self.init_vectors == "mean" or self.starts_from_model,
             f"init_vectors is for entries added to the vocabulary of a model, and init={self.init!r} starts from none; "
             "name a model with --init",
         )
@@ -190,6 +191,11 @@ class PretrainConfig(TrainConfig):
     def traits(self) -> Traits:
         """The traits of the objective."""
         return traits_of(self.objective)
+
+    @property
+    def starts_from_model(self) -> bool:
+        """Whether the first weights are those of the models that `init` names."""
+        return self.init not in WITHOUT_MODEL
 
     @property
     def generator(self) -> EncoderConfig:

@@ -17,7 +17,7 @@ from electra.pretraining.budget import BUDGET, accept_budget, how_to_go_on, is_s
 from electra.pretraining.identity import begun_with, flat
 from electra.pretraining.micro_batch import fit_micro_batch, warn_of_few_rows
 from electra.pretraining.plan import show_plan
-from electra.pretraining.start import Start, fit_to_start, load_start
+from electra.pretraining.start import Start, fit_to_start, start_of
 from electra.text.tokenizer import Tokenizer
 from electra.training.checkpoint import checkpoints, newest_checkpoint
 from electra.training.distributed import World
@@ -70,7 +70,7 @@ def begin(
         )
         checkpoint = newest_checkpoint(folder / "checkpoints")
         has_weights = checkpoint is not None
-        start = None if has_weights or config.init in ("random", "corpus") else load_start(config.init)
+        start = None if has_weights else start_of(config)
         fitted = fit(config, train, tokenizer, start, folder if has_weights else None)
         fitted = fit_micro_batch(fitted, folder, world)
         require_readable(fitted, train, tokenizer)
@@ -122,12 +122,12 @@ def saved_step(folder: Path, unstated: int) -> int | None:
 
 
 def fit(
-    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None, resumed: Path | None
+    config: PretrainConfig, train: Examples, tokenizer: Tokenizer, start: Start | None, resumed: Path | None = None
 ) -> PretrainConfig:
     """Return the configuration with its final sizes: of the model to start from, the run resumed, or the data."""
     if start:
         return fit_to_start(config, start, tokenizer)
-    if resumed and config.init not in ("random", "corpus"):
+    if resumed and config.starts_from_model:
         return fit_to_run(config, resumed)
     return fit_to_data(config, train, tokenizer)
 

@@ -28,6 +28,11 @@ class Start(NamedTuple):
     seeds_generator: bool  # a generator that is missing starts from the first layers of `main`
 
 
+def start_of(config: PretrainConfig) -> Start | None:
+    """Load the networks that a run starts from; None if its first weights are its own."""
+    return load_start(config.init) if config.starts_from_model else None
+
+
 def load_start(init: str) -> Start:
     """Load `PATH`, with the generator in PATH/generator if there is one, or `DISCRIMINATOR,GENERATOR`.
 

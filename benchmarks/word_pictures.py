@@ -31,7 +31,7 @@ from electra.inference.embedder import Embedder
 from electra.inference.torch_session import TorchSession
 from electra.models.heads import Headless
 from electra.tasks.squad_metric import CJK
-from electra.text.sources import read_text
+from electra.text.lines import read_text
 from electra.text.tokenizer import load_tokenizer, stated_length
 
 NEIGHBOURS = 5

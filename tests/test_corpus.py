@@ -13,6 +13,7 @@ from electra.config import PrepareConfig
 from electra.data import documents as documents_module
 from electra.data.corpus import Corpus
 from electra.tasks import TASKS
+from electra.text.records import read_file
 
 TEXT = "One line.\nAnother line.\n\n\nSecond document.\n"
 DOCUMENTS = [["One line.", "Another line."], ["Second document."]]
@@ -192,7 +193,18 @@ def test_bytes_of_another_encoding_are_located(tmp_path):
     assert read(path, encoding="latin-1") == [["café"]]
     path.write_bytes("café\n".encode()[:4])  # cut inside a character
     fails("byte 3 is not utf-8", path)
+    path.write_bytes(b"\xef\xbb\xbfcaf\xe9")  # after a byte order mark
+    fails("byte 6 is not utf-8", path)
     fails("unknown encoding 'utf-9'", path, encoding="utf-9")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.conll", "a.jsonl.gz"])
+def test_in_records_such_bytes_are_counted_from_the_start_of_the_file(name, tmp_path):
+    row = b'{"text": "the dog"}\n' if "jsonl" in name else b"the dog\n"
+    content = row * 20_000 + b"caf\xe9 dog\n"  # many blocks of the decoder
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(ValueError, match=rf"{name} is not UTF-8 at byte {20_000 * len(row) + 3}; save it as UTF-8"):
+        list(read_file(tmp_path / name))
 
 
 def test_wide_encodings_and_byte_order_marks(tmp_path):

@@ -18,7 +18,7 @@ from electra.data.corpus import Corpus
 from electra.finetuning.run import finetune
 from electra.text.documents import PAGE as PAGE_FORMAT
 from electra.text.documents import Unreadable, html_text, recognise, word_text
-from electra.text.sources import read_text
+from electra.text.lines import read_text
 
 PAGE = """<!DOCTYPE html><html><head><title>no</title><script>var no;</script><style>p {}</style></head>
 <body><h1>The dog</h1><p>The <b>qu</b>ick fox&nbsp;jumps over the caf&eacute;.</p><p>It eats.</p></body></html>"""

@@ -23,7 +23,7 @@ from electra.data.cooccurrence import word_vectors
 from electra.data.shards import open_examples
 from electra.finetuning.evaluate import write_html
 from electra.tasks.columns import find_column
-from electra.text.sources import read_text
+from electra.text.lines import read_text
 from electra.training.divergence import DivergenceCheck
 
 TEXT, LABEL = ("text", "sentence", "content"), ("label", "labels", "class")

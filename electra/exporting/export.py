@@ -25,7 +25,7 @@ from electra.inference.torch_session import TorchSession
 from electra.models.graph import Graph
 from electra.models.kinds import EXPORTABLE
 from electra.text.dictionary import copy_dictionary
-from electra.text.sources import read_text
+from electra.text.lines import read_text
 from electra.text.tokenizer import load_tokenizer
 
 LIBRARIES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino", "nncf")}

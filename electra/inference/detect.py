@@ -17,8 +17,8 @@ from electra.inference.detector import Detector
 from electra.inference.documents import detect_parts, fix_document
 from electra.inference.load import load
 from electra.inference.marked_text import MarkedText, Position, marked_html
-from electra.text.lines import open_lines
-from electra.text.sources import document_of, read_text
+from electra.text.lines import open_lines, read_text
+from electra.text.sources import document_of
 
 
 def detect(config: DetectConfig) -> Iterator[Iterator[MarkedText]]:
@@ -68,7 +68,7 @@ def parts_of(model: Detector, name: str, config: DetectConfig) -> Iterator[Marke
 
 def fixed(model: Detector, name: str, config: DetectConfig) -> Iterator[MarkedText]:
     """Yield the text of a file, put right, with its words; it must be plain."""
-    text = read_text(name, "utf-8")  # with its byte order mark, as a diff is of all that the file holds
+    text = read_text(name, keep_mark=True)  # as a diff is of all that the file holds
     require(
         name == "-" or document_of(Path(name)) is None,
         f"{name} is no plain text, which --fix needs for its diff; leave --fix out",

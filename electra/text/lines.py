@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from electra.core.log import SILENT, logger
-from electra.text.documents import HEAD, document_text, recognise
-from electra.text.sources import file_format, naming_unreadable, not_utf8, open_bytes
+from electra.text.documents import HEAD, Unreadable, document_text, recognise
+from electra.text.sources import file_format, nearest_name, not_utf8, open_bytes
 
 IN_MEMORY = 1 << 24  # bytes of standard input or a pipe, of which more are kept in a temporary file
 PIECE = 1 << 16  # bytes
@@ -41,13 +41,16 @@ class Lines:
             position += len(line)
             yield text.rstrip("\r\n")
 
-    def pieces(self) -> Iterator[str]:
-        """Yield the text as it stands in pieces; raise ValueError at the first that is not UTF-8."""
+    def pieces(self, keep_mark: bool = False) -> Iterator[str]:
+        """Yield the text as it stands in pieces; raise ValueError at the first that is not UTF-8.
+
+        keep_mark: yield the byte order mark that a file may begin with.
+        """
         self.stream.seek(0)
         decoder, position = codecs.getincrementaldecoder("utf-8")(), 0
         while data := self.stream.read(PIECE):
             text = self.decoded(decoder, data, position)
-            yield text if position else text.removeprefix("\ufeff")
+            yield text if position or keep_mark else text.removeprefix("\ufeff")
             position += len(data)
         self.decoded(decoder, b"", position)  # the last character may be cut short
 
@@ -58,6 +61,16 @@ class Lines:
             return decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             raise not_utf8(self.name, position + error.start) from None
+
+
+def read_text(name: str, keep_mark: bool = False) -> str:
+    """Return the text of a file, plain or compressed, or a document; of standard input for "-".
+
+    Raises:
+        ValueError: there is no such file, it is not UTF-8, or holds no text.
+    """
+    with open_lines(name) as lines:
+        return "".join(lines.pieces(keep_mark))
 
 
 @contextlib.contextmanager
@@ -77,6 +90,19 @@ def open_lines(name: str) -> Iterator[Lines]:
             if document:
                 stream = io.BytesIO(document_text(document, stream.read()).encode("utf-8"))
         yield Lines(name, stream)
+
+
+@contextlib.contextmanager
+def naming_unreadable(name: str) -> Iterator[None]:
+    """Convert the errors of a file that is missing or holds no text to a ValueError that names it."""
+    try:
+        yield
+    except Unreadable as error:
+        raise ValueError(f"{name} is {error}") from None
+    except IsADirectoryError:
+        raise ValueError(f"{name} is a folder; name a file in it") from None
+    except FileNotFoundError:
+        raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
 
 
 @contextlib.contextmanager

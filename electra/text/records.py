@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple
 
 from electra.config.nearest import did_you_mean, nearest
 from electra.text.errors.m2 import tags_of
-from electra.text.sources import File, decoded, file_format, open_bytes
+from electra.text.sources import File, decoded, file_format, first_fault, not_utf8, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
 LARGEST_FIELD = 1 << 30  # characters in a table cell
@@ -48,8 +48,8 @@ def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator
     with open_bytes(path) as (_, stream):
         try:
             yield from READERS[kind](Opened(path, stream, torn=torn))
-        except UnicodeDecodeError as error:
-            raise not_utf8(path, error) from None
+        except UnicodeDecodeError:
+            raise not_utf8_in(path) from None
 
 
 def read_lines(path: Path) -> Iterator[str]:
@@ -57,13 +57,14 @@ def read_lines(path: Path) -> Iterator[str]:
     with open_bytes(path) as (_, stream):
         try:
             yield from decoded(stream, newline="")
-        except UnicodeDecodeError as error:
-            raise not_utf8(path, error) from None
+        except UnicodeDecodeError:
+            raise not_utf8_in(path) from None
 
 
-def not_utf8(path: Path, error: UnicodeDecodeError) -> ValueError:
-    """Return the error for a file in another encoding."""
-    return ValueError(f"{path} is not UTF-8 ({error}); save it as UTF-8 (iconv -f latin1 -t utf8)")
+def not_utf8_in(path: Path) -> ValueError:
+    """Return the error for a file in another encoding; its decoder knows the place in a block alone."""
+    fault = first_fault(path)
+    return not_utf8(path, fault and fault[0])
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

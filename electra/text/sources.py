@@ -9,7 +9,6 @@ import glob
 import gzip
 import io
 import lzma
-import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -186,50 +185,30 @@ def with_signature(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def read_text(name: str, encoding: str = "utf-8-sig") -> str:
-    """Return the text of a file, plain or compressed, or a document; of standard input for "-".
-
-    encoding: UTF-8, with or without the byte order mark that a file may begin with.
-
-    Raises:
-        ValueError: it is not UTF-8, or holds no text.
-    """
-    with naming_unreadable(name):
-        if name == "-":
-            if sys.stdin.isatty():
-                logger.info("reading from the terminal; end the text with Ctrl-D on a line of its own")
-            data, suffix = sys.stdin.buffer.read(), ""
-        else:
-            with open_bytes(Path(name)) as (_, stream):
-                data, suffix = stream.read(), file_format(Path(name))
-        document = recognise(data[:HEAD], io.BytesIO(data), suffix)
-        return document_text(document, data) if document else data.decode(encoding)
-
-
-@contextlib.contextmanager
-def naming_unreadable(name: str) -> Iterator[None]:
-    """Convert the errors of a file that is missing or holds no text to a ValueError that names it."""
-    try:
-        yield
-    except Unreadable as error:
-        raise ValueError(f"{name} is {error}") from None
-    except UnicodeDecodeError as error:
-        raise not_utf8(name, error.start) from None
-    except IsADirectoryError:
-        raise ValueError(f"{name} is a folder; name a file in it") from None
-    except FileNotFoundError:
-        raise ValueError(f"{name}: no such file{nearest_name(Path(name))}") from None
-
-
-def not_utf8(name: str, position: int) -> ValueError:
-    """Return the error for a file in another encoding, whose byte at a position is none of UTF-8."""
-    return ValueError(f"{name} is not UTF-8 at byte {position}; save it as UTF-8 (iconv -f latin1 -t utf8)")
+def not_utf8(name: object, position: int | None) -> ValueError:
+    """Return the error for a file in another encoding, whose byte at a position, if it is known, is none of UTF-8."""
+    place = "" if position is None else f" at byte {position}"
+    return ValueError(f"{name} is not UTF-8{place}; save it as UTF-8 (iconv -f latin1 -t utf8)")
 
 
 def undecodable(path: File, encoding: str) -> str:
     """Describe the first bytes of a file that are not in its encoding, with their position and a remedy."""
-    decoder = codecs.getincrementaldecoder(with_signature(encoding))()
-    offset = 0
+    fault = first_fault(path, encoding)
+    if fault is None:
+        return f"{path} is not {encoding}; set its --encoding, or use --errors replace"
+    position, reason = fault
+    return (
+        f"{path}: byte {position} is not {encoding} ({reason}). Set the file's --encoding (latin-1, cp1252, gb18030 "
+        "...), or use --errors replace to put U+FFFD there"
+    )
+
+
+def first_fault(path: File, encoding: str = "utf-8") -> tuple[int, str] | None:
+    """Return the position of the first byte that is not in a file's encoding, and why; None if there is none now.
+
+    A pipe has none: it cannot be read a second time.
+    """
+    decoder, offset = codecs.getincrementaldecoder(encoding)(), 0
     with open_bytes(path) as (_, stream):
         while True:
             data = stream.read(1 << 16)
@@ -237,13 +216,9 @@ def undecodable(path: File, encoding: str) -> str:
             try:
                 decoder.decode(data, final=not data)
             except UnicodeDecodeError as error:
-                at = offset - pending + error.start
-                return (
-                    f"{path}: byte {at} is not {encoding} ({error.reason}). Set the file's "
-                    "--encoding (latin-1, cp1252, gb18030 ...), or use --errors replace to put U+FFFD there"
-                )
+                return offset - pending + error.start, error.reason
             if not data:
-                return f"{path} is not {encoding}; set its --encoding, or use --errors replace"
+                return None
             offset += len(data)
 
 

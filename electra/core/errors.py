@@ -44,7 +44,7 @@ REMEDIES = {
 }
 
 
-def some_of(names: Sequence[object], most: int) -> str:
+def some_of(names: Sequence[object], most: int = 3) -> str:
     """Return the first names, for a message, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from electra.core.errors import some_of
 from electra.core.log import logger, tracked
 from electra.core.storage import only_writer, read_object, require_space, sha256, write_atomically
 from electra.text.remote import RemoteFile, remote_files
@@ -72,7 +73,7 @@ def fetch_damaged(url: str, files: dict[str, RemoteFile], folder: Path, expected
     """Fetch the files that are missing or damaged, by now: another process may have fetched them."""
     wanted = [name for name in expected if not is_whole(folder / name, expected[name])]
     if lost := [name for name in wanted if name not in files]:
-        raise ValueError(f"{url} lacks {', '.join(lost[:3])}; copy the whole folder there again")
+        raise ValueError(f"{url} lacks {some_of(lost)}; copy the whole folder there again")
     size = sum(files[name].size for name in wanted)
     require_space(folder, size)
     if wanted:

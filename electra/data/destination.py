@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from electra.core.errors import some_of
 from electra.core.storage import only_writer, require_space, sync_folder, write_json
 from electra.data.cache import INDEX, PLAN, cache_folder
 from electra.text.remote import (
@@ -157,7 +158,7 @@ class Bucket(Destination):
     def finish(self, manifest: dict[str, Any], shards: set[str]) -> None:
         there = self.listed()
         if lost := sorted(shards - there.keys()):
-            raise ValueError(f"{self.url} lacks {', '.join(lost[:3])}; run the same command again")
+            raise ValueError(f"{self.url} lacks {some_of(lost)}; run the same command again")
         write_json(self.folder / INDEX, manifest)
         self.send(self.folder / INDEX)
         remove([f"{self.url}/{name}" for name in there if name.endswith(".npy") and name not in shards])

@@ -45,10 +45,11 @@ def begun(destination: Destination) -> list[Part]:
     folder = destination.folder / FOLDER
     found = {path: re.fullmatch(r"(\d+)-of-(\d+)", path.name) for path in folder.glob("[!.]*")}
     parts = {path: Part(int(match[1]), int(match[2])) for path, match in found.items() if match and path.is_dir()}
-    if strays := sorted(path.name for path in found if path not in parts or parts[path].number >= parts[path].total):
+    strays = sorted(repr(path.name) for path in found if path not in parts or parts[path].number >= parts[path].total)
+    if strays:
         raise ValueError(
-            f"{destination.named(folder)} holds {', '.join(map(repr, strays[:3]))}, which no call of `electra prepare` "
-            "has written; move it elsewhere, or rename it back: the folder of a part is named as 0-of-4 is"
+            f"{destination.named(folder)} holds {some_of(strays)}, which no call of `electra prepare` has written; "
+            "move it elsewhere, or rename it back: the folder of a part is named as 0-of-4 is"
         )
     return sorted(parts.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from electra.config import PrepareConfig, to_dict
+from electra.core.errors import some_of
 from electra.core.log import logger
 from electra.core.storage import read_json
 from electra.data.cache import INDEX, PLAN
@@ -26,7 +27,7 @@ def refuse_other_content(destination: Destination) -> None:
     foreign = destination.foreign(OWN_FILES)
     if foreign and not (destination.folder / PLAN).is_file():
         raise ValueError(
-            f"{destination} holds other files ({', '.join(foreign[:3])}); choose an empty or new folder for --out"
+            f"{destination} holds other files ({some_of(foreign)}); choose an empty or new folder for --out"
         )
 
 

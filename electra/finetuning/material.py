@@ -11,17 +11,18 @@ from electra.checkpoints.huggingface import load_encoder
 from electra.checkpoints.locate import is_masked_lm, model_folder
 from electra.config import FinetuneConfig, require
 from electra.config.objectives import traits_of
+from electra.core.errors import some_of
 from electra.core.log import logger
 from electra.core.storage import read_json
 from electra.models.architecture import Architecture
 from electra.models.registry import architecture_of
 from electra.tasks import TASKS, Example, Features, Task, find_task
+from electra.tasks.base import SHOWN
 from electra.tasks.check import check
 from electra.tasks.recognition import recognise
 from electra.tasks.training_set import FixedSet, TrainingSet
 from electra.text.tokenizer import Tokenizer, load_tokenizer, require_room
 
-SHOWN = 20  # labels in a message
 FEW = 12  # probabilities of wrong words if they depend on nothing but the number of pieces
 
 
@@ -52,7 +53,7 @@ def read_material(config: FinetuneConfig) -> Material:
     dev = task.read(config.dev, "dev") if config.dev else []
     require_as_many_texts(task, train, dev)
     task.learn(train)
-    logger.info(f"task {name}" + (f", {len(task.labels)} labels: {shown_labels(task)}" if task.labels else ""))
+    logger.info(f"task {name}" + (f", {len(task.labels)} labels: {some_of(task.labels, SHOWN)}" if task.labels else ""))
     require_room(tokenizer, shape.vocab_size, folder)
     longest = shape.max_position_embeddings
     require(
@@ -126,11 +127,6 @@ def require_as_many_texts(task: Task, train: Sequence[Example], dev: Sequence[Ex
     )
 
 
-def shown_labels(task: Task) -> str:
-    """Return the first labels, for a message."""
-    return ", ".join(task.labels[:SHOWN]) + (" ..." if len(task.labels) > SHOWN else "")
-
-
 def warn_if_generator(folder: Path) -> None:
     """Warn if the model is the generator of an ELECTRA; a run without a generator has no discriminator either."""
     run = folder.parent / "config.json"
@@ -155,9 +151,8 @@ def warn_of_unused_labels(
         return
     counts = Counter(label for _, e in pairs for label in task.labels_of(e))
     if missed := [f"{label} ({count})" for label, count in counts.most_common() if label not in given]:
-        shown = ", ".join(missed[:SHOWN]) + (" ..." if len(missed) > SHOWN else "")
         ways = "--class-weights balanced or " if "class_weights" in task.options else ""
-        logger.warning(f"never predicted, though {source} has them: {shown}; try {ways}more --epochs")
+        logger.warning(f"never predicted, though {source} has them: {some_of(missed, SHOWN)}; try {ways}more --epochs")
 
 
 def answers_of(prediction: Mapping[str, Any]) -> Sequence[str]:

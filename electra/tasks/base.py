@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from electra.core.errors import some_of
 from electra.core.log import logger
 from electra.models.kinds import Kind
 from electra.tasks.columns import Columns, find_column
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from electra.models.encoder import Encoder
     from electra.models.heads import Network
 
+SHOWN = 20  # labels in a message
 Array = NDArray[Any]
 
 
@@ -173,10 +175,9 @@ class Task(Metric):
         for example in examples:
             for label in () if example.label is None else self.labels_of(example):
                 if label not in numbers:
-                    some = ", ".join(self.labels[:20]) + (" ..." if len(self.labels) > 20 else "")
                     raise ValueError(
-                        f"{example.where}: the label {label!r} is not among those of training ({some}); "
-                        "correct it, or add training examples of it"
+                        f"{example.where}: the label {label!r} is not among those of training "
+                        f"({some_of(self.labels, SHOWN)}); correct it, or add training examples of it"
                     )
         return numbers
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from electra.tasks.columns import find_column, listed
-from electra.tasks.examples import as_list, text_of
+from electra.tasks.examples import as_list, require_a_tag_each, text_of
 from electra.text.errors.alignment import aligned
 from electra.text.errors.tagged import RIGHT, Tagged, joined
 from electra.text.records import Record, read_lines
@@ -85,9 +85,5 @@ def texts_of(record: Record, columns: Mapping[str, str]) -> Iterator[str | Label
 def tagged_words(record: Record, tokens: str, tags: str) -> Tagged:
     """Return the words of a row and their tags; words are lists, or JSON lists in a table."""
     words, found = (as_list(record.fields[name]) for name in (tokens, tags))
-    if len(words) != len(found):
-        raise ValueError(f"{record.where} has {len(words)} words and {len(found)} tags; every word needs exactly one")
-    blank = next((number for number, word in enumerate(words, 1) if not word.strip()), None)
-    if blank is not None:
-        raise ValueError(f"{record.where}: word {blank} is empty; remove it and its tag")
+    require_a_tag_each(words, found, record.where)
     return joined(words, found)

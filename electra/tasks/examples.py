@@ -108,6 +108,15 @@ def text_of(record: Record, name: str) -> str:
     return str(value)
 
 
+def require_a_tag_each(words: Sequence[str], tags: Sequence[str] | None, where: str) -> None:
+    """Raise ValueError if a word is empty, or if there are tags and not one for each word."""
+    if tags is not None and len(tags) != len(words):
+        raise ValueError(f"{where} has {len(words)} words and {len(tags)} tags; every word needs exactly one tag")
+    blank = next((number for number, word in enumerate(words, 1) if not word.strip()), None)
+    if blank is not None:
+        raise ValueError(f"{where}: word {blank} is empty; remove it and its tag")
+
+
 def as_list(value: Any) -> list[str]:
     """Return a list of strings from a list, from one written as JSON, or from a text with blanks."""
     if isinstance(value, str):

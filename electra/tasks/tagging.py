@@ -24,6 +24,7 @@ from electra.tasks.examples import (
     as_list,
     grouped,
     known,
+    require_a_tag_each,
 )
 from electra.text.errors.tagged import RIGHT, joined
 from electra.text.labels import Tag, word_tags
@@ -66,13 +67,7 @@ class Tagging(Task):
             raise ValueError(f"{record.where} has no words in column {columns.text!r}; remove the row")
         raw = record.fields.get(columns.label) if columns.label else None
         tags = None if raw is None else tuple(str(tag) for tag in as_list(raw))
-        if tags is not None and len(tags) != len(words):
-            raise ValueError(
-                f"{record.where} has {len(words)} words and {len(tags)} tags; every word needs exactly one tag"
-            )
-        blank = next((n for n, word in enumerate(words) if not word.strip()), None)
-        if blank is not None:
-            raise ValueError(f"{record.where}: word {blank + 1} is empty; remove it and its tag")
+        require_a_tag_each(words, tags, record.where)
         return Example(str(record.fields.get("id") or number), tuple(words), tags, record.where)
 
     def asked(self, given: str | Sequence[str], number: int, tokenizer: Tokenizer) -> Example:

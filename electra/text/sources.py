@@ -25,7 +25,6 @@ FORMATS = (".txt", ".jsonl", ".csv", ".tsv", ".parquet")  # in a folder, beside 
 NAMES = ", ".join((*FORMATS, ".html", ".docx", ".pdf"))
 DOCUMENT_SUFFIXES = (*HTML_SUFFIXES, ".docx", ".pdf")
 File = Path | RemoteFile
-SHOWN = 3  # names of skipped files in a message, for each reason
 NEAR_NAME = 0.75  # similarity, as difflib measures it; less would be a guess
 
 
@@ -76,7 +75,7 @@ def readable_urls(folder: str, found: list[RemoteFile]) -> list[RemoteFile]:
 
 def warn_of_skipped(folder: Path | str, files: Sequence[File], skipped: dict[str, list[str]]) -> None:
     """Log which files of a folder are skipped and why; ValueError if no file is left."""
-    reasons = [f"{some_of(names, SHOWN)} ({why})" for why, names in skipped.items()]
+    reasons = [f"{some_of(names)} ({why})" for why, names in skipped.items()]
     if not files:
         found = f"; it has {'; '.join(reasons)}" if reasons else ""
         raise ValueError(f"{folder} holds no file that can be read: name one, or rename it to end in {NAMES}{found}")

@@ -1,11 +1,12 @@
 """What a published figure carries."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from electra.core.hardware import commit, provenance
+from electra.core.hardware import commit, provenance, usable_cores
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,3 +22,10 @@ def test_a_figure_names_machine_and_versions():
     found = provenance("pytest")
     assert {"cpu", "cores", "memory_gb", "instructions"} <= found["hardware"].keys()
     assert {"python", "numpy", "pytest"} <= found["versions"].keys()
+
+
+def test_the_cores_that_may_be_used_are_known_on_systems_without_affinity(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2}, raising=False)
+    assert usable_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS has none
+    assert usable_cores() == os.cpu_count()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from electra.core.log import duration, logger
+from electra.core.log import counted, duration, logger
 
 FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/reference/compare.md)
 
@@ -18,8 +18,7 @@ class Agenda:
         self.pending, self.total, self.pace = dict(pending), total, 1.0
         self.spent, self.done = 0.0, 0.0  # seconds of this session, and those expected for the same runs
         examined = " and the examinations" if self.pending else ""
-        runs = f"{total} run{'s' if total > 1 else ''}"
-        logger.info(f"{runs}, {len(self.pending)} of them to train{self.left()}{examined}")
+        logger.info(f"{counted(total, 'run')}, {len(self.pending)} of them to train{self.left()}{examined}")
 
     def left(self) -> str:
         """Return the time of the pending runs, as the end of a sentence."""

@@ -1,4 +1,4 @@
-"""The provenance of a measurement: hardware, versions, commit; and peak memory."""
+"""The hardware: cores that may be used, peak memory, and the provenance of a measurement."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ from typing import Any
 INT8_PRODUCTS = ("avx_vnni", "avx512_vnni", "amx_int8", "asimddp")
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16", *INT8_PRODUCTS)
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "onnxruntime", "openvino")
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def provenance(*packages: str) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def tracked(items: Iterable[T], total: int, task: str, size: Callable[[T], int] 
             show_progress(task, {task: f"{done:,} of {total:,}", "left": duration(left)})
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as 3 steps."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds: 42s, 3m12s, 5h07m, 11 days."""
     minutes, rest = divmod(int(seconds), 60)

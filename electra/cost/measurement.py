@@ -18,6 +18,7 @@ import torch
 from electra.config import PretrainConfig
 from electra.config.objectives import traits_of
 from electra.core.hardware import peak_memory
+from electra.core.log import counted
 from electra.cost.operations import flops_per_token
 from electra.cost.text import FirstOf, InTurn, random_source
 from electra.data.shards import open_examples, prepared_folder
@@ -111,11 +112,6 @@ def place(config: PretrainConfig, device: torch.device) -> str:
     where = str(device) if device.type == "cuda" else counted(threads, "thread")
     precision = str(choose_dtype(config)).removeprefix("torch.")
     return f"{config.optimizer}, {where}, {precision}, {'compiled' if should_compile(config) else 'not compiled'}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, such as 3 steps."""
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def guessed(config: PretrainConfig, rows: int) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from electra.core.hardware import usable_cores
 from electra.data.chunks import Chunk, Recipe, finished, start_worker, write_chunk, write_in_worker
 from electra.text.tokenizer import Tokenizer
 from electra.text.word_cache import WordCache
@@ -22,7 +22,7 @@ def number_of_workers(wanted: int, total_bytes: int | None) -> int:
     if wanted:
         return wanted
     small = total_bytes is not None and total_bytes < WORTH_A_POOL
-    return 1 if small else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if small else usable_cores()
 
 
 def in_processes(

@@ -12,7 +12,7 @@ from electra.checkpoints.locate import is_masked_lm, model_folder
 from electra.config import FinetuneConfig, require
 from electra.config.objectives import traits_of
 from electra.core.errors import some_of
-from electra.core.log import logger
+from electra.core.log import counted, logger
 from electra.core.storage import read_json
 from electra.models.architecture import Architecture
 from electra.models.registry import architecture_of
@@ -122,7 +122,7 @@ def require_as_many_texts(task: Task, train: Sequence[Example], dev: Sequence[Ex
     counts = [max(len(example.texts) for example in split) for split in (train, dev)]
     require(
         counts[0] == counts[1],
-        f"training examples have {counts[0]} text{'s' * (counts[0] > 1)} each, those of the dev split {counts[1]}: "
+        f"training examples have {counted(counts[0], 'text')} each, those of the dev split {counts[1]}: "
         "name the second column alike in both, or with --text2-column",
     )
 

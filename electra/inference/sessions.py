@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.core.hardware import INT8_PRODUCTS, instructions
+from electra.core.hardware import INT8_PRODUCTS, instructions, usable_cores
 
 Array = NDArray[Any]
 
@@ -71,7 +71,7 @@ def open_session(folder: Path, format: str, threads: int = 0) -> Session:
         )
     if not installed(library):
         raise ValueError(f"the format {format} needs {library}: pip install {library}")
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or usable_cores()
     try:
         return SESSIONS[library](folder / file, precision, threads)
     except Exception as error:  # each library has its own errors for a damaged file

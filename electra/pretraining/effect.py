@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from electra.core.log import logger
+from electra.core.log import counted, logger
 from electra.training.trainer import Trainer
 
 SAMPLED = 4096  # weights of each matrix
@@ -22,7 +22,7 @@ def sample_weights(module: nn.Module) -> Tensor:
 
 def warn_if_idle(trainer: Trainer, before: Tensor) -> None:
     """Warn if the learning rate stayed far below its peak, or, of a run in one session, if hardly a weight moved."""
-    rate, steps = trainer.config.learning_rate, f"{trainer.step:,} step{'s' if trainer.step > 1 else ''}"
+    rate, steps = trainer.config.learning_rate, counted(trainer.step, "step")
     if trainer.peak < LOW_PEAK * rate:
         logger.warning(
             f"the learning rate rose to {trainer.peak:.2g} in {steps}, not to its peak of {rate:.2g}: the run was too "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from electra.config import PretrainConfig
-from electra.core.log import duration, logger
+from electra.core.log import counted, duration, logger
 from electra.data.shards import Examples
 from electra.objectives import find_objective
 from electra.text.tokenizer import Tokenizer
@@ -53,9 +53,8 @@ def first_weights(config: PretrainConfig) -> str:
 def device(config: PretrainConfig) -> str:
     """Return the device, its threads, the precision, and whether steps are compiled."""
     chosen = choose_device(config.device)
-    threads = torch.get_num_threads()
-    of_cpu = f"{threads} thread{'s' if threads > 1 else ''}"
-    where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else of_cpu
+    threads = counted(torch.get_num_threads(), "thread")
+    where = torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else threads
     precision = str(choose_dtype(config)).removeprefix("torch.")
     compiled = "compiled in the first step, for a minute" if should_compile(config) else "not compiled"
     return f"{chosen} ({where}), {precision}, {compiled}"

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from electra.config import ServeConfig, require
 from electra.core.errors import in_words
-from electra.core.log import logger
+from electra.core.hardware import usable_cores
+from electra.core.log import counted, logger
 
 if TYPE_CHECKING:
     import uvicorn
@@ -57,10 +58,9 @@ def serve(config: ServeConfig) -> None:
 def greeting(engine: ModelEngine, config: ServeConfig, threads: int, address: str) -> list[str]:
     """Return what is said at the start: where, which model in which format, and what a request may hold."""
     kinds = ", ".join(f"/{kind}" for kind in engine.kinds)
-    threads_used = f"{threads} thread{'s' if threads > 1 else ''}"
     return [
         f"serving {engine.name} at {address} (Ctrl-C stops it)",
-        f"model    {engine.model.format} on {threads_used}, answers {kinds}",
+        f"model    {engine.model.format} on {counted(threads, 'thread')}, answers {kinds}",
         f"limits   {config.max_text_chars:,} characters a text, {config.max_items:,} texts or "
         f"{config.max_request_chars:,} characters a request",
     ]
@@ -82,12 +82,11 @@ def read_key(config: ServeConfig) -> str:
 
 def cpu_share() -> int:
     """Return the number of CPUs this process may use, rounded; a container's quota may allow fewer than it sees."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = CPU_MAX.read_text().split()
-        return max(1, min(allowed, round(int(quota) / int(period))))
+        return max(1, min(usable_cores(), round(int(quota) / int(period))))
     except (OSError, ValueError):  # no quota
-        return allowed
+        return usable_cores()
 
 
 def folder_name(model: str) -> str:

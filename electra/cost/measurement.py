@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import torch
 
 from electra.config import PretrainConfig
-from electra.config.objectives import traits_of
 from electra.core.hardware import peak_memory
 from electra.core.log import counted
 from electra.cost.operations import flops_per_token
@@ -101,7 +100,7 @@ def random_objective(config: PretrainConfig) -> Objective:
 
 def stages(config: PretrainConfig) -> list[tuple[float, float]]:
     """Return the middle of each stage of the training, whose steps all compute the same, and its share of the steps."""
-    alone = config.generator_stage if traits_of(config.objective).generator_alone_first else 0.0
+    alone = config.generator_stage if config.traits.generator_alone_first else 0.0
     borders = sorted({0.0, config.short_stage, alone, 1.0})
     return [((begin + end) / 2, end - begin) for begin, end in pairwise(borders)]
 

@@ -9,7 +9,6 @@ from typing import Literal, NamedTuple
 from electra.checkpoints.locate import masked_lm_folder, stated_backbone
 from electra.config import EncoderConfig, PretrainConfig
 from electra.config.model import PAIRS
-from electra.config.objectives import traits_of
 from electra.core.storage import read_object
 from electra.models.matrices import Attention, Sizes
 from electra.models.registry import architecture_of
@@ -36,7 +35,7 @@ class Trained(NamedTuple):
 
 def networks(config: PretrainConfig, done: float = 1.0) -> list[Trained]:
     """Return the networks of a step, the main one first; shares are averages up to `done` of the training."""
-    traits, generator = traits_of(config.objective), generator_shape(config)
+    traits, generator = config.traits, generator_shape(config)
     main, proposing = shares_of_training(config, done)
     predicts = traits.head != "rtd"
     predicted = 1.0 if traits.predicts == "all" else config.mask_prob
@@ -49,19 +48,21 @@ def networks(config: PretrainConfig, done: float = 1.0) -> list[Trained]:
 
 def shares_of_training(config: PretrainConfig, done: float) -> tuple[float, float]:
     """Return the main network's and the generator's mean shares of a full training pass, up to `done`."""
-    if traits_of(config.objective).generator_alone_first:
+    if config.traits.generator_alone_first:
         alone = min(1.0, config.generator_stage / done)
         return 1 - alone, alone + (1 - alone) / 3
-    return 1.0, 1.0 if config.generator_kind == "mlm" else 1 / 3
+    return 1.0, 1.0 if config.trains_generator else 1 / 3
 
 
 def generator_shape(config: PretrainConfig) -> EncoderConfig | None:
     """Return the generator's shape, from the configuration or from a folder; None without a generator network."""
-    if traits_of(config.objective).generator == "none" or config.generator_kind in ("uniform", "unigram"):
+    if config.traits.generator == "none":
         return None
-    if config.generator_kind == "mlm":
+    if config.trains_generator:
         return config.generator
-    folder = masked_lm_folder(Path(config.generator_kind))
+    if not config.generator_folder:
+        return None
+    folder = masked_lm_folder(Path(config.generator_folder))
     content = read_object(folder / "config.json")
     return stated_backbone(content, folder).read_config(content, folder)
 
@@ -134,14 +135,14 @@ def generator_parameters(config: PretrainConfig, generator: Trained) -> int:
     """Return the generator's parameters that the main network does not share, without its head."""
     body = 0 if config.share == "all" else generator.towers * generator.sizes.body
     tables = generator.sizes.embeddings.parameters if config.share in ("none", "gdes") else 0
-    baseline = generator.shape.hidden_size + 1 if traits_of(config.objective).generator_baseline else 0
+    baseline = generator.shape.hidden_size + 1 if config.traits.generator_baseline else 0
     return body + tables + baseline
 
 
 def pair_numbers(config: PretrainConfig) -> int:
     """Return the parameters in the tables of memories of word pairs."""
     of_model = PAIRS * config.model.memory * config.model.memory_size
-    apart = traits_of(config.objective).generator != "none" and config.share in ("none", "gdes")
+    apart = config.traits.generator != "none" and config.share in ("none", "gdes")
     return of_model * (1 + (apart and generator_shape(config) is not None))
 
 
@@ -152,10 +153,10 @@ def memory_bytes(config: PretrainConfig, seq_length: int, rows: int) -> dict[str
     counted as bf16. A memory's tables have one moment a row; on a CPU their gradient is sparse and not counted.
     """
     parameters, pairs = parameter_counts(config)["total"], pair_numbers(config)
-    predicted = 1.0 if traits_of(config.objective).predicts == "all" else config.mask_prob
+    predicted = 1.0 if config.traits.predicts == "all" else config.mask_prob
     main, *generators = networks(config)
     kept = kept_values(main.sizes, main.requested, seq_length)
-    if config.generator_kind == "mlm":  # a frozen generator has no backward pass
+    if config.trains_generator:  # a frozen generator has no backward pass
         kept += sum(generator.towers * kept_values(generator.sizes, predicted, seq_length) for generator in generators)
     value_bytes = 4 if config.precision == "fp32" else 2
     logits = predicted * config.model.vocab_size * 3 * 4

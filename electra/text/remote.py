@@ -59,14 +59,10 @@ def remote_files(url: str) -> list[RemoteFile]:
             found = fs.find(path, detail=True)  # of a file, the file
             if not found:
                 fs.info(path)  # says why
-        files = [
-            RemoteFile(fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info))
-            for name, info in sorted(found.items())
-            if info["type"] == "file" and not PurePosixPath(name).name.startswith(".")
-        ]
+        files = visible_files(fs, found)
     if not files:
         raise ValueError(f"{url}: no such file or folder; check the name, and the bucket's region or endpoint")
-    return files
+    return [*files.values()]
 
 
 def files_below(url: str) -> dict[str, RemoteFile]:
@@ -78,13 +74,16 @@ def files_below(url: str) -> dict[str, RemoteFile]:
             found = fs.find(path, detail=True)
         except FileNotFoundError:
             return {}
-        return {
-            name.removeprefix(path).strip("/"): RemoteFile(
-                fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info)
-            )
-            for name, info in found.items()
-            if info["type"] == "file" and not PurePosixPath(name).name.startswith(".")
-        }
+        return {name.removeprefix(path).strip("/"): file for name, file in visible_files(fs, found).items()}
+
+
+def visible_files(fs: Any, found: dict[str, dict[str, Any]]) -> dict[str, RemoteFile]:
+    """Return the files of a store's listing by their paths there, sorted, without hidden ones."""
+    return {
+        name: RemoteFile(fs.unstrip_protocol(name), int(info["size"] or 0), state_of(info))
+        for name, info in sorted(found.items())
+        if info["type"] == "file" and not PurePosixPath(name).name.startswith(".")
+    }
 
 
 def state_of(info: dict[str, Any]) -> str:

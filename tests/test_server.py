@@ -28,11 +28,12 @@ from electra.config import ServeConfig
 from electra.config.languages import look_up
 from electra.server.app import MODEL_PATHS, create_app
 from electra.server.batching import Batcher, Overloaded
-from electra.server.check_query import RULE, join_pieces, utf16_length
+from electra.server.check_query import RULE, join_pieces
 from electra.server.embedding import Vector
 from electra.server.engine import ModelEngine
 from electra.server.languagetool import LONGEST_SENTENCE
 from electra.text.sentences import sentence_starts
+from electra.text.unicode import utf16_length
 
 CANARY = "xyzzyplugh"  # sent by clients; no error and no log may contain it
 

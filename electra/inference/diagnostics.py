@@ -14,8 +14,9 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from electra.inference.marked_text import MarkedText, utf16
+from electra.inference.marked_text import MarkedText
 from electra.inference.words import Word
+from electra.text.unicode import utf16_length
 
 WARNING = 2  # the severity in the Language Server Protocol
 
@@ -65,7 +66,7 @@ def places(text: MarkedText) -> Iterator[Place]:
         line = bisect_right(starts, word.start) - 1
         before = text.text[starts[line] : word.start]
         column, units = (0, 0) if line else (text.at.column, text.at.utf16)
-        yield Place(word, text.at.line + line, column + len(before), units + utf16(before))
+        yield Place(word, text.at.line + line, column + len(before), units + utf16_length(before))
 
 
 def plain_lines(text: MarkedText) -> Iterator[str]:
@@ -96,7 +97,7 @@ def uri(text: MarkedText) -> str:
 
 def diagnostic(place: Place) -> dict[str, Any]:
     """Return a Diagnostic of the Language Server Protocol, whose columns count UTF-16 units."""
-    ends = place.utf16, place.utf16 + utf16(place.word.text)
+    ends = place.utf16, place.utf16 + utf16_length(place.word.text)
     start, end = ({"line": place.line, "character": character} for character in ends)
     return {
         "range": {"start": start, "end": end},

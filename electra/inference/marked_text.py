@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from electra.core.html import MARKS
 from electra.inference.words import Word
+from electra.text.unicode import utf16_length
 
 
 class Words(list[Word]):
@@ -44,7 +45,7 @@ class Position(NamedTuple):
         lines = text.count("\n")
         last = text[text.rfind("\n") + 1 :]
         column, units = (0, 0) if lines else (self.column, self.utf16)
-        return Position(self.offset + len(text), self.line + lines, column + len(last), units + utf16(last))
+        return Position(self.offset + len(text), self.line + lines, column + len(last), units + utf16_length(last))
 
 
 class MarkedText(NamedTuple):
@@ -61,11 +62,6 @@ class MarkedText(NamedTuple):
     def marked(self) -> list[Word]:
         """The words that are marked."""
         return [word for word in self.words if word.is_marked(self.threshold)]
-
-
-def utf16(written: str) -> int:
-    """Return the length of a text in UTF-16 units."""
-    return len(written.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:

@@ -12,10 +12,10 @@ from electra.core.errors import WrongInput
 from electra.core.log import logger, tracked
 from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.reading import require_valid
 from electra.inference.task_model import TaskModel
 from electra.inference.zero_shot import zero_shot
 from electra.text.lines import open_lines
+from electra.text.unicode import require_valid
 from electra.text.windows import require_texts
 
 # Lines answered together, at first few so that the first answers come soon; more run in rows of more equal length.

@@ -12,6 +12,7 @@ from electra.inference.words import Word
 from electra.text.dictionary import Dictionary
 from electra.text.foreign import COMMON, COMMON_WITHIN, is_foreign
 from electra.text.paragraphs import paragraphs
+from electra.text.unicode import require_valid
 
 
 class Paragraph(NamedTuple):
@@ -38,14 +39,6 @@ def paragraphs_of(number: int, text: str) -> list[Paragraph]:
     """Return the paragraphs of a text that are not blank; ValueError if it cannot be encoded as UTF-8."""
     require_valid(text)
     return [Paragraph(number, a, text[a:b]) for a, b in paragraphs(text) if not text[a:b].isspace()]
-
-
-def require_valid(text: str) -> None:
-    """Raise ValueError for text that cannot be encoded as UTF-8."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the text holds half a surrogate pair at character {error.start}; remove it") from None
 
 
 def exempt_foreign(

@@ -9,9 +9,9 @@ import numpy as np
 
 from electra.config import require
 from electra.inference.detector import Detector
-from electra.inference.reading import require_valid
 from electra.text.labels import ranked, softmax
 from electra.text.pieces import logit
+from electra.text.unicode import require_valid
 
 
 def zero_shot(model: Detector, texts: Sequence[str], template: str, labels: Sequence[str]) -> list[dict[str, Any]]:

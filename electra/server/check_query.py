@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from electra.config.languages import look_up
-from electra.server.schemas import reject_lone_surrogate
+from electra.text.unicode import require_valid
 
 RULE, CATEGORY = "ELECTRA_REPLACED", "GRAMMAR"  # of our marks
 MAX_FIELDS = 40
@@ -89,7 +89,7 @@ def parse_data(data: str) -> list[tuple[str, str]]:
 def annotation_piece(part: Mapping[str, object]) -> tuple[str, str]:
     """Return one piece of annotated text as the model reads it and as the client has it."""
     given = {name: value for name, value in part.items() if value is not None}  # some clients write what they lack
-    texts = {name: reject_lone_surrogate(value) for name, value in given.items() if isinstance(value, str)}
+    texts = {name: require_valid(value) for name, value in given.items() if isinstance(value, str)}
     if len(texts) < len(given):
         raise TypeError("a number, list or object where a text belongs")
     if "text" in texts:
@@ -106,8 +106,3 @@ def join_pieces(pieces: Sequence[tuple[str, str]]) -> tuple[str, list[int]]:
         text.append(read)
         start = units[-1]
     return "".join(text), [*offsets, start]
-
-
-def utf16_length(text: str) -> int:
-    """Return a text's length in UTF-16 units."""
-    return len(text.encode("utf-16-le")) // 2

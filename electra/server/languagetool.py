@@ -9,13 +9,14 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from electra import __version__
-from electra.server.check_query import CATEGORY, RULE, CheckQuery, parse_form, parse_query, utf16_length
+from electra.server.check_query import CATEGORY, RULE, CheckQuery, parse_form, parse_query
 from electra.server.errors import ERRORS
 from electra.server.json_bodies import json_response
 from electra.server.key import Key
 from electra.server.languages import language_entry
 from electra.server.service import Service
 from electra.text.sentences import sentence_around, sentence_starts
+from electra.text.unicode import utf16_length
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS = {

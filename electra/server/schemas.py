@@ -6,14 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-
-def reject_lone_surrogate(text: str) -> str:
-    """Return a text; raise ValueError on a lone surrogate, which no encoding can represent."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("half a surrogate pair; remove it") from None
-    return text
+from electra.text.unicode import require_valid
 
 
 def as_list(value: Any) -> Any:
@@ -33,7 +26,7 @@ def lower(value: Any) -> Any:
 
 STRING = {"type": "string"}
 IDS = {"type": "array", "items": {"type": "integer"}, "minItems": 1}
-Text = Annotated[str, AfterValidator(reject_lone_surrogate)]
+Text = Annotated[str, AfterValidator(require_valid)]
 Texts = Annotated[
     list[Text],
     BeforeValidator(as_list),

@@ -107,7 +107,7 @@ class Task(Metric):
         Raises:
             ValueError: names the file, the row and what to change.
         """
-        records = list(read_records(source, split))
+        records = self.read_rows(source, split)
         if not records:
             raise ValueError(f"{source}: the {split} split holds no rows; name a file that has some")
         columns = self.find_columns(records, source, split)
@@ -115,6 +115,10 @@ class Task(Metric):
         examples = [self.example(record, columns, number) for number, record in enumerate(records)]
         require_some_label(examples, source, split, columns)
         return examples
+
+    def read_rows(self, source: str, split: str) -> list[Record]:
+        """Return the rows of a split, not yet examples."""
+        return list(read_records(source, split))
 
     def holds(self, source: str, split: str) -> bool:
         """Return whether `source` has a split to measure on; a user's file is the dev set and nothing else."""
@@ -196,16 +200,14 @@ class Task(Metric):
             pair = len(example.texts) > 1
             if pair and self.windows:
                 raise ValueError(f"{example.where or 'input'}: windows read one text, not a pair; leave --windows out")
-            orders = [(a, b), (b, a)] if self.symmetric and pair else [(a, b)]
-            for x, y in self.windowed(a, max_length) if self.windows else orders:
+            rows = [(a, b), (b, a)] if self.symmetric and pair else [(a, b)]
+            if self.windows:
+                rows = [(a[first:end], []) for first, end in even_runs(len(a), max_length - 2)]
+            for x, y in rows:
                 is_cut = len(x) + pair * (len(y) + 1) > max_length - 2
                 row = join(tokenizer, x, y if pair else None, max_length)
                 features.append(Features(*row, number, targets[number], is_cut=is_cut))
         return features
-
-    def windowed(self, ids: list[int], max_length: int) -> list[tuple[list[int], list[int]]]:
-        """Return the windows of a text, each with an empty second text."""
-        return [(ids[first:end], []) for first, end in even_runs(len(ids), max_length - 2)]
 
     def training_set(self, tokenizer: Tokenizer, examples: Sequence[Example], max_length: int) -> TrainingSet:
         """Return the features to learn from."""

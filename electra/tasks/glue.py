@@ -11,7 +11,7 @@ from electra.core.storage import write_atomically
 from electra.tasks.base import Task
 from electra.tasks.classification import Classification
 from electra.tasks.columns import Columns
-from electra.tasks.examples import Example, Sample, require_some_label
+from electra.tasks.examples import Sample
 from electra.tasks.regression import Regression
 from electra.text.records import Record, named_rows, read_lines
 from electra.text.sources import file_format
@@ -43,26 +43,21 @@ class Glue(Task):
         """Return False: GLUE tasks are only chosen by name."""
         return False
 
-    def read(self, source: str, split: str = "train") -> list[Example]:
-        """Read a split of the GLUE folder, of the task's own folder, of a file, or of an `hf:` data set."""
+    def read_rows(self, source: str, split: str) -> list[Record]:
+        """Return the rows of a split: of GLUE's folder, the task's own, a file, or an `hf:` data set."""
         path = self.official_file(Path(source).expanduser(), split)
-        malformed: list[str] = []
         if path is None:
-            records = list(read_records(source, self.splits.get(split, split)))
-        elif self.folder == "CoLA" and split != "test":
+            return list(read_records(source, self.splits.get(split, split)))
+        if self.folder == "CoLA" and split != "test":
             rows = (line.rstrip("\r\n").split("\t") for line in read_lines(path))
-            records = list(named_rows(path, Numbered(rows, COLA_HEADER), None))
-        else:  # a submission needs a line for every row of a test set
-            records = list(read_records(str(path), split, None if split in self.test_splits else malformed.append))
-        if not records:
-            raise ValueError(f"{source}: the {split} split holds no rows; fetch it again")
+            return list(named_rows(path, Numbered(rows, COLA_HEADER), None))
+        if split in self.test_splits:  # a submission needs a line for every row
+            return list(read_records(str(path), split))
+        malformed: list[str] = []
+        records = list(read_records(str(path), split, malformed.append))
         if malformed:
             logger.warning(f"{path}: skipped {len(malformed)} malformed rows, the first: {malformed[0]}")
-        columns = self.glue_columns(records, source, split)
-        logger.info(f"{self.folder} ({split}): {len(records)} rows of {path or source}, {columns}")
-        examples = [self.example(record, columns, number) for number, record in enumerate(records)]
-        require_some_label(examples, source, split, columns)
-        return examples
+        return records
 
     def official_file(self, path: Path, split: str) -> Path | None:
         """Return the .tsv of a split, in the GLUE folder or the task's own, or None."""
@@ -78,14 +73,14 @@ class Glue(Task):
             return True
         return has_split(source, self.splits.get(split, split))
 
-    def glue_columns(self, records: Sequence[Record], source: str, split: str) -> Columns:
+    def find_columns(self, records: list[Record], source: str, split: str) -> Columns:
         """Return the official or the hub's columns, or those found in a user's file."""
         found = records[0].fields
         texts = [name for name in self.official if name in found]
         label = self.label_column if self.label_column in found else None
         pairs = len(self.pair_names) > 0
         if len(texts) < 1 + pairs:
-            return self.find_columns(list(records), source, split)
+            return super().find_columns(records, source, split)
         return Columns(texts[0], texts[1] if pairs else None, label or ("label" if "label" in found else None))
 
     def parse_label(self, value: Any, record: Record) -> Any:

@@ -50,8 +50,8 @@ def read_sources(written: str, split: str, columns: Mapping[str, str]) -> tuple[
 
 def read_source(source: str, split: str, columns: Mapping[str, str]) -> Iterator[str | Labelled]:
     """Yield the lines or the labelled texts of one source; a .txt file is clean text."""
-    path = Path() if source.startswith("hf:") else split_file(source, split)
-    if path.is_file() and file_format(path) == ".txt":
+    path = split_file(source, split)
+    if path and file_format(path) == ".txt":
         yield from (text for line in read_lines(path) if (text := " ".join(line.split())))
         return
     for record in read_records(source, split):

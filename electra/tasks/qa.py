@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from electra.core.log import logger, tracked
 from electra.models.kinds import Kind
 from electra.tasks.base import Array, Task
-from electra.tasks.baselines import no_answer, overlapping
+from electra.tasks.baselines import no_answer, word_overlap
 from electra.tasks.columns import Columns
 from electra.tasks.examples import (
     IGNORED,
@@ -75,11 +75,9 @@ class QuestionAnswering(Task):
 
     def read(self, source: str, split: str = "train") -> list[Example]:
         """Read SQuAD JSON (1.1 or 2.0), or rows of question, context and answers."""
-        path = None if source.startswith("hf:") else split_file(source, split)
-        if path is None or path.is_dir() or file_format(path) != ".json":
-            return super().read(source, split)
-        content = load_json(path)
-        if isinstance(content, list):
+        path = split_file(source, split)
+        content = load_json(path) if path and file_format(path) == ".json" else []
+        if isinstance(content, list):  # rows
             return super().read(source, split)
         examples = list(read_squad(content, str(path)))
         if not examples:
@@ -204,7 +202,7 @@ class QuestionAnswering(Task):
             return []
         require_labels(train)
         silent = [("no answer", [no_answer(e) for e in examples])] if any(not e.label for e in train) else []
-        return [*silent, ("word overlap", [overlapping(e) for e in examples])]
+        return [*silent, ("word overlap", [word_overlap(e) for e in examples])]
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

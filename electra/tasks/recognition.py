@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import Path
 
 from electra.tasks import TASKS, Task
 from electra.tasks.examples import Sample
@@ -24,8 +23,8 @@ def recognise(source: str, columns: Mapping[str, str]) -> str:
 
 def is_article_file(source: str) -> bool:
     """Return whether a source is JSON in one object, as SQuAD's is."""
-    path = Path() if source.startswith("hf:") else split_file(source, "train")
-    return path.is_file() and file_format(path) == ".json" and not isinstance(load_json(path), list)
+    path = split_file(source, "train")
+    return path is not None and file_format(path) == ".json" and not isinstance(load_json(path), list)
 
 
 def read_sample(source: str, columns: Mapping[str, str]) -> Sample:

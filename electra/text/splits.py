@@ -21,19 +21,25 @@ def read_records(source: str, split: str, torn: Callable[[str], None] | None = N
 
     A table row of the wrong width is skipped after a call of `torn` with a message; without `torn` it is an error.
     """
-    if source.startswith("hf:"):
-        return read_data_set(source.removeprefix("hf:"), split)
     path = split_file(source, split)
-    return read_data_set(source, split) if path.is_dir() else read_file(path, torn)
+    return read_file(path, torn) if path else read_data_set(source.removeprefix("hf:"), split)
 
 
-def split_file(source: str, split: str) -> Path:
-    """Return the file of a split in a folder; return a file or a saved data set unchanged."""
+def split_file(source: str, split: str) -> Path | None:
+    """Return the file of a split: a source that is a file, or the one in a folder; None for a data set.
+
+    Raises:
+        ValueError: there is no such source, or not one file of the split in the folder.
+    """
     path = Path(source).expanduser()
+    if source.startswith("hf:"):
+        return None
     if not path.exists():
         raise ValueError(f"{source}: no such file or folder{nearest_name(path)}")
-    if path.is_file() or is_data_set(path):
+    if path.is_file():
         return path
+    if is_data_set(path):
+        return None
     files = data_files(path)
     found = files_of(files, split)
     if len(found) == 1:

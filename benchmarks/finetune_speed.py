@@ -109,9 +109,8 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
     """Seconds of `steps` steps of our loop, the first time also making the model that both are asked with."""
     from electra.config import FinetuneConfig
     from electra.finetuning.material import read_material
-    from electra.finetuning.run import build_learner, build_trainer, finetune
-    from electra.models.encoder import compute_in
-    from electra.training.device import choose_device, choose_dtype
+    from electra.finetuning.run import finetune
+    from electra.finetuning.training import build_training
 
     rows = [json.dumps({"text": t, "label": LABELS[n % 2]}) + "\n" for n, t in enumerate(texts)]
     (folder / "train.jsonl").write_text("".join(rows))
@@ -122,12 +121,9 @@ def our_finetuning(start: Path, folder: Path, texts: list[str], options: argpars
     finetune(config)
     material = read_material(config)
     config = config.resolved(material_hidden(start), len(material.train), 3)
-    device = choose_device("auto")
 
     def run() -> float:
-        learner = build_learner(config, material).to(device)
-        compute_in(learner, choose_dtype(config))
-        trainer = build_trainer(config, material, learner, folder, device)
+        _, trainer = build_training(config, material, folder)
         began = time.perf_counter()
         for _ in range(options.steps):
             trainer.train_step()

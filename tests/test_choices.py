@@ -9,7 +9,8 @@ from test_finetune import config, folder  # noqa: F401
 from electra.cli.flags import parse
 from electra.config import EvaluateConfig, FinetuneConfig
 from electra.core.storage import read_json
-from electra.finetuning.run import finetune, has_lost_patience
+from electra.finetuning.run import finetune
+from electra.finetuning.training import has_lost_patience
 
 
 def test_several_rates_between_commas():

@@ -26,7 +26,8 @@ from electra.core.storage import only_writer, read_json
 from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.material import read_material
 from electra.finetuning.processes import side_by_side
-from electra.finetuning.run import build_learner, finetune
+from electra.finetuning.run import finetune
+from electra.finetuning.training import build_learner
 from electra.models.electra.encoder import Encoder
 from electra.models.electra.initialisation import initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM

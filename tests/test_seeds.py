@@ -6,18 +6,22 @@ import pytest
 from test_finetune import config, folder  # noqa: F401
 
 from electra.cli import main
-from electra.finetuning.seeds import kept_of, main_scores, over_seeds, told
+from electra.finetuning.seeds import index_of_median, main_scores, over_seeds, seeds_in_words
 
 
 def test_of_an_even_number_of_seeds_the_kept_ones_score_is_named():
     """79.1 was printed, the mean of the two in the middle, where the kept model had 76.8."""
     scores = [0.814, 0.768]
-    assert kept_of(scores) == 1 and kept_of([3.0, 1.0, 2.0]) == 2 and kept_of([4.0, 1.0, 3.0, 2.0]) == 3
+    assert (
+        index_of_median(scores) == 1
+        and index_of_median([3.0, 1.0, 2.0]) == 2
+        and index_of_median([4.0, 1.0, 3.0, 2.0]) == 3
+    )
     found = over_seeds(scores, 1)
     assert found["kept"] == 0.768 and found["mean"] == pytest.approx(0.791)
     assert found["deviation"] == pytest.approx(0.046 / 2**0.5)  # of a sample: n - 1
     assert over_seeds([0.5], 0)["deviation"] is None
-    line = told(scores, 1, [4, 5], lambda score: f"{100 * score:.1f}")
+    line = seeds_in_words(scores, 1, [4, 5], lambda score: f"{100 * score:.1f}")
     assert line == "kept seed 5 (76.8) of 2: mean 79.1, sample deviation 3.3, from 76.8 to 81.4"
     assert len(line) <= 80
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 
-def kept_of(scores: Sequence[float]) -> int:
+def index_of_median(scores: Sequence[float]) -> int:
     """Return the index of the median score; of an even number, the lower of the two in the middle."""
     ranked = sorted(range(len(scores)), key=lambda n: scores[n])
     return ranked[(len(scores) - 1) // 2]
@@ -29,7 +29,7 @@ def main_scores(scores: Mapping[str, float], metric: str, shown: Callable[[float
     return ", ".join(f"{name} {shown(scores[key])}" for key, name in names.items())
 
 
-def told(scores: Sequence[float], kept: int, seeds: Sequence[int], shown: Callable[[float], str]) -> str:
+def seeds_in_words(scores: Sequence[float], kept: int, seeds: Sequence[int], shown: Callable[[float], str]) -> str:
     """Say which of several seeds is kept, and how far they differ."""
     found = over_seeds(scores, kept)
     return (

@@ -109,7 +109,7 @@ def work(parameters: int) -> None:
     for name, kind, size in (("fast", FastSum, 4), ("exact", ExactSum, 8)):
         times = []
         for _ in range(8):
-            world.add_up(torch.zeros(1))  # both begin together
+            world.all_reduce(torch.zeros(1))  # both begin together
             times.append(timed(kind, world, p))
         before, after = (statistics.median(part) * 1000 for part in zip(*times[1:], strict=True))
         found[name] = {

@@ -59,7 +59,7 @@ def begin(
     start: Start | None = None
     folder = Path(config.out)
     elsewhere = torch.tensor(len(checkpoints(folder / "checkpoints")))
-    world.add_up(elsewhere)
+    world.all_reduce(elsewhere)
 
     def first() -> dict[str, Any]:
         nonlocal start
@@ -75,21 +75,21 @@ def begin(
         fitted = fit_micro_batch(fitted, folder, world)
         require_readable(fitted, train, tokenizer)
         require_same_run(folder, fitted, prepared_as(train), checkpoint)
-        told = {"config": to_dict(fitted), "has_weights": has_weights}
+        found = {"config": to_dict(fitted), "has_weights": has_weights}
         if checkpoint and is_finished(folder, fitted, checkpoint):
             logger.info(f"finished: {folder}. {how_to_go_on(fitted, checkpoint)}")
-            return told | {"is_due": False}
+            return found | {"is_due": False}
         show_plan(fitted, train, tokenizer, fitted.micro_batch_size)
         warn_of_few_rows(config, fitted.micro_batch_size)
         if config.dry_run:
-            return told | {"is_due": False}
+            return found | {"is_due": False}
         held.enter_context(only_writer(folder))
-        return told | {"is_due": True}
+        return found | {"is_due": True}
 
-    told = world.told(first)
-    settled = pretrain_config_from_dict(told["config"])
+    agreed = world.from_first(first)
+    settled = pretrain_config_from_dict(agreed["config"])
     own = {name: getattr(config, name) for name in ("data", "out", "device", "threads")}  # a host may have others
-    return Run(replace(settled, **own), told["has_weights"], told["is_due"]), start
+    return Run(replace(settled, **own), agreed["has_weights"], agreed["is_due"]), start
 
 
 def prepared_as(train: Examples) -> dict[str, Any]:

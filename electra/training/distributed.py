@@ -10,7 +10,6 @@ import contextlib
 import functools
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
 from electra.config import require
-from electra.core.errors import LOST, Interrupted, Lost, exit_code
+from electra.core.errors import Interrupted, Lost, exit_code
 from electra.core.log import logger
 from electra.training.roll_call import RollCall
 
@@ -33,21 +32,21 @@ SHARED_STORE = (
 
 
 class World:
-    """The processes of a run, of which the first reads, writes and speaks; with one process, every method is free."""
+    """The processes of a run. The first alone reads, writes and reports; with a single one, no method costs time."""
 
-    def __init__(self, rank: int = 0, size: int = 1, roll_call: RollCall | None = None, minutes: float = 0.0) -> None:
-        self.rank, self.size, self.roll_call, self.minutes = rank, size, roll_call, minutes
+    def __init__(self, rank: int = 0, size: int = 1, roll_call: RollCall | None = None) -> None:
+        self.rank, self.size, self.roll_call = rank, size, roll_call
         self.is_first = rank == 0
         self.agent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else 0
         self.share = slice(rank, None, size)  # of the micro-batches of a step
-        self.step = 0
+        self.step = 0  # for messages
 
     def is_orphan(self) -> bool:
         """Return whether the agent of torchrun, which would start this process again, has died."""
         return bool(self.agent) and os.getppid() != self.agent
 
-    def add_up(self, *tensors: Tensor) -> None:
-        """Replace tensors of one type and device by their sum over all processes, in place."""
+    def all_reduce(self, *tensors: Tensor) -> None:
+        """Replace tensors of one type and device by their sums over all processes, in place."""
         if self.size > 1 and tensors:
             flat = torch.cat([tensor.flatten() for tensor in tensors])
             with self.waiting():
@@ -55,27 +54,27 @@ class World:
             for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
                 tensor.copy_(part.view_as(tensor))
 
-    def gathered(self, tensor: Tensor) -> Tensor:
+    def all_gather(self, tensor: Tensor) -> Tensor:
         """Return the tensors [n, ...] of all processes, whose n differ, joined in order of rank."""
         if self.size == 1:
             return tensor
         counts = torch.zeros(self.size, dtype=torch.long)
         counts[self.rank] = len(tensor)
-        self.add_up(counts)
+        self.all_reduce(counts)
         padded = [tensor.new_zeros(int(counts.max()), *tensor.shape[1:]) for _ in range(self.size + 1)]
         padded[-1][: len(tensor)] = tensor
         with self.waiting():
             dist.all_gather(padded[:-1], padded[-1])
         return torch.cat([part[:count] for part, count in zip(padded, counts.tolist(), strict=False)])
 
-    def tell(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Replace tensors by those of the first process, in place."""
         if self.size > 1:
             with self.waiting(), torch.no_grad():
                 for tensor in tensors:
                     dist.broadcast(tensor, 0)
 
-    def told(self, make: Callable[[], Any]) -> Any:
+    def from_first(self, make: Callable[[], Any]) -> Any:
         """Call `make` on the first process and return its result, which JSON can hold, on all.
 
         If it fails, its error is raised on the first process, and the others end in silence with the same exit code.
@@ -88,13 +87,13 @@ class World:
         except (ValueError, OSError) as raised:
             error = raised
         head = torch.tensor([len(content), exit_code(error) or 1 if error else 0])
-        self.tell([head])
+        self.broadcast([head])
         if error:
             raise error
         if head[1]:
             raise SystemExit(int(head[1]))
         body = torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(int(head[0])).byte()
-        self.tell([body])
+        self.broadcast([body])
         return json.loads(body.numpy().tobytes())[0]
 
     @contextlib.contextmanager
@@ -107,23 +106,10 @@ class World:
                 raise
             raise SystemExit(exit_code(error)) from None
 
-    @contextlib.contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Turn the failure of a collective operation into an error that names the process to blame."""
-        began = time.monotonic()
-        try:
-            yield
-        except RuntimeError as error:
-            assert self.roll_call
-            timed_out = time.monotonic() - began > 59 * self.minutes
-            missing = self.roll_call.missing(timed_out)
-            if self.rank != min(set(range(self.size)) - set(missing)):
-                raise SystemExit(LOST) from None  # the first that is left says it
-            what = f"has not answered for {self.minutes:g} minutes" if timed_out else "ended"
-            raise Lost(
-                f"{self.roll_call.names(missing)} {what}, at step {self.step:,}; the last checkpoint is good; "
-                "run the same command again to continue"
-            ) from error
+    def waiting(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context of a collective operation: if it fails, the error names the process to blame."""
+        assert self.roll_call
+        return self.roll_call.naming_missing(self.step)
 
 
 @functools.cache  # a process joins once, for all its runs
@@ -159,4 +145,4 @@ def meet(name: str, on_gpu: bool, minutes: float) -> World:
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=timeout)
     logger.disabled = rank > 0
-    return World(rank, size, RollCall(store, rank, size), minutes)
+    return World(rank, size, RollCall(store, rank, size, minutes))

@@ -29,7 +29,7 @@ class FastSum:
         if world.size == 1:
             return loss
         dense, sparse = with_gradient(parameters)
-        world.add_up(*(p.grad for p in dense if p.grad is not None), loss)
+        world.all_reduce(*(p.grad for p in dense if p.grad is not None), loss)
         for p in sparse:
             assert p.grad is not None
             own = p.grad.coalesce()
@@ -69,7 +69,7 @@ class ExactSum:
     def finish(self, world: World, parameters: Sequence[nn.Parameter], loss: Tensor) -> Tensor:
         """Give every parameter its summed gradient; return the summed loss, NaN if a gradient does not fit."""
         assert self.total is not None and self.is_sound is not None
-        world.add_up(self.total)
+        world.all_reduce(self.total)
         dense, sparse = with_gradient(parameters)
         gradients = [p.grad for p in dense if p.grad is not None]
         for gradient, part in zip(gradients, self.total.split([g.numel() for g in gradients]), strict=True):
@@ -81,7 +81,7 @@ class ExactSum:
                 summed.indices(), summed.values().float().mul_(UNIT), p.shape, is_coalesced=True, check_invariants=False
             )
         loss = torch.where(self.is_sound, loss, torch.nan)
-        world.add_up(loss)
+        world.all_reduce(loss)
         return loss
 
 
@@ -96,5 +96,5 @@ def with_gradient(parameters: Sequence[nn.Parameter]) -> tuple[list[nn.Parameter
 
 def joined(world: World, indices: Tensor, values: Tensor, p: nn.Parameter) -> Tensor:
     """Return a sparse gradient with the rows of all processes: indices [n, 1], values [n, width]."""
-    together = world.gathered(indices).T, world.gathered(values)
+    together = world.all_gather(indices).T, world.all_gather(values)
     return torch.sparse_coo_tensor(*together, p.shape, check_invariants=False).coalesce()

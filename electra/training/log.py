@@ -51,10 +51,10 @@ class RunningMeans:
         """Move the sums of all processes to the first."""
         if world.size == 1:
             return
-        names: list[str] = world.told(lambda: list(self.times))
+        names: list[str] = world.from_first(lambda: list(self.times))
         own = [(float(self.sums.get(name, 0.0)), self.times.get(name, 0)) for name in names]
         sums = torch.tensor(own, dtype=torch.float64).view(-1, 2)
-        world.add_up(sums)
+        world.all_reduce(sums)
         self.sums, self.times = {}, {}
         if world.is_first:
             self.sums = dict(zip(names, sums[:, 0], strict=True))

@@ -109,12 +109,12 @@ class Trainer:
         return 1.0 if self.ended else progress(self.config, self.step, self.tokens, self.seconds)
 
     def agree(self) -> None:
-        """Let all processes take the time of the first, and stop if one was asked to."""
+        """Give all processes the clock of the first, and let all stop if one was asked to."""
         if self.world.size > 1:
             is_asked = self.stop_requested or self.world.is_orphan()
-            said = torch.tensor([self.seconds * self.world.is_first, is_asked], dtype=torch.float64)
-            self.world.add_up(said)
-            self.seconds, self.stop_agreed = float(said[0]), bool(said[1])
+            votes = torch.tensor([self.seconds * self.world.is_first, is_asked], dtype=torch.float64)
+            self.world.all_reduce(votes)
+            self.seconds, self.stop_agreed = float(votes[0]), bool(votes[1])
 
     def is_stopping(self) -> bool:
         """Return whether to stop before the next step; the same on every process."""
@@ -134,7 +134,7 @@ class Trainer:
         if self.captured:
             self.capture(batches[0])
         counts = total([self.module.count(batch) for batch in batches])
-        self.world.add_up(*counts)
+        self.world.all_reduce(*counts)
         self.tokens += int(counts.tokens)
         counts = move_batch(counts, self.device)
         parts, gradients, weights = self.graphs or self.parts(), SUMS[self.config.sum](), list(self.module.parameters())
@@ -251,9 +251,9 @@ class Trainer:
 
     def resume(self) -> None:
         """Continue from the newest valid checkpoint, if there is one; all take the state of the first process."""
-        state = self.world.told(self.restore)
+        state = self.world.from_first(self.restore)
         tensors = [*self.module.parameters(), *self.module.buffers(), *moments(self.module, self.optimizer).values()]
-        self.world.tell(tensors)
+        self.world.broadcast(tensors)
         self.step, self.tokens, self.seconds = state["step"], state["tokens"], state["seconds"]
         self.resumed_at, self.saved_step = self.step, self.step or -1
         self.peak = state.get("peak", self.config.learning_rate)  # not in the checkpoints of older versions

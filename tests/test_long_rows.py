@@ -14,9 +14,10 @@ from electra.config.cost import run_and_length
 from electra.cost.flops import flops
 from electra.cost.operations import flops_per_token
 from electra.data.packing import Packer
+from electra.models.attention import Reach, attention_bias
 from electra.models.dropout import draw_noise
 from electra.models.heads import Discriminator
-from electra.models.layers import Reach, attention_bias, rows_at
+from electra.models.layers import rows_at
 from electra.models.modernbert import attention
 from electra.models.modernbert.attention import Blocks, Chunks, Masked, SelfAttention
 from electra.models.modernbert.encoder import Encoder

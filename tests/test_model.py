@@ -9,8 +9,9 @@ from electra.checkpoints.huggingface import load_network, save_network
 from electra.config import PRESETS, ElectraConfig, PretrainConfig
 from electra.models.dropout import draw_noise, drop
 from electra.models.electra.encoder import Encoder
-from electra.models.electra.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
+from electra.models.electra.initialisation import initialise_from_corpus, initialise_randomly
 from electra.models.heads import Discriminator, MaskedLM
+from electra.models.initialisation import NEIGHBOURS
 from electra.models.layers import rows_at
 from electra.objectives import find_objective
 from electra.text.vocabulary import train_tokenizer

@@ -33,10 +33,11 @@ from electra.finetuning.layerwise_decay import layerwise
 from electra.finetuning.run import finetune
 from electra.models.encoder import compute_in
 from electra.models.heads import Discriminator, Headless, MaskedLM
+from electra.models.initialisation import NEIGHBOURS
 from electra.models.kinds import Kind
 from electra.models.layers import rows_at
 from electra.models.modernbert.encoder import Encoder
-from electra.models.modernbert.initialisation import NEIGHBOURS, initialise_from_corpus, initialise_randomly
+from electra.models.modernbert.initialisation import initialise_from_corpus, initialise_randomly
 from electra.models.networks import NETWORKS
 from electra.models.registry import architecture_of
 from electra.objectives import find_objective

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from electra.config import EncoderConfig
+from electra.models.attention import Reach, attention_bias
 from electra.models.kinds import Kind
-from electra.models.layers import DeltaTable, Reach, attention_bias
+from electra.models.layers import DeltaTable
 from electra.models.memory import PairMemory, neighbours
 
 # Torch's default is 8, beyond which a graph runs uncompiled. Each network of each contestant of a comparison needs one

@@ -46,12 +46,17 @@ class MLMHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(vocab_size))
 
     def forward(self, hidden: Tensor, embeddings: Any) -> Tensor:
-        x = self.norm(F.gelu(self.dense(hidden)))
-        table, bias = embeddings.word.weight.to(x.dtype), self.bias.to(x.dtype)
-        V = len(table)
-        if x.is_cuda and V % 8:  # a product with unaligned rows takes twice as long on a GPU
-            return F.linear(x, F.pad(table, (0, 0, 0, -V % 8)), F.pad(bias, (0, -V % 8)))[:, :V]
-        return F.linear(x, table, bias)
+        return vocabulary_logits(self.norm(F.gelu(self.dense(hidden))), embeddings.word.weight, self.bias)
+
+
+def vocabulary_logits(x: Tensor, table: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the products of vectors with the word vectors, in the dtype of the former: [N, E], [V, E] -> [N, V]."""
+    table, bias = table.to(x.dtype), None if bias is None else bias.to(x.dtype)
+    V = len(table)
+    if x.is_cuda and V % 8:  # a product with unaligned rows takes twice as long on a GPU
+        padded = None if bias is None else F.pad(bias, (0, -V % 8))
+        return F.linear(x, F.pad(table, (0, 0, 0, -V % 8)), padded)[:, :V]
+    return F.linear(x, table, bias)
 
 
 class Network(nn.Module):

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-UNSEEN = -10000.0  # added to a score; its exponential is zero
 
 
 class Linear(nn.Linear):
@@ -17,12 +15,6 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
         return F.linear(x, self.weight.to(x.dtype), bias)
-
-
-def zero_bias(linear: nn.Linear) -> None:
-    """Set the bias to zero, if there is one."""
-    if linear.bias is not None:
-        nn.init.zeros_(linear.bias)
 
 
 class LayerNorm(nn.LayerNorm):
@@ -74,24 +66,3 @@ class DeltaTable(nn.Module):
 def rows_at(x: Tensor, positions: Tensor | None) -> Tensor:
     """Gather the rows of x at positions: [B, L, D], [B, K] -> [B, K, D]; None returns x."""
     return x if positions is None else x.gather(1, positions[..., None].expand(-1, -1, x.shape[-1]))
-
-
-class Reach(NamedTuple):
-    """How many slots before and after its own a token sees."""
-
-    before: int
-    after: int
-
-
-def attention_bias(
-    queries: Tensor, keys: Tensor, query_slots: Tensor, key_slots: Tensor, reach: Reach | None, dtype: torch.dtype
-) -> Tensor:
-    """Return what is added to scores, 0 where a query sees a key: example numbers [B, Q], [B, L] -> [B, 1, Q, L].
-
-    Slots are those of the row, [Q] or [B, Q], and [L]. Without a reach a query sees its whole example.
-    """
-    unseen = queries[:, :, None] != keys[:, None]
-    if reach is not None:
-        ahead = key_slots - query_slots[..., None]
-        unseen = unseen | (ahead < -reach.before) | (ahead > reach.after)
-    return torch.zeros(unseen.shape, dtype=dtype, device=unseen.device).masked_fill_(unseen, UNSEEN)[:, None]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from electra.config import ElectraConfig
 from electra.models.encoder import Embeddings as AnyEmbeddings
+from electra.models.initialisation import draw_truncated
 from electra.models.layers import DeltaTable, LayerNorm
 from electra.models.memory import PairMemory
 
@@ -35,7 +36,7 @@ class Embeddings(AnyEmbeddings):
     def initialise(self, std: float) -> None:
         """Draw the tables from a normal truncated at two standard deviations, as BERT does."""
         for table in (self.word, self.position, self.token_type):
-            nn.init.trunc_normal_(table.weight, std=std, a=-2 * std, b=2 * std)
+            draw_truncated(table.weight, std)
 
 
 class DisentangledEmbeddings(Embeddings):
@@ -51,5 +52,5 @@ class DisentangledEmbeddings(Embeddings):
     def initialise(self, std: float) -> None:
         """Draw the segments. Draw and discard values for the deltas, so that later weights match other modes."""
         for table in (self.word, self.position):
-            nn.init.trunc_normal_(torch.empty_like(table.weight), std=std, a=-2 * std, b=2 * std)
-        nn.init.trunc_normal_(self.token_type.weight, std=std, a=-2 * std, b=2 * std)
+            draw_truncated(torch.empty_like(table.weight), std)
+        draw_truncated(self.token_type.weight, std)

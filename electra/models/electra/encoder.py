@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ElectraConfig
+from electra.models.attention import attend
 from electra.models.dropout import Noise, draw_noise, drop
 from electra.models.electra.embeddings import Embeddings
 from electra.models.encoder import Encoder as AnyEncoder
@@ -46,11 +47,7 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, bias: Tensor, noise: Noise | None, at: Tensor | None) -> Tensor:
         q, k, v = self.qkv(x).chunk(3, -1)
         q, k, v = (t.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for t in (rows_at(q, at), k, v))
-        if x.is_cuda:
-            attended = F.scaled_dot_product_attention(q, k, v, bias, self.dropout if self.training else 0.0)
-        else:  # written out: on a CPU the fused kernel's backward pass takes longer than this (docs/lab/speed.md)
-            scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
-            attended = drop(scores.softmax(-1).to(x.dtype), noise, self.dropout, self.training) @ v
+        attended = attend(q, k, v, bias, noise, self.dropout if self.training else 0.0)
         out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
         return out
 

@@ -16,12 +16,20 @@ from electra.config import ElectraConfig
 from electra.models.electra.embeddings import Embeddings
 from electra.models.electra.encoder import Encoder, Layer
 from electra.models.heads import Discriminator, MLMHead, RTDHead
-from electra.models.layers import Linear, zero_bias
+from electra.models.initialisation import (
+    MLM_NORM,
+    RTD_BIAS,
+    WORD_STD,
+    draw_linear,
+    draw_linears_by_width,
+    log_prior,
+    neighbour_heads,
+)
+from electra.models.layers import Linear
 from electra.models.memory import MEMORY_STD, PairMemory
 
 POSITION_DIMENSIONS = 32  # the last dimensions of the embeddings, reserved for positions
-NEIGHBOURS = (-1, 1, -2, 2)
-WORD_STD, POSITION_AMPLITUDE = 0.1, 0.141
+POSITION_AMPLITUDE = 0.141
 POSITION_SHARPNESS = 0.2  # scale of the random weights in heads initialised to attend to a neighbour
 
 
@@ -32,8 +40,7 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
         if isinstance(part, Embeddings):
             part.initialise(std)
         elif isinstance(part, Linear):
-            nn.init.trunc_normal_(part.weight, std=std, a=-2 * std, b=2 * std)
-            zero_bias(part)
+            draw_linear(part, std)
         elif isinstance(part, PairMemory):
             part.initialise(std)
     for part in module.modules():
@@ -45,14 +52,8 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
 
 @torch.no_grad()
 def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Tensor) -> None:
-    """Set weights from counts: `word_vectors` [V, <= E - 32], of unit scale; `unigram` [V], probabilities.
-
-    Embeddings must be much larger than the learning rate, or Adam overwrites them within a few steps.
-    """
-    for part in module.modules():
-        if isinstance(part, Linear):
-            nn.init.normal_(part.weight, std=part.in_features**-0.5)
-            zero_bias(part)
+    """Set weights from counts: `word_vectors` [V, <= E - 32], of unit scale; `unigram` [V], probabilities."""
+    draw_linears_by_width(module)
     for part in module.modules():
         if isinstance(part, Embeddings):
             set_tables(part, word_vectors)
@@ -61,13 +62,11 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
         elif isinstance(part, Encoder):
             set_positional_heads(part)
         elif isinstance(part, MLMHead):
-            part.bias.copy_(unigram.clamp_min(1e-9).log())
-            part.norm.weight.fill_(
-                0.2
-            )  # the vectors are five times larger than usual; this keeps the first logits near the prior
+            part.bias.copy_(log_prior(unigram))
+            part.norm.weight.fill_(MLM_NORM)
         elif isinstance(part, Discriminator):
             assert isinstance(part.head, RTDHead)
-            part.head.prediction.bias.fill_(-2.0)  # about the share of replaced tokens
+            part.head.prediction.bias.fill_(RTD_BIAS)
 
 
 def vector_width(config: ElectraConfig) -> int:
@@ -89,14 +88,13 @@ def set_tables(embeddings: Embeddings, word_vectors: Tensor) -> None:
 
 
 def set_positional_heads(encoder: Encoder) -> None:
-    """Initialise the first layer's heads, and two of every later layer, to attend to neighbours."""
+    """Let heads attend to their neighbours, by the waves of the positions."""
     if isinstance(encoder.project, Linear):
         nn.init.orthogonal_(encoder.project.weight)
-    for number, layer in enumerate(encoder.layers):
+    for number, head, offset in neighbour_heads(encoder.config):
+        layer = encoder.layers[number]
         assert isinstance(layer, Layer)
-        heads = layer.attention.num_heads if number == 0 else min(2, layer.attention.num_heads)
-        for head in range(heads):
-            look_at(layer, head, NEIGHBOURS[head % len(NEIGHBOURS)], encoder.project)
+        look_at(layer, head, offset, encoder.project)
 
 
 def look_at(layer: Layer, head: int, offset: int, project: nn.Module) -> None:

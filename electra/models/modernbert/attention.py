@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from electra.config import ModernBertConfig
-from electra.models.dropout import Noise, drop
-from electra.models.layers import Linear, Reach, attention_bias
+from electra.models.attention import Reach, attend, attention_bias
+from electra.models.dropout import Noise
+from electra.models.layers import Linear
 from electra.models.modernbert.blocks import blocked_noise, blocks, neighbourhoods
 from electra.models.modernbert.rotary import rotate
 
@@ -145,15 +145,6 @@ def in_blocks(example_ids: Tensor, waves: Tensor, reach: Reach, size: int, dtype
 
 
 # -- products ----------------------------------------------------------------------------------------------------------
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, noise: Noise | None, p: float) -> Tensor:
-    """Return the attended values: [B, H, Q, S], [B, H, L, S], bias [B, 1, Q, L] -> [B, H, Q, S]."""
-    if q.is_cuda:
-        return F.scaled_dot_product_attention(q, k, v, bias, p)
-    # Written out: on a CPU the fused kernel's backward pass takes longer than these lines (docs/lab/speed.md).
-    scores = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5 + bias
-    return drop(scores.softmax(-1).to(q.dtype), noise, p, p > 0) @ v
 
 
 @torch.compiler.disable

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
 from electra.models.encoder import Embeddings as AnyEmbeddings
+from electra.models.initialisation import draw_truncated
 from electra.models.layers import DeltaTable, LayerNorm
 from electra.models.memory import PairMemory
 
@@ -32,7 +33,7 @@ class Embeddings(AnyEmbeddings):
     @torch.no_grad()
     def initialise(self, std: float) -> None:
         """Draw the table from a normal truncated at two standard deviations."""
-        nn.init.trunc_normal_(self.word.weight, std=std, a=-2 * std, b=2 * std)
+        draw_truncated(self.word.weight, std)
 
 
 class DisentangledEmbeddings(Embeddings):
@@ -46,4 +47,4 @@ class DisentangledEmbeddings(Embeddings):
 
     def initialise(self, std: float) -> None:
         """Leave the difference at zero, but draw for it, so that later weights are those of any other sharing."""
-        nn.init.trunc_normal_(torch.empty_like(self.word.weight), std=std, a=-2 * std, b=2 * std)
+        draw_truncated(torch.empty_like(self.word.weight), std)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
+from electra.models.heads import vocabulary_logits
 from electra.models.layers import LayerNorm, Linear
 from electra.models.task_heads import SpanHead as AnySpanHead
 
@@ -42,13 +43,7 @@ class MLMHead(PredictionHead):
         self.bias = nn.Parameter(torch.zeros(config.vocab_size)) if config.decoder_bias else None
 
     def forward(self, hidden: Tensor, embeddings: Any) -> Tensor:
-        x = self.hidden(hidden)
-        table, bias = embeddings.word.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype)
-        V = len(table)
-        if x.is_cuda and V % 8:  # there a matrix whose rows are not aligned takes twice as long
-            padded = None if bias is None else F.pad(bias, (0, -V % 8))
-            return F.linear(x, F.pad(table, (0, 0, 0, -V % 8)), padded)[:, :V]
-        return F.linear(x, table, bias)
+        return vocabulary_logits(self.hidden(hidden), embeddings.word.weight, self.bias)
 
 
 class LabelHead(PredictionHead):

@@ -13,15 +13,22 @@ from torch import Tensor, nn
 
 from electra.config import ModernBertConfig
 from electra.models.heads import Discriminator
-from electra.models.layers import Linear, zero_bias
+from electra.models.initialisation import (
+    MLM_NORM,
+    RTD_BIAS,
+    WORD_STD,
+    draw_linear,
+    draw_linears_by_width,
+    log_prior,
+    neighbour_heads,
+)
+from electra.models.layers import Linear
 from electra.models.memory import MEMORY_STD, PairMemory
 from electra.models.modernbert.embeddings import Embeddings
 from electra.models.modernbert.encoder import Encoder, Layer
 from electra.models.modernbert.heads import LabelHead, MLMHead, PredictionHead
 from electra.models.modernbert.rotary import frequencies
 
-NEIGHBOURS = (-1, 1, -2, 2)
-WORD_STD = 0.1
 MARGIN = 1.0  # of the score of the offset that a head looks at, over those beside it (docs/explanation/modernbert.md)
 CONTENT = 0.2  # the random part of a head that starts on a neighbour is shrunk to this
 
@@ -31,35 +38,23 @@ def initialise_randomly(module: nn.Module, std: float) -> None:
     """Draw weights as `transformers` does: truncated normal, smaller where a layer adds to the residual stream."""
     for part in module.modules():
         if isinstance(part, Linear):
-            draw(part, std)
+            draw_linear(part, std)
     for part in module.modules():
         if isinstance(part, Embeddings | PairMemory):
             part.initialise(std)
         elif isinstance(part, Layer):
             for linear in (part.attention.out, part.output):
-                draw(linear, std / math.sqrt(2 * part.depth))
+                draw_linear(linear, std / math.sqrt(2 * part.depth))
         elif isinstance(part, PredictionHead):
-            draw(part.dense, std / math.sqrt(2 * part.depth))
+            draw_linear(part.dense, std / math.sqrt(2 * part.depth))
             if isinstance(part, LabelHead):
-                draw(part.out_proj, part.out_proj.in_features**-0.5)
-
-
-def draw(linear: Linear, std: float) -> None:
-    """Draw a matrix from a normal truncated at two standard deviations; biases are zero."""
-    nn.init.trunc_normal_(linear.weight, std=std, a=-2 * std, b=2 * std)
-    zero_bias(linear)
+                draw_linear(part.out_proj, part.out_proj.in_features**-0.5)
 
 
 @torch.no_grad()
 def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Tensor) -> None:
-    """Set weights from counts: `word_vectors` [V, <= D], of unit scale; `unigram` [V], probabilities.
-
-    Embeddings must be much larger than the learning rate, or Adam overwrites them within a few steps.
-    """
-    for part in module.modules():
-        if isinstance(part, Linear):
-            nn.init.normal_(part.weight, std=part.in_features**-0.5)
-            zero_bias(part)
+    """Set weights from counts: `word_vectors` [V, <= D], of unit scale; `unigram` [V], probabilities."""
+    draw_linears_by_width(module)
     for part in module.modules():
         if isinstance(part, PairMemory):
             part.initialise(MEMORY_STD)
@@ -69,12 +64,12 @@ def initialise_from_corpus(module: nn.Module, word_vectors: Tensor, unigram: Ten
         elif isinstance(part, Encoder) and part.config.attention_bias:
             look_at_neighbours(part)
         elif isinstance(part, MLMHead):
-            part.norm.weight.fill_(0.2)  # keeps the first logits near the prior, as the vectors are large
+            part.norm.weight.fill_(MLM_NORM)
             if part.bias is not None:
-                part.bias.copy_(unigram.clamp_min(1e-9).log())
+                part.bias.copy_(log_prior(unigram))
         elif isinstance(part, Discriminator):
             assert isinstance(part.head, LabelHead)
-            part.head.out_proj.bias.fill_(-2.0)  # about the share of replaced tokens
+            part.head.out_proj.bias.fill_(RTD_BIAS)
 
 
 def vector_width(config: ModernBertConfig) -> int:
@@ -83,13 +78,11 @@ def vector_width(config: ModernBertConfig) -> int:
 
 
 def look_at_neighbours(encoder: Encoder) -> None:
-    """Let the first layer's heads look at the neighbours, and two heads of every later layer."""
-    for number, layer in enumerate(encoder.layers):
+    """Let heads look at their neighbours, by the biases of their queries and keys."""
+    for number, head, offset in neighbour_heads(encoder.config):
+        layer = encoder.layers[number]
         assert isinstance(layer, Layer)
-        heads = layer.attention.num_heads if number == 0 else min(2, layer.attention.num_heads)
-        for head in range(heads):
-            theta = encoder.config.rope_theta(number)
-            look_at(layer, head, NEIGHBOURS[head % len(NEIGHBOURS)], theta)
+        look_at(layer, head, offset, encoder.config.rope_theta(number))
 
 
 def look_at(layer: Layer, head: int, offset: int, theta: float) -> None:

@@ -21,10 +21,9 @@ from electra.core.hardware import provenance
 from electra.core.html import page, svg_of, table
 from electra.core.log import logger
 from electra.core.storage import only_writer, write_atomically, write_json
-from electra.data.shards import open_examples, prepared_folder
+from electra.data.shards import open_training
 from electra.pretraining.resumption import fit, require_readable
 from electra.pretraining.start import start_of
-from electra.text.tokenizer import load_tokenizer
 
 OnRound = Callable[[list[list[str]], list[str], str], None]
 
@@ -70,8 +69,7 @@ def fitted(contestants: list[Contestant], config: CompareConfig) -> list[Contest
     Raises:
         ValueError: there are no examples, or a contestant cannot train on them.
     """
-    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(prepared_folder(config.data))
-    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
+    train, tokenizer = open_training(config.data)
     found = [c._replace(config=fit(c.config, train, tokenizer, start_of(c.config))) for c in contestants]
     for c in found:
         require_readable(c.config, train, tokenizer)

@@ -17,10 +17,9 @@ from electra.core.storage import only_writer, read_json, write_json
 from electra.cost.measurement import measure
 from electra.cost.operations import flops_per_token
 from electra.data.loader import Loader
-from electra.data.shards import open_examples, prepared_folder
+from electra.data.shards import open_training
 from electra.pretraining.loader import loader_of
 from electra.pretraining.run import pretrain
-from electra.text.tokenizer import load_tokenizer
 from electra.training.device import choose_device
 from electra.training.distributed import World
 
@@ -80,5 +79,4 @@ def pilot_of(config: CompareConfig, run: PretrainConfig) -> Path:
 
 def rows_of_run(config: PretrainConfig) -> Loader:
     """Return the loader of a run."""
-    train, tokenizer = open_examples(config.data, "train", verify=False), load_tokenizer(prepared_folder(config.data))
-    return loader_of(config, train, tokenizer)
+    return loader_of(config, *open_training(config.data, verify=False))

@@ -21,7 +21,7 @@ from electra.config.compare import read_budget
 from electra.core.log import logger, only_progress, show_progress
 from electra.core.storage import read_json, write_json
 from electra.cost.operations import flops_per_token
-from electra.data.shards import open_examples, prepared_folder
+from electra.data.shards import open_examples, open_training, prepared_folder
 from electra.models.encoder import uncompiled
 from electra.objectives import find_objective
 from electra.pretraining.first_weights import build_objective
@@ -173,7 +173,7 @@ def keep_points(folder: Path, steps: Sequence[int], data: str) -> Callable[[Trai
 
 def untrained(run: PretrainConfig, folder: Path) -> Trainer:
     """Return a run at its step 0; its first weights follow from its configuration."""
-    train, tokenizer = open_examples(run.data, "train", verify=False), load_tokenizer(prepared_folder(run.data))
+    train, tokenizer = open_training(run.data, verify=False)
     device = choose_device(run.device)
     objective = build_objective(run, train, tokenizer, start_of(run)).to(device)
     return build_trainer(objective, run, folder, device, train, tokenizer)

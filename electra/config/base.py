@@ -48,6 +48,12 @@ def require_positive(config: Any, *names: str) -> None:
         require(getattr(config, name) > 0, f"{name} must be above 0, got {getattr(config, name)}")
 
 
+def require_at_least(config: Any, least: int, *names: str) -> None:
+    """Raise ValueError unless these fields are as large as `least`."""
+    for name in names:
+        require(getattr(config, name) >= least, f"{name} must be at least {least}, got {getattr(config, name)}")
+
+
 def require_not_negative(config: Any, *names: str) -> None:
     """Raise ValueError if one of these fields, or of the numbers it holds, is below 0."""
     for name in names:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from electra.config.base import arg, part_of, require, require_local
+from electra.config.base import arg, part_of, require, require_at_least, require_local, require_not_negative
 
 UNITS = {"": ("FLOPs", 1), "tok": ("tokens", 1), "ktok": ("tokens", 1e3), "Mtok": ("tokens", 1e6),
          "Gtok": ("tokens", 1e9), "s": ("minutes", 1 / 60), "m": ("minutes", 1), "h": ("minutes", 60)}  # fmt: skip
@@ -71,9 +71,8 @@ class CompareConfig:
         part_of(self.part)
         require_local(self)
         read_budget(self.budget)
-        require(self.seeds >= 1, f"seeds must be at least 1, got {self.seeds}")
-        require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
-        require(self.points >= 1, f"points must be at least 1, got {self.points}")
+        require_at_least(self, 1, "seeds", "points")
+        require_not_negative(self, "threads")
         require(
             0 <= self.task_points <= self.points,
             f"task_points must be between 0 and points ({self.points}), got {self.task_points}",

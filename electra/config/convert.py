@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, require, require_local
+from electra.config.base import arg, require_local, require_not_negative
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,4 @@ class ConvertConfig:
 
     def __post_init__(self) -> None:
         require_local(self)
-        require(self.num_attention_heads >= 0, "num_attention_heads must not be negative")
-        require(self.max_length >= 0, f"max_length must not be negative, got {self.max_length}")
+        require_not_negative(self, "num_attention_heads", "max_length")

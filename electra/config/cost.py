@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from electra.config.base import arg, require, require_local, require_not_negative
+from electra.config.base import arg, require, require_at_least, require_local, require_not_negative
 from electra.config.presets import SEQ_LENGTHS, find_preset
 from electra.config.pretrain import PretrainConfig
 from electra.config.settings import read_settings, with_settings
@@ -46,8 +46,7 @@ class BenchConfig(CostConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("rounds", "steps"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require_at_least(self, 1, "rounds", "steps")
         require_not_negative(self, "micro_batch_size", "price")
         require_local(self)
 

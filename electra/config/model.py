@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
-from electra.config.base import arg, refuse_unknown, require
+from electra.config.base import arg, refuse_unknown, require, require_at_least
 
 MOST_BUCKETS = 1 << 22  # of a kind of pair; the numbers of all rows are whole in fp32
 PAIRS = 3  # kinds of word pairs in a memory: (left, this), (this, right), (left, right)
@@ -38,11 +38,13 @@ class EncoderConfig:
             EncoderConfig.of_type[cls.model_type] = cls
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
-                     "max_position_embeddings"):  # fmt: skip
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require_at_least(
+            self,
+            1,
+            "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+            "max_position_embeddings", "memory_size",
+        )  # fmt: skip
         require(0 <= self.memory <= MOST_BUCKETS, f"memory must be in [0, {MOST_BUCKETS}], got {self.memory}")
-        require(self.memory_size >= 1, f"memory_size must be at least 1, got {self.memory_size}")
         for name in self.dropouts:
             require(0 <= getattr(self, name) <= 0.99, f"{name} must be in [0, 0.99], got {getattr(self, name)}")
         if self.hidden_size % self.num_attention_heads:
@@ -127,8 +129,7 @@ class ElectraConfig(EncoderConfig):
     memory_size: int = arg(32, MEMORY_SIZE)
 
     def __post_init__(self) -> None:
-        for name in ("embedding_size", "type_vocab_size"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require_at_least(self, 1, "embedding_size", "type_vocab_size")
         super().__post_init__()
 
     @property

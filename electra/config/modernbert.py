@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
-from electra.config.base import arg, require
+from electra.config.base import arg, require, require_at_least
 from electra.config.model import MEMORY, MEMORY_SIZE, EncoderConfig
 
 BLOCKS_PAY = 5  # blocks of a row from which computing them takes less time than masking all pairs of slots
@@ -49,8 +49,9 @@ class ModernBertConfig(EncoderConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("global_attn_every_n_layers", "local_attention", "global_rope_theta", "local_rope_theta"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        require_at_least(
+            self, 1, "global_attn_every_n_layers", "local_attention", "global_rope_theta", "local_rope_theta"
+        )
         size = self.hidden_size // self.num_attention_heads
         require(size % 2 == 0, f"heads of {size} dimensions cannot rotate: hidden_size / num_attention_heads is odd")
         pooling = self.classifier_pooling

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from electra.config.base import arg, part_of, require
+from electra.config.base import arg, part_of, require, require_at_least, require_not_negative
 
 TRAINABLE = ("wordpiece", "bpe", "unigram")  # kinds of tokenisers
 
@@ -60,14 +60,13 @@ class PrepareConfig:
         require(len(self.sources) > 0, "no sources: name at least one file, folder or glob, or python-docs")
         require(8 <= self.seq_length <= 65536, f"seq_length must be in [8, 65536], got {self.seq_length}")
         require(0 <= self.heldout < 1, f"heldout must be in [0, 1), got {self.heldout}")
-        require(self.vocab_size >= 100, f"vocab_size must be at least 100, got {self.vocab_size}")
-        require(self.extend >= 0, f"extend must not be negative, got {self.extend}")
+        require_at_least(self, 100, "vocab_size")
+        require_not_negative(self, "extend", "seed", "num_workers")
         require(
             not self.extend or self.tokenizer not in TRAINABLE,
             f"extend adds to a vocabulary that exists, and {self.tokenizer!r} trains one: name a model or a tokeniser "
             "with --tokenizer",
         )
-        require(self.seed >= 0, f"seed must not be negative, got {self.seed}")
         require(
             not self.strip_accents or self.tokenizer in ("wordpiece", "unigram"),
             f"strip_accents is for a wordpiece or unigram vocabulary trained here, not for {self.tokenizer}: bpe keeps "
@@ -75,7 +74,6 @@ class PrepareConfig:
         )
         if self.part:
             self.require_shareable()
-        require(self.num_workers >= 0, f"num_workers must not be negative, got {self.num_workers}")
 
     def require_shareable(self) -> None:
         """Raise ValueError unless every part would read the same text with the same vocabulary."""

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
-from electra.config.base import arg, refuse_unknown, require, require_not_negative, require_positive, with_default
+from electra.config.base import (
+    arg,
+    refuse_unknown,
+    require,
+    require_at_least,
+    require_not_negative,
+    require_positive,
+    with_default,
+)
 from electra.config.model import ElectraConfig, EncoderConfig, shape_from_dict
 from electra.config.objectives import OBJECTIVES, Traits, traits_of
 from electra.config.training import TrainConfig
@@ -129,7 +137,7 @@ class PretrainConfig(TrainConfig):
         require_not_negative(self, "temperature_start", "gen_weight", "disc_weight")
         super().__post_init__()
         require(0 < self.cooldown <= 1, f"cooldown must be in (0, 1], got {self.cooldown}")
-        require(self.short_length >= 8, f"short_length must be at least 8, got {self.short_length}")
+        require_at_least(self, 8, "short_length")
         require(0 <= self.short_stage <= 1, f"short_stage must be in [0, 1], got {self.short_stage}")
         require(0 < self.generator_stage < 1, f"generator_stage must be in (0, 1), got {self.generator_stage}")
         require(

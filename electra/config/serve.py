@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from electra.config.base import arg, listed, require, require_positive, require_threshold
+from electra.config.base import arg, listed, require, require_not_negative, require_positive, require_threshold
 from electra.config.languages import check_tags
 
 
@@ -48,7 +48,7 @@ class ServeConfig:
         require_threshold(self.threshold)
         require(len(self.languages) > 0, "languages must name at least one")
         check_tags(self.languages)
-        require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
+        require_not_negative(self, "threads")
         require_positive(
             self,
             "max_batch_tokens", "max_queue", "deadline", "max_items", "max_text_chars", "max_request_chars",

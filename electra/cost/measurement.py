@@ -20,7 +20,7 @@ from electra.core.hardware import peak_memory
 from electra.core.log import counted
 from electra.cost.operations import flops_per_token
 from electra.cost.text import FirstOf, InTurn, random_source
-from electra.data.shards import open_examples, prepared_folder
+from electra.data.shards import open_training
 from electra.interface import Batch, Source
 from electra.models.encoder import compile_parts, compute_in
 from electra.models.registry import backbone_of
@@ -30,7 +30,6 @@ from electra.pretraining.first_weights import build_objective
 from electra.pretraining.loader import loader_of
 from electra.pretraining.micro_batch import rows_of
 from electra.pretraining.optimizer import build_optimizer
-from electra.text.tokenizer import load_tokenizer
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.memory import keep_freed_memory
 from electra.training.trainer import WARM_UP, Trainer
@@ -87,7 +86,7 @@ def material(config: PretrainConfig, length: int, size: int) -> tuple[Objective,
     """Return the networks of a run, with random weights, and its loader, or random rows if it has no data."""
     if not config.data:
         return random_objective(config), random_source(config, length, size)
-    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(prepared_folder(config.data))
+    train, tokenizer = open_training(config.data)
     return build_objective(config, train, tokenizer, resumed=True), loader_of(config, train, tokenizer)
 
 

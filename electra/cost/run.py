@@ -17,10 +17,9 @@ def asked_run(config: CostConfig) -> tuple[PretrainConfig, int]:
     run, length = run_and_length(config)
     if not config.data:
         return run, length
-    from electra.data.shards import open_examples  # not above: it imports numpy
+    from electra.data.shards import open_training  # not above: it imports numpy
 
-    train = open_examples(config.data, "train", verify=False)
-    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
+    train, _ = open_training(config.data, verify=False)
     longest = run.model.max_position_embeddings
     require(
         train.seq_length <= longest,

@@ -10,6 +10,7 @@ import numpy as np
 from electra.core.storage import read_json, sha256, write_atomically
 from electra.data.cache import INDEX, PLAN, fetched
 from electra.text.remote import is_remote
+from electra.text.tokenizer import Tokenizer, load_tokenizer
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "heldout")
@@ -69,6 +70,14 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise ValueError(f"{path} has format version {version}; this package reads version {FORMAT_VERSION}; {AGAIN}")
     return dict(manifest)
+
+
+def open_training(folder: str | Path, verify: bool = True) -> tuple[Examples, Tokenizer]:
+    """Open the training split of a prepared folder and its tokeniser; ValueError if it holds no examples."""
+    train = open_examples(folder, "train", verify)
+    if not len(train):
+        raise ValueError(f"{folder} holds no examples to train on; prepare more text")
+    return train, load_tokenizer(prepared_folder(folder))
 
 
 def open_examples(folder: str | Path, split: Literal["train", "heldout"] = "train", verify: bool = True) -> Examples:

@@ -13,7 +13,7 @@ from electra.config import PretrainConfig, pretrain_config_from_dict, require, t
 from electra.core.log import logger
 from electra.core.storage import only_writer, read_json
 from electra.data.shards import Examples
-from electra.pretraining.budget import BUDGET, accept_budget, how_to_go_on, is_spent
+from electra.pretraining.budget import BUDGET, accept_budget, how_to_go_on, is_spent, position
 from electra.pretraining.identity import begun_with, flat
 from electra.pretraining.micro_batch import fit_micro_batch, warn_of_few_rows
 from electra.pretraining.plan import show_plan
@@ -110,7 +110,7 @@ def require_same_run(folder: Path, config: PretrainConfig, prepared: dict[str, A
 
 def is_finished(folder: Path, config: PretrainConfig, checkpoint: Path) -> bool:
     """Return whether the budget is spent, and the model and the report, the last files, are written."""
-    step = int(read_json(checkpoint / "state.json")["step"])
+    step, _, _ = position(checkpoint)
     is_written = saved_step(folder, step) == step and (folder / "report.html").exists()
     return is_written and is_spent(config, checkpoint)
 

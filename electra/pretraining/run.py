@@ -11,12 +11,12 @@ import torch
 
 from electra.checkpoints.huggingface import save_network
 from electra.checkpoints.locate import network_kind
-from electra.config import PretrainConfig, require, to_dict
+from electra.config import PretrainConfig, to_dict
 from electra.core.log import logger
 from electra.core.runs import last_evaluation
 from electra.core.storage import read_json, write_json
 from electra.data.loader import Loader
-from electra.data.shards import Examples, open_examples, prepared_folder
+from electra.data.shards import Examples, open_examples, open_training
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.models.encoder import compile_parts, compute_in
@@ -33,7 +33,7 @@ from electra.pretraining.micro_batch import rows_of
 from electra.pretraining.optimizer import build_optimizer
 from electra.pretraining.report import examples_html, summary_html, write_report
 from electra.pretraining.resumption import SAVED_STEP, begin, prepared_as, saved_step
-from electra.text.tokenizer import Tokenizer, load_tokenizer
+from electra.text.tokenizer import Tokenizer
 from electra.training.device import choose_device, choose_dtype, should_capture, should_compile
 from electra.training.distributed import World, join
 from electra.training.identity import versions_of_run
@@ -64,7 +64,7 @@ def pretrain(config: PretrainConfig, on_step: OnStep | None = None, world: World
     find_objective(config.objective)
     device, dtype = choose_device(config.device), choose_dtype(config)
     world = world or join(device.type == "cuda", config.wait_minutes)
-    train, tokenizer = open_examples(config.data, "train"), load_tokenizer(prepared_folder(config.data))
+    train, tokenizer = open_training(config.data)
     folder = Path(config.out)
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -109,7 +109,6 @@ def build_trainer(
     world: World | None = None,
 ) -> Trainer:
     """Build the training loop with its data, optimizer and evaluation."""
-    require(len(train) > 0, f"{config.data} holds no examples to train on; prepare more text")
     micro = rows_of(config, device)
     loader = loader_of(config, train, tokenizer)
     heldout = heldout_loader(config, open_examples(config.data, "heldout"), tokenizer, micro)

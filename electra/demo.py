@@ -24,7 +24,6 @@ from electra.evaluation.replacements import replaced_examples
 from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.marked_text import marked_html
 from electra.inference.torch_session import TorchSession
 from electra.models.encoder import uncompiled
 from electra.models.heads import Discriminator
@@ -202,7 +201,7 @@ def tables_html(tour: Tour) -> str:
 def proof_html(proof: Proof) -> str:
     """Return a text with its marks, the mistakes outlined."""
     wrong = frozenset(word.start for word in proof.words if any(is_in(word, span) for span in proof.mistakes))
-    return marked_html(proof.text, proof.words, proof.threshold, wrong)
+    return proof.words.as_html(wrong)
 
 
 def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:
@@ -211,7 +210,5 @@ def examples_html(model: Detector, texts: dict[str, list[Planted]]) -> str:
     for kind, label in KINDS.items():
         parts.append(f"<h2>Held-out text with {label} (outlined)</h2>")
         for text in texts[kind][:8]:
-            starts = np.cumsum([0, *(len(w) + 1 for w in text.words)])
-            wrong = frozenset(int(s) for s, is_wrong in zip(starts, text.is_wrong, strict=False) if is_wrong)
-            parts.append(marked_html(text.text, model.detect(text.text), model.threshold, wrong))
+            parts.append(model.detect(text.text).as_html(text.wrong_starts))
     return "".join(parts)

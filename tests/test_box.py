@@ -15,6 +15,7 @@ from electra.cli import main
 from electra.demo import Tour
 from electra.evaluation.proof import Proof, documentation, planted_text, read
 from electra.inference.box import BOX, model_and_texts
+from electra.inference.marked_text import Words
 from electra.inference.words import Word
 from electra.text.errors.probes import Planted
 
@@ -163,7 +164,7 @@ def test_a_proof_says_which_mistakes_are_found(box):
     assert "*" not in text and named[:3] == ["exists", "risen", "dictoinary"] and "the the" in named
     proof = read("the box", box, text, mistakes)
     assert sorted([*proof.found(), *proof.missed()]) == sorted(named) and "dictoinary" in proof.found()
-    right = Proof("nobody", "a good word", [Word("good", 2, 6, 0.9, ())], 0.5, [(7, 11)])
+    right = Proof("nobody", Words([Word("good", 2, 6, 0.9, ())], "a good word", 0.5), [(7, 11)])
     assert right.found() == [] and right.missed() == ["word"] and right.false_marks() == ["good"]
 
 

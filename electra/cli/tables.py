@@ -98,7 +98,8 @@ def tour(found: Tour) -> Group:
     """Return a text with mistakes as the models mark it, and the scores of the demo."""
     parts: list[Any] = ["\nText with mistakes that no model has read; what a model marks is red, with suggestions."]
     for proof in found.proofs:
-        parts += [Text(f"\n{proof.reader}:\n", style="bold"), marked(proof.text, proof.words, proof.threshold)]
+        text = marked(proof.words.text, proof.words, proof.words.threshold)
+        parts += [Text(f"\n{proof.reader}:\n", style="bold"), text]
     scores = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
     for label, figures in found.scores:
         scores.add_row(label, *(f"{x:.3f}" for x in figures))

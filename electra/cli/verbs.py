@@ -185,7 +185,7 @@ def demo(config: DemoConfig) -> None:
 
     print("The model in the box reads a letter, as in `electra detect letter.txt`:\n")
     read = letter()
-    show(marked(read.text, read.words, read.threshold), highlight=False, width=READABLE, end="")
+    show(marked(read.text, read, read.threshold), highlight=False, width=READABLE, end="")
     print("\nNow a model of your own, from raw text:")
     from electra.demo import demo  # imports torch
 

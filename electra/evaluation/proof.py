@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from electra.inference.detector import Detector
+from electra.inference.marked_text import Words
 from electra.inference.words import Word
 from electra.text.errors.probes import Planted
 
@@ -21,30 +22,27 @@ Span = tuple[int, int]  # offsets in code points
 
 
 class Proof(NamedTuple):
-    """A text, its words as a detector scored them, and the spans of its mistakes in order."""
+    """The words of a text as a detector scored them, and the spans of its mistakes in order."""
 
     reader: str  # who read it
-    text: str
-    words: list[Word]
-    threshold: float
+    words: Words
     mistakes: list[Span]
-
-    @property
-    def marked(self) -> list[Word]:
-        """The words that are marked."""
-        return [word for word in self.words if word.is_marked(self.threshold)]
 
     def found(self) -> list[str]:
         """Return the mistakes in which a word is marked."""
-        return [self.text[slice(*span)] for span in self.mistakes if any(is_in(word, span) for word in self.marked)]
+        return [self.words.text[slice(*span)] for span in self.mistakes if self.has_mark(span)]
 
     def missed(self) -> list[str]:
         """Return the mistakes in which no word is marked."""
-        return [self.text[slice(*span)] for span in self.mistakes if not any(is_in(word, span) for word in self.marked)]
+        return [self.words.text[slice(*span)] for span in self.mistakes if not self.has_mark(span)]
+
+    def has_mark(self, span: Span) -> bool:
+        """Return whether a word in a span is marked."""
+        return any(is_in(word, span) for word in self.words.marked)
 
     def false_marks(self) -> list[str]:
         """Return the words that are marked and right."""
-        return [word.text for word in self.marked if not any(is_in(word, span) for span in self.mistakes)]
+        return [word.text for word in self.words.marked if not any(is_in(word, span) for span in self.mistakes)]
 
 
 def is_in(word: Word, span: Span) -> bool:
@@ -54,7 +52,7 @@ def is_in(word: Word, span: Span) -> bool:
 
 def read(reader: str, model: Detector, text: str, mistakes: list[Span]) -> Proof:
     """Let a model mark a text."""
-    return Proof(reader, text, model.detect(text), model.threshold, mistakes)
+    return Proof(reader, model.detect(text), mistakes)
 
 
 def documentation() -> tuple[str, list[Span]]:

@@ -66,8 +66,7 @@ def found_errors(model: Detector, texts: list[Planted]) -> float:
 
     scores, is_wrong = [], []
     for text, words in zip(texts, detect_texts(model, [Query(t.text, 2.0, 0) for t in texts]), strict=True):
-        starts = np.cumsum([0, *(len(word) + 1 for word in text.words)])
-        wrong = {int(s) for s, yes in zip(starts, text.is_wrong, strict=False) if yes}
+        wrong = text.wrong_starts
         scores += [word.replaced for word in words]
         is_wrong += [word.start in wrong for word in words]
     return float(roc_auc_score(is_wrong, scores))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from electra.inference.detector import Detector
 from electra.inference.load import load
-from electra.inference.marked_text import MarkedText
+from electra.inference.marked_text import Words
 
 LETTER = (
     "Dear Sir,\n"
@@ -13,8 +13,8 @@ LETTER = (
 )
 
 
-def letter() -> MarkedText:
-    """Return the letter with the marks of the model in the box."""
+def letter() -> Words:
+    """Return the words of the letter as the model in the box marks them."""
     box = load()
     assert isinstance(box, Detector)
-    return MarkedText("letter", LETTER, box.detect(LETTER), box.threshold)
+    return box.detect(LETTER)

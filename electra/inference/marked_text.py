@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from html import escape
 from typing import NamedTuple
 
@@ -26,10 +26,13 @@ class Words(list[Word]):
         """The words that are marked: at or above the threshold, and not exempt."""
         return [word for word in self if word.is_marked(self.threshold)]
 
+    def as_html(self, wrong: Container[int] = frozenset()) -> str:
+        """Return the text as a paragraph; words that start at an offset in `wrong` are outlined."""
+        return marked_html(self.text, self, self.threshold, wrong)
+
     def _repr_html_(self) -> str:
         """Return the text for a notebook, its words shaded by probability and underlined where they are marked."""
-        paragraph = marked_html(self.text, self, self.threshold)
-        return f'<style>.electra {{ {MARKS} }}</style><div class="electra">{paragraph}</div>'
+        return f'<style>.electra {{ {MARKS} }}</style><div class="electra">{self.as_html()}</div>'
 
 
 class Position(NamedTuple):
@@ -64,7 +67,7 @@ class MarkedText(NamedTuple):
         return [word for word in self.words if word.is_marked(self.threshold)]
 
 
-def marked_html(text: str, words: list[Word], threshold: float, wrong: frozenset[int] = frozenset()) -> str:
+def marked_html(text: str, words: list[Word], threshold: float, wrong: Container[int] = frozenset()) -> str:
     """Return a paragraph with words shaded by probability, and outlined if they start at an offset in `wrong`."""
     parts, end = [], 0
     for word in words:

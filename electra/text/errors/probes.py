@@ -6,6 +6,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from electra.text.errors.language import find_language
@@ -31,6 +32,12 @@ class Planted(NamedTuple):
     def text(self) -> str:
         """Return the words, joined by spaces."""
         return " ".join(self.words)
+
+    @property
+    def wrong_starts(self) -> frozenset[int]:
+        """Return where the wrong words start in the text."""
+        starts = accumulate((len(word) + 1 for word in self.words), initial=0)
+        return frozenset(start for start, yes in zip(starts, self.is_wrong, strict=False) if yes)
 
 
 def plant_errors(documents: Iterable[str], kind: str, count: int, seed: int) -> list[Planted]:

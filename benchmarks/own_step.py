@@ -64,7 +64,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         most = (flops if options.only == "flops" else bench).MOST_FLOPS
         timed = measure(run, length, flops.ROUNDS, 1, most)
         found = {"tokens_per_second": round(timed.speed), "memory_mb": round(timed.memory), "steps": timed.steps}
-        found["guessed"] = list(timed.guessed)
+        found["guessed"] = list(timed.differences)
     return {**found, "commit": commit()}
 
 

@@ -224,7 +224,7 @@ def test_the_step_that_is_timed_is_the_runs_own(clock):
     assert clock["updates"] == ["Several"] * 4  # Muon beside AdamW, once a step and not once a micro-batch
     assert found.speed == pytest.approx(8 * 32 / (8 * 32 + UPDATE))
     assert found.first == 8 * 32 + UPDATE
-    assert found.guessed == ("random words, without padding",) and "2 x 4 rows of 32 tokens, muon" in found.steps
+    assert found.differences == ("random words, without padding",) and "2 x 4 rows of 32 tokens, muon" in found.steps
 
 
 @pytest.mark.parametrize(("affordable", "shape"), [(4, (4, 32)), (3, (3, 32)), (0, (1, 32))])
@@ -234,7 +234,7 @@ def test_a_long_step_is_timed_in_part_and_its_update_counts_once(clock, affordab
     found = measure(config, 32, rounds=1, steps=2, most_flops=most * 1.001)
     assert set(clock["batches"]) == {shape}
     assert found.speed == pytest.approx(8 * 32 / (8 * 32 + UPDATE))
-    assert found.guessed[1] == f"{shape[0]} of the 8 rows of a step"
+    assert found.differences[1] == f"{shape[0]} of the 8 rows of a step"
 
 
 def test_each_stage_is_timed_and_weighs_what_it_lasts(clock):
@@ -252,7 +252,7 @@ def test_on_the_text_of_a_run_its_own_rows_are_timed(clock, tmp_path):
     train, tokenizer = open_examples(config.data, "train"), load_tokenizer(config.data)
     rows = loader_of(config, train, tokenizer)
     tokens = [sum(int((b.example_ids > 0).sum()) for b in rows.micro_batches(n, 4)) for n in range(2, 6)]
-    assert found.speed == pytest.approx(sum(tokens) / 4 / (8 * 24 + UPDATE)) and found.guessed == ()
+    assert found.speed == pytest.approx(sum(tokens) / 4 / (8 * 24 + UPDATE)) and found.differences == ()
 
 
 def test_the_run_that_is_asked_for_has_its_settings_and_the_sizes_of_its_text(tmp_path):

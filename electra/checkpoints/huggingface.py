@@ -78,7 +78,7 @@ def load_network(folder: Path) -> Network:
 
 
 def unnamed_kind(backbone: Backbone, weights: Mapping[str, Tensor]) -> Kind:
-    """Return what weights are whose class is unknown or not named: a discriminator if they have a head, else bare."""
+    """Return what weights without a known class are: a discriminator if they have a head, otherwise an encoder."""
     ours, unknown = backbone.from_huggingface(weights, Kind.DISCRIMINATOR)
     pooler_only = all("pooler" in name for name in unknown)
     return Kind.HEADLESS if pooler_only and not any(n.startswith("head.") for n in ours) else Kind.DISCRIMINATOR

@@ -1,4 +1,4 @@
-"""The commands that take further what one has made, as its last lines say."""
+"""The commands that may follow a command, for the last lines of its output."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def standings(rows: Sequence[Sequence[str]], names: Sequence[str], title: str) -
     """Return the scores of a comparison under its title: a row for each score, a column for each contestant."""
     shown = Table("", *(Column(name, overflow="fold") for name in names))
     for row in rows:
-        shown.add_row(*(cell.replace(" (p ", "\n(p ") for cell in row))  # else folded between p and its value
+        shown.add_row(*(cell.replace(" (p ", "\n(p ") for cell in row))  # otherwise folded between p and its value
     return Group("", Text(title, style="italic"), shown)  # a table's own title is folded to the table's width
 
 

@@ -11,7 +11,7 @@ FEWEST_STEPS = 500  # below, contestants differ by how fast they warm up (docs/r
 
 
 class Agenda:
-    """Announce each run with the time left: by the times expected, which the runs of this session correct."""
+    """Announce each run with the time left, from the expected times, corrected by those of this session's runs."""
 
     def __init__(self, pending: Mapping[str, float], total: int) -> None:
         """Take the runs to train in their order, each with the seconds its training is expected to take."""

@@ -49,7 +49,7 @@ class Examination(NamedTuple):
 
     @property
     def fingerprint(self) -> str:
-        """Return a hash of the examination; scores are comparable only under the same hash."""
+        """A hash of the examination; scores are comparable only under the same hash."""
         content = repr((self.config.mask_prob, self.rows, self.is_replaced, self.planted))
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 

@@ -51,7 +51,7 @@ def some_of(names: Sequence[object], most: int = 3) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """Return what an error says; of one of the system, which file is meant and what to do, without its number."""
+    """Return what an error says; one of the system without its number, with the file and, if known, what to do."""
     if not isinstance(error, OSError) or error.errno is None:
         return str(error)
     place = error.filename if error.filename2 is None else error.filename2  # of a renaming, what the user named

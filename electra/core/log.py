@@ -20,7 +20,7 @@ logger.addHandler(logging.NullHandler())
 
 @contextmanager
 def only_progress() -> Iterator[None]:
-    """Log only progress and warnings within, for a caller that says itself what is done."""
+    """Log only progress and warnings within the block, for a caller that itself says what is done."""
 
     def passes(record: logging.LogRecord) -> bool:
         return record.levelno >= logging.WARNING or hasattr(record, "progress_of")

@@ -138,7 +138,7 @@ def require_no_file(folder: Path) -> None:
 
 
 def require_place(file: Path) -> None:
-    """Raise ValueError if a file cannot be written there: to be called before the work whose result it will hold."""
+    """Raise ValueError if `file` cannot be written, before the work whose result it will hold."""
     if file.is_dir():
         raise ValueError(f"{file} is a folder; name a file in it")
     if not file.parent.is_dir():

@@ -63,7 +63,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
         "micro_batch_size": rows,
         "seq_length": length,
         "timed": found.steps,
-        "not_the_run": ", ".join(found.guessed) or "nothing",
+        "not_the_run": ", ".join(found.differences) or "nothing",
         "copy_gb_per_second": round(copy_speed(device) / 1e9, 1),
         "matrix_gflops_per_second": round(model_flops / floor / 1e9, 1),
         "training_tokens_per_second": round(found.speed, 1),

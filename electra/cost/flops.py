@@ -43,7 +43,7 @@ def flops(config: FlopsConfig) -> Cost:
 
 def of_measurement(timed: Measured) -> list[tuple[str, str]]:
     """Return what was timed for the speed and, if it is not the run itself, that the speed is a guess."""
-    guess = [("  a guess, timed on", "; ".join(timed.guessed))] if timed.guessed else []
+    guess = [("  a guess, timed on", "; ".join(timed.differences))] if timed.differences else []
     return [
         ("  from", timed.steps),
         *guess,

@@ -1,6 +1,6 @@
-"""Time the step of a run as it is: its objective, optimizer, precision, threads, micro-batches and compiled layers.
+"""Time the real step of a run: its objective, optimizer, precision, threads, micro-batches and compiled layers.
 
-`electra bench` and `electra flops` take this measurement. What it leaves out of a long step, or does not know, it says.
+Both `electra bench` and `electra flops` use it. `Measured.differences` says how the timed steps differ from the run's.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ NO_RATE = 1e-9  # steps whose rows are random must not diverge
 
 
 class Measured(NamedTuple):
-    """What the steps of a run take here."""
+    """The speed and memory of the steps of a run on this machine."""
 
-    speed: float  # tokens a second, over the stages of the whole schedule
-    seconds: float  # of a step, likewise
+    speed: float  # tokens per second, averaged over the stages of the schedule
+    seconds: float  # per step, averaged likewise
     first: float  # seconds of the first step, which compiles
-    memory: float  # MB at the most: of a GPU's tensors, otherwise of the process, torch itself among them
+    memory: float  # peak MB: of the tensors on a GPU, otherwise of the process, torch included
     steps: str  # what was timed
-    guessed: tuple[str, ...]  # in what it is not the run
+    differences: tuple[str, ...]  # from the steps of the run
 
 
 def measure(config: PretrainConfig, length: int, rounds: int, steps: int, most_flops: float) -> Measured:
@@ -79,7 +79,7 @@ def measure(config: PretrainConfig, length: int, rounds: int, steps: int, most_f
         torch.compiler.reset()  # what was compiled here counts towards the limit of what follows
     rows = f"{count} x {counted(size, 'row')} of {counted(length, 'token')}"
     described = f"{counted(rounds * steps, 'step')} of {rows}, {place(config, device)}"
-    return Measured(tokens / seconds, seconds, first, memory_used(device), described, guessed(config, count * size))
+    return Measured(tokens / seconds, seconds, first, memory_used(device), described, differences(config, count * size))
 
 
 def material(config: PretrainConfig, length: int, size: int) -> tuple[Objective, Source]:
@@ -112,8 +112,8 @@ def place(config: PretrainConfig, device: torch.device) -> str:
     return f"{config.optimizer}, {where}, {precision}, {'compiled' if should_compile(config) else 'not compiled'}"
 
 
-def guessed(config: PretrainConfig, rows: int) -> tuple[str, ...]:
-    """Return in what the timed steps are not those of the run."""
+def differences(config: PretrainConfig, rows: int) -> tuple[str, ...]:
+    """Return how the timed steps, of `rows` rows each, differ from those of the run."""
     reasons = () if config.data else ("random words, without padding",)
     whole = config.train_batch_size
     return reasons if rows == whole else (*reasons, f"{rows} of the {whole} rows of a step")
@@ -123,12 +123,13 @@ def guessed(config: PretrainConfig, rows: int) -> tuple[str, ...]:
 
 
 class StepTimer(Trainer):
-    """The trainer of a run, at a share of its training that is set, which notes the time of its updates."""
+    """The trainer of a run at a set point of its schedule; it times its updates of the weights."""
 
-    at, updating = 0.0, 0.0  # seconds
+    at = 0.0  # the share of the training that is done
+    updating = 0.0  # seconds in updates since the window began
 
     def done(self) -> float:
-        """Return the share that is set."""
+        """Return the share of the training that is set."""
         return self.at
 
     def clip(self) -> torch.Tensor:
@@ -140,14 +141,14 @@ class StepTimer(Trainer):
         self.noted(super().move_weights)
 
     def noted(self, part: Callable[[], Any]) -> Any:
-        """Call a part of the update; add its time, of a CPU, to that of the window."""
+        """Call a part of the update and add its time on the CPU to that of the window."""
         start = time.perf_counter()
         found = part()
         self.updating += time.perf_counter() - start
         return found
 
     def windows(self, rounds: int, steps: int, scale: float) -> list[float]:
-        """Return the seconds of a step in each window, those beside its update times `scale`."""
+        """Return the seconds of a step in each window; all but those of the update are multiplied by `scale`."""
         times = []
         for _ in range(rounds):
             self.updating = 0.0

@@ -29,7 +29,7 @@ class Trained(NamedTuple):
 
     @property
     def sizes(self) -> Sizes:
-        """Return the sizes of one encoder and its heads."""
+        """The sizes of one encoder and its heads."""
         return architecture_of(self.shape).sizes(self.shape, self.towers)
 
 

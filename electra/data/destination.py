@@ -38,7 +38,7 @@ class Destination:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Have in `folder`, while the block runs, what an earlier call has left, but for the shards."""
+        """Fill `folder` for the block with what an earlier call has left, except its shards."""
         yield
 
     def named(self, path: Path) -> str:
@@ -50,12 +50,12 @@ class Destination:
         return path.is_file()
 
     def foreign(self, own: Iterable[str]) -> list[str]:
-        """Return the files and folders that are there, but for hidden ones and those named `own`."""
+        """Return the names of what else is there: all files and folders except `own` and hidden ones."""
         names = sorted(path.name for path in self.folder.iterdir())
         return [name for name in names if name not in own and name[0] != "."]
 
     def send(self, *paths: Path) -> None:
-        """Put files of `folder`, which are whole, in their place, in this order."""
+        """Send finished files of `folder` to where they belong, in this order."""
 
     def forget(self, *names: str) -> None:
         """Remove files, if they are there."""
@@ -63,10 +63,10 @@ class Destination:
             (self.folder / name).unlink(missing_ok=True)
 
     def refresh(self) -> None:
-        """Have in `folder` the plan and the tokeniser as they are now: another machine may have written others."""
+        """Fetch the plan and the tokeniser again: another machine may have written others."""
 
     def require_space(self, needed: int) -> None:
-        """Raise ValueError if there is no room for as many bytes."""
+        """Raise ValueError if there is no room for `needed` bytes."""
         require_space(self.folder, needed)
 
     def finish(self, manifest: dict[str, Any], shards: set[str]) -> None:
@@ -91,7 +91,7 @@ class Bucket(Destination):
         self.url = url.rstrip("/")
         self.base = cache_folder("prepare") / hashlib.sha256(f"{self.url} {part}".encode()).hexdigest()[:16]
         super().__init__(self.base / "files")
-        self.names = set[str]()  # that were there at first
+        self.names = set[str]()  # of the files that an earlier call has sent
 
     def __str__(self) -> str:
         return self.url
@@ -114,7 +114,7 @@ class Bucket(Destination):
         self.copy(name for name in self.listed() if "/" not in name)
 
     def copy(self, there: Iterable[str]) -> None:
-        """Copy files to `folder`, but for the shards, and folders that are not ours."""
+        """Copy files to `folder`, except shards and what lies in folders that are not ours."""
         small = [name for name in there if not name.endswith(".npy") and name.partition("/")[0] in (name, *PASSING)]
         for name, content in read_all(self.url, small):
             if ".." in PurePosixPath(name).parts:  # a store allows such a name

@@ -12,10 +12,10 @@ from electra.text.words import fit_case
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise
 FAR = 6  # edits; more make no difference
-# Edits that count for the removal of a doubled word and for what a mistake of the language's list means; for the
-# removal of an article or preposition, another form or a confused word; and for the removal of another little word,
-# which is seldom right.
-SURE, RELATED, SELDOM = -4, 0, 1
+# Candidates that are not misspellings count as so many edits.
+SURE = -4  # the removal of a doubled word, and what a mistake of the language's list means
+RELATED = 0  # the removal of an article or preposition, another form of the word, and a word it is confused with
+SELDOM = 1  # the removal of another little word
 APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
 SIGNS = f"[{re.escape(AROUND)}]*"

@@ -67,7 +67,7 @@ class Network(nn.Module):
     """
 
     kind: Kind
-    head: nn.Module  # but for an encoder alone
+    head: nn.Module  # none on an encoder alone
     input_names: tuple[str, ...] = ROWS
     output_names: tuple[str, ...] = ("logits",)
 

@@ -68,7 +68,7 @@ class Part(NamedTuple):
 
     @property
     def parameters(self) -> int:
-        """Return the number of parameters, without tied ones."""
+        """The number of parameters, without tied ones."""
         return self.others + sum(m.times * m.d_in * m.d_out for m in self.matrices if not m.is_tied)
 
     def multiplications(self, share: float = 1.0) -> float:
@@ -96,5 +96,5 @@ class Sizes(NamedTuple):
 
     @property
     def body(self) -> int:
-        """Return the parameters of the encoder without its embeddings."""
+        """The number of parameters of the encoder without its embeddings."""
         return self.projection.parameters + self.layers.parameters

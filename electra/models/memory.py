@@ -1,7 +1,7 @@
 """A memory of word pairs: hashed n-gram embeddings, added to the word vectors (docs/explanation/memory.md).
 
-Each token looks up its pairs with its neighbours: (left, this), (this, right) and (left, right), the last of which is
-what a masked position has. A look-up costs no multiplication, so a small network gets a large memory for little time.
+Each token looks up its pairs with its neighbours: (left, this), (this, right) and (left, right), the last of which
+serves masked positions. A look-up costs no multiplication, so a large memory takes a small network little time.
 After Huang et al., 2025 (Over-Tokenized Transformer), who look to the left only.
 
 B rows, L slots, V vocabulary, E embedding size.
@@ -19,7 +19,9 @@ from electra.config import EncoderConfig
 from electra.config.model import PAIRS
 from electra.models.layers import DeltaTable, Linear, SparseTable
 
-NONE = -1  # the id of no neighbour; its code comes first, so that those of the others outlast a larger vocabulary
+NONE = (
+    -1
+)  # the id of a missing neighbour; its code is the first, so that a larger vocabulary leaves all others as they are
 MEMORY_STD = 0.02  # of first values where word vectors come from counts
 
 

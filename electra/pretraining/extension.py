@@ -1,4 +1,4 @@
-"""Extend the networks that pre-training starts from by the entries that the vocabulary of the text has beyond theirs.
+"""Give the networks that pre-training starts from the entries that only the vocabulary of the text has.
 
 A new entry's row, in every table and bias over the vocabulary, is made from those of its pieces, or predicted from
 counts of its neighbours in the text. N known and n new entries, F features, V vocabulary.
@@ -44,7 +44,7 @@ def extend_start(start: Start, config: PretrainConfig, train: Examples, tokenize
 def extended(
     network: Network, old: Tokenizer, config: PretrainConfig, train: Examples, tokenizer: Tokenizer
 ) -> Network:
-    """Return a network with rows for the entries that the text's vocabulary has beyond its own, or the same network."""
+    """Return a network with rows for the entries that only the text's vocabulary has; the same network without any."""
     entries = new_entries(old, tokenizer)
     if not entries:
         return network
@@ -56,7 +56,7 @@ def extended(
 
 
 def new_entries(old: Tokenizer, new: Tokenizer) -> dict[int, list[int]]:
-    """Return the entries that a vocabulary has beyond another, in the pieces of that one."""
+    """Return the entries that only the new vocabulary has, each with the pieces that it is in the old one."""
     vocabulary, model = old.backend.get_vocab(with_added_tokens=True), old.backend.model
     added = {n: token for token, n in new.backend.get_vocab(with_added_tokens=True).items() if token not in vocabulary}
     return {n: [piece.id for piece in model.tokenize(added[n])] for n in sorted(added)}

@@ -21,7 +21,7 @@ def show_plan(config: PretrainConfig, train: Examples, tokenizer: Tokenizer, row
 
 
 def plan(config: PretrainConfig, train: Examples, tokenizer: Tokenizer, rows: int) -> list[tuple[str, str]]:
-    """Return the names and values of the plan; a line of both fits 80 columns, but for long paths."""
+    """Return the names and values of the plan; a line of both fits 80 columns unless a path is long."""
     model = config.model
     shape = f"{model.num_hidden_layers} layers x {model.hidden_size}"
     tokens = config.train_batch_size * train.seq_length
@@ -38,7 +38,7 @@ def plan(config: PretrainConfig, train: Examples, tokenizer: Tokenizer, rows: in
 
 
 def parameters(config: PretrainConfig, tokenizer: Tokenizer) -> str:
-    """Return the number of parameters that are trained, those of a generator among them."""
+    """Return the number of trained parameters, including those of a generator."""
     with torch.device("meta"):  # without memory
         objective = find_objective(config.objective)(config, tokenizer.mask_id)
     return f"{sum(p.numel() for p in objective.parameters()) / 1e6:.1f} M parameters"

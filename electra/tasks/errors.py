@@ -253,7 +253,7 @@ class Errors(Task):
     def baselines(
         self, train: Sequence[Example], examples: Sequence[Example], learned: bool = True
     ) -> list[tuple[str, Predictions]]:
-        """Return what a list of the training text's words finds: words that are not in it, but for names."""
+        """Return what a list of the training text's words finds: words that are not in it, except names."""
         if not train:
             return []
         known_words = {word for e in train for word in right_words(e)}

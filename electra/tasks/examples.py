@@ -35,7 +35,7 @@ class Example(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Return the file without the row, for messages on all of its examples."""
+        """The file without the row, for messages on all of its examples."""
         return self.where.rpartition(", row ")[0] or self.where
 
 

@@ -31,7 +31,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def own_gpu() -> torch.device:
-    """Return the GPU of this process of several on a host; Slurm may show each process its own alone."""
+    """Return the GPU of this process, one of several on a host; under Slurm each may see only its own."""
     number, shown = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return torch.device("cuda")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from electra.training.distributed import World
 
 UNIT = 2.0**-40  # of the exact sum: a gradient is a whole number of these
-LARGEST = 2.0**12  # gradient of a micro-batch, so that 2,048 of them fit into 64 bits; training has diverged before
+LARGEST = 2.0**12  # of a micro-batch's gradient: 2,048 such fit into 64 bits, and sound training stays far below
 
 
 class FastSum:
@@ -38,9 +38,9 @@ class FastSum:
 
 
 class ExactSum:
-    """Sum gradients as whole numbers, in which no order of addition matters: bit for bit the same for any number.
+    """Sum gradients as whole numbers, in any order: the bits are the same for any number of processes.
 
-    It takes 8 bytes a parameter. Whole numbers cannot hold what is not finite, so the loss carries it.
+    This takes 8 bytes per parameter. Whole numbers cannot hold NaN or infinity, so these are passed on in the loss.
     """
 
     adds_up = False

@@ -7,8 +7,8 @@ from typing import NamedTuple
 from electra.config import TrainConfig
 from electra.core.log import duration, logger
 
-LONG = 86_400.0  # seconds of a run that few mean to start
-FEW_STEPS, SHORT = 10, 60.0  # after so many steps or seconds, whichever comes first, the pace is known
+LONG = 86_400.0  # seconds: a run of more than a day is worth a warning
+FEW_STEPS, SHORT = 10, 60.0  # the pace is known after so many steps or seconds, whichever comes first
 
 
 class Position(NamedTuple):

@@ -46,7 +46,7 @@ class RollCall:
             ) from error
 
     def missing(self, timed_out: bool) -> list[int]:
-        """Return the processes that do not answer; the first if the store is lost, which is in its process."""
+        """Return the processes that do not answer; if the store is lost, process 0, which holds it."""
         silent, end, reached = {*range(self.size)} - {self.rank}, time.monotonic() + ANSWER[timed_out], list[bool]()
 
         def ask() -> None:

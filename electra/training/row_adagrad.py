@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from electra.config import TrainConfig
 from electra.training.schedule import Scale, groups_by_scale
 
-FASTER = 100.0  # learning rate over that of the other weights: a row is rarely touched, and less and less moved
+FASTER = 100.0  # times the learning rate of other weights: steps touch a row rarely, and move it less each time
 EPSILON = 1e-10
 
 

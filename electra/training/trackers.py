@@ -147,7 +147,7 @@ def reported(log: Log, config: TrainConfig, folder: Path, step: int) -> Iterator
 
 
 class Reporter:
-    """Report lines in a thread of its own, as a tracker may be slow or wait for a network; one that fails is left."""
+    """Send lines to a tracker from a thread of its own, so that a slow one holds up no step; stop if it fails."""
 
     def __init__(self, tracker: str, folder: Path, settings: dict[str, Any], step: int) -> None:
         self.tracker, self.folder, self.settings, self.step = tracker, folder, settings, step
@@ -160,7 +160,7 @@ class Reporter:
         self.lines.put(line)
 
     def close(self) -> None:
-        """Wait for the tracker, though not for ever."""
+        """Wait until the tracker has the last lines, but only so long."""
         self.lines.put(None)
         self.thread.join(LAST_LINES)
         if self.thread.is_alive():

@@ -37,7 +37,7 @@ class Masked(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """Return the number of queries of a row."""
+        """The number of queries of a row."""
         return self.bias.shape[2]
 
     def asked(self, at: Tensor) -> Masked:
@@ -59,7 +59,7 @@ class Blocks(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """Return the number of queries of a row: all, as the blocks of a few positions are hardly fewer."""
+        """The number of queries of a row: all, as the blocks of a few positions are hardly fewer."""
         return self.waves.shape[3]
 
     def asked(self, at: Tensor) -> Blocks:
@@ -85,7 +85,7 @@ class Chunks(NamedTuple):
 
     @property
     def queries(self) -> int:
-        """Return the number of queries of a row."""
+        """The number of queries of a row."""
         return (self.example_ids if self.at is None else self.at).shape[1]
 
     def asked(self, at: Tensor) -> Chunks:

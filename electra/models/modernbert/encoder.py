@@ -114,7 +114,7 @@ class Encoder(AnyEncoder):
         )
 
     def noise(self, sight: Sight) -> LayerNoise:
-        """Draw one layer's noise on a CPU, outside of the compiled part, where the generator would be slow."""
+        """Draw a layer's dropout noise on a CPU before the compiled part, inside which random numbers are slow."""
         _, B, _, L, _ = sight.waves.shape
         K = L if sight.at is None else sight.at.shape[1]
         c, device = self.config, sight.waves.device

@@ -28,7 +28,7 @@ class PredictionHead(nn.Module):
         self.depth = config.num_hidden_layers  # of the encoder: first weights depend on it
 
     def hidden(self, x: Tensor) -> Tensor:
-        """Return what predictions are made from."""
+        """Return the vectors that predictions are made from, [..., D]."""
         normed: Tensor = self.norm(F.gelu(self.dense(x)))
         return normed
 

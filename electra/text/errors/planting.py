@@ -15,9 +15,9 @@ from electra.text.errors.tagged import RIGHT, Tagged, Token, is_han, split_words
 from electra.text.words import SENTENCE_END, fit_case
 
 RATES = (0.0, 0.0, 0.06, 0.12, 0.18, 0.25)  # shares of a text's words chosen to become wrong; each text draws one
-TRIES = 30  # places looked at for an error of a kind
-BESIDE = 0.25  # share of the errors that stand right after another: people's come in clusters,
-SLIPS = {"spelling", "regular"}  # though not behind a misspelt word: of those words 15 % are wrong, not 33 % (FCE)
+TRIES = 30  # places to look at for an error of a kind
+BESIDE = 0.25  # share of errors right after another, as people's come in clusters
+SLIPS = {"spelling", "regular"}  # none right after these: there 15 % of words are wrong, after others 33 % (FCE)
 
 
 class Planter:
@@ -86,7 +86,7 @@ class Page:
         self.missing: Missing | None = None
 
     def copy(self, first: int, end: int) -> None:
-        """Write the words from `first` to `end` (exclusive) as they are, but for one after a missing word."""
+        """Write the words in `first:end` as they are; one after a missing word takes its tag and capital."""
         if self.missing and first < end:
             kind, gap, opening = self.missing
             self.put(gap, fit_case(self.words[first], opening) if opening else self.words[first], kind)

@@ -30,12 +30,12 @@ class Planted(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the words, joined by spaces."""
+        """The words, joined by spaces."""
         return " ".join(self.words)
 
     @property
     def wrong_starts(self) -> frozenset[int]:
-        """Return where the wrong words start in the text."""
+        """Where the wrong words start in `text`, in characters."""
         starts = accumulate((len(word) + 1 for word in self.words), initial=0)
         return frozenset(start for start, yes in zip(starts, self.is_wrong, strict=False) if yes)
 

@@ -13,9 +13,7 @@ from electra.config import EncoderConfig
 from electra.models.layers import Linear
 
 NEIGHBOURS = (-1, 1, -2, 2)  # offsets at which heads look, in turn
-WORD_STD = (
-    0.1  # of word vectors from counts: much larger than the learning rate, or Adam overwrites them in a few steps
-)
+WORD_STD = 0.1  # of word vectors from counts: far above the learning rate, or Adam overwrites them in a few steps
 MLM_NORM = 0.2  # weights of the last norm beside such vectors; keeps the first logits near the prior
 RTD_BIAS = -2.0  # the log odds of about the share of replaced tokens
 

@@ -12,6 +12,7 @@ from typing import Any
 from electra.config import PrepareConfig
 from electra.core.log import logger
 from electra.data.documents import Document, group, line_pieces, record_documents, text_pieces
+from electra.text.data_sets import stream_data_set
 from electra.text.documents import DocumentFormat, Unreadable, require_library
 from electra.text.records import READERS, Opened
 from electra.text.remote import RemoteFile, is_remote
@@ -25,7 +26,6 @@ from electra.text.sources import (
     open_bytes,
     undecodable,
 )
-from electra.text.splits import stream_data_set
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
 MARKED_UP = (

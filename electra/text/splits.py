@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from electra.text.records import READERS, Record, data_set_rows, load_data_set, read_file
+from electra.text.data_sets import data_set_rows, is_data_set, load_data_set
+from electra.text.records import READERS, Record, read_file
 from electra.text.sources import file_format, nearest_name
 
 DEV, TEST = ("dev", "validation", "valid", "val"), ("test", "testing")
@@ -61,11 +62,6 @@ def has_split(source: str, split: str) -> bool:
     return path.is_dir() and bool(files_of(data_files(path), split))
 
 
-def is_data_set(path: Path) -> bool:
-    """Return whether the `datasets` library saved this folder."""
-    return any((path / name).exists() for name in ("dataset_dict.json", "dataset_info.json"))
-
-
 def names_of(split: str) -> tuple[str, ...]:
     """Return the possible names of a split, likeliest first."""
     return SPLITS.get(split, (split,))
@@ -90,11 +86,3 @@ def read_data_set(name: str, split: str) -> Iterator[Record]:
             raise ValueError(f"{name} has no {split} split; it has {', '.join(data)}: save one under that name")
         data = data[key]
     return data_set_rows(data, f"{name} ({split})")
-
-
-def stream_data_set(source: str) -> Iterator[Record]:
-    """Return the rows of `hf:NAME[:CONFIG[:SPLIT]]` without loading all of them; the default is the training split."""
-    data = load_data_set(source.removeprefix("hf:"), streaming=True)
-    if isinstance(data, dict):
-        data = data["train" if "train" in data else next(iter(data))]
-    return data_set_rows(data, source)

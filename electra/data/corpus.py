@@ -13,19 +13,11 @@ from electra.config import PrepareConfig
 from electra.core.log import logger
 from electra.data.documents import Document, group, line_pieces, record_documents, text_pieces
 from electra.text.data_sets import stream_data_set
+from electra.text.decoding import decoded, undecodable
 from electra.text.documents import DocumentFormat, Unreadable, require_library
 from electra.text.records import READERS, Opened
 from electra.text.remote import RemoteFile, is_remote
-from electra.text.sources import (
-    File,
-    decoded,
-    document_of,
-    file_format,
-    find_files,
-    named_text,
-    open_bytes,
-    undecodable,
-)
+from electra.text.sources import File, document_of, file_format, find_files, named_text, open_bytes
 
 RECORDS = (".jsonl", ".csv", ".tsv", ".parquet")  # one document per record; any other format is text
 MARKED_UP = (

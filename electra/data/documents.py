@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from electra.config import PrepareConfig
+from electra.text.decoding import zero_byte
 from electra.text.records import Record, require_column
-from electra.text.sources import File, zero_byte
+from electra.text.sources import File
 
 NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 LONGEST_LINE = 1 << 16  # characters; longer lines come in pieces

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from electra.core.log import SILENT, logger
+from electra.text.decoding import not_utf8
 from electra.text.documents import HEAD, Unreadable, document_text, recognise
-from electra.text.sources import file_format, nearest_name, not_utf8, open_bytes
+from electra.text.sources import file_format, nearest_name, open_bytes
 
 IN_MEMORY = 1 << 24  # bytes of standard input or a pipe, of which more are kept in a temporary file
 PIECE = 1 << 16  # bytes

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from electra.config.nearest import did_you_mean, nearest
+from electra.text.decoding import decoded, naming_encoding
 from electra.text.errors.m2 import tags_of
-from electra.text.sources import File, decoded, file_format, first_fault, not_utf8, open_bytes
+from electra.text.sources import File, file_format, open_bytes
 
 CONLL = (".conll", ".conllu", ".conll2003", ".bio", ".iob", ".iob2", ".bioes", ".txt", ".tags")
 LARGEST_FIELD = 1 << 30  # characters in a table cell
@@ -45,26 +46,14 @@ def read_file(path: Path, torn: Callable[[str], None] | None = None) -> Iterator
     kind = file_format(path)
     if kind not in READERS:
         raise ValueError(f"{path}: cannot read {kind or 'this'}; convert it to one of {', '.join(READERS)}")
-    with open_bytes(path) as (_, stream):
-        try:
-            yield from READERS[kind](Opened(path, stream, torn=torn))
-        except UnicodeDecodeError:
-            raise not_utf8_in(path) from None
+    with open_bytes(path) as (_, stream), naming_encoding(path):
+        yield from READERS[kind](Opened(path, stream, torn=torn))
 
 
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a text file, plain or compressed; ValueError if it is not UTF-8."""
-    with open_bytes(path) as (_, stream):
-        try:
-            yield from decoded(stream, newline="")
-        except UnicodeDecodeError:
-            raise not_utf8_in(path) from None
-
-
-def not_utf8_in(path: Path) -> ValueError:
-    """Return the error for a file in another encoding; its decoder knows the place in a block alone."""
-    fault = first_fault(path)
-    return not_utf8(path, fault and fault[0])
+    with open_bytes(path) as (_, stream), naming_encoding(path):
+        yield from decoded(stream, newline="")
 
 
 # -- JSON --------------------------------------------------------------------------------------------------------------

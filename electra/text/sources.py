@@ -1,13 +1,11 @@
-"""Find the files of a source, open them, plain or compressed, and decode them; errors name the file."""
+"""Find the files of a source and open them, plain or compressed; errors name the file."""
 
 from __future__ import annotations
 
 import bz2
-import codecs
 import contextlib
 import glob
 import gzip
-import io
 import lzma
 import zlib
 from collections.abc import Iterator, Sequence
@@ -169,64 +167,3 @@ def open_zstd(raw: IO[bytes]) -> Any:
     except ImportError:
         raise ValueError("reading .zst needs the backports.zstd library: pip install 'electra[data]'") from None
     return ZstdFile(raw)
-
-
-# -- decoding ----------------------------------------------------------------------------------------------------------
-
-
-def decoded(stream: Any, encoding: str = "utf-8", errors: str = "strict", newline: str | None = None) -> IO[str]:
-    """Decode a stream of bytes; in UTF-8 a byte order mark is dropped."""
-    return io.TextIOWrapper(stream, with_signature(encoding), errors, newline)
-
-
-def with_signature(encoding: str) -> str:
-    """Return utf-8-sig for UTF-8, which drops a byte order mark."""
-    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-
-
-def not_utf8(name: object, position: int | None) -> ValueError:
-    """Return the error for a file in another encoding, whose byte at a position, if it is known, is none of UTF-8."""
-    place = "" if position is None else f" at byte {position}"
-    return ValueError(f"{name} is not UTF-8{place}; save it as UTF-8 (iconv -f latin1 -t utf8)")
-
-
-def undecodable(path: File, encoding: str) -> str:
-    """Describe the first bytes of a file that are not in its encoding, with their position and a remedy."""
-    fault = first_fault(path, encoding)
-    if fault is None:
-        return f"{path} is not {encoding}; set its --encoding, or use --errors replace"
-    position, reason = fault
-    return (
-        f"{path}: byte {position} is not {encoding} ({reason}). Set the file's --encoding (latin-1, cp1252, gb18030 "
-        "...), or use --errors replace to put U+FFFD there"
-    )
-
-
-def first_fault(path: File, encoding: str = "utf-8") -> tuple[int, str] | None:
-    """Return the position of the first byte that is not in a file's encoding, and why; None if there is none now.
-
-    A pipe has none: it cannot be read a second time.
-    """
-    decoder, offset = codecs.getincrementaldecoder(encoding)(), 0
-    with open_bytes(path) as (_, stream):
-        while True:
-            data = stream.read(1 << 16)
-            pending = len(decoder.getstate()[0])
-            try:
-                decoder.decode(data, final=not data)
-            except UnicodeDecodeError as error:
-                return offset - pending + error.start, error.reason
-            if not data:
-                return None
-            offset += len(data)
-
-
-def zero_byte(path: File) -> int:
-    """Return the position of the first zero byte of a file."""
-    offset = 0
-    with open_bytes(path) as (_, stream):
-        while data := stream.read(1 << 16):
-            if b"\0" in data:
-                return offset + int(data.index(b"\0"))
-            offset += len(data)
-    return offset

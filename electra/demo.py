@@ -21,7 +21,7 @@ from electra.data.shards import open_examples
 from electra.evaluation.counting import Ngrams
 from electra.evaluation.proof import Proof, documentation, is_in, planted_text, read
 from electra.evaluation.replacements import replaced_examples
-from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
+from electra.evaluation.scores import IN_WORDS, KINDS, MEASURES, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.marked_text import marked_html
@@ -183,11 +183,8 @@ def tour(proofs: list[Proof], summary: dict[str, Any], progress: Progress) -> To
 
 def rows_of_summary() -> list[tuple[str, str]]:
     """Return the label and the key of each row in the table of results."""
-    rows = [("AUC, generator's replacements", "auc_generator")]
-    for kind, label in KINDS.items():
-        rows += [(f"AUC, {label}", f"auc_{kind}"), (f"average precision, {label}", f"ap_{kind}")]
-        rows += [(f"false alarms per 100 words, {label}", f"false_alarms_{kind}")]
-    return rows
+    keys = ["auc_generator", *(f"{name}_{kind}" for kind in KINDS for name in MEASURES)]
+    return [(IN_WORDS[key], key) for key in keys]
 
 
 def tables_html(tour: Tour) -> str:

@@ -245,8 +245,6 @@ def write_world(folder: Path) -> None:
     )
     for name in ("essays", "essays_dev"):
         (folder / f"{name}.m2").write_text(M2 * 20)
-    rows = [{"body": s[:100], "label": "now!" if "must" in s else "later"} for s in sentences[:60]]
-    (folder / "messages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = [{"text": s[:200], "label": "now!" if "statement" in s else "later"} for s in sentences]
     rows = [r for r in rows if r["label"] == "now!"][:60] + [r for r in rows if r["label"] == "later"][:60]
     for name, part in (("train", rows[::2]), ("dev", rows[1::2])):

@@ -27,6 +27,7 @@ REASONS = {
     "needs packages of others, with which benchmarks/clients.py runs it",
     "needs pandoc",
     "needs several machines",  # tests/test_parts.py
+    "needs text without blanks",  # tests/test_sentence_pieces.py
     "needs storage on the network",  # tests/test_remote.py has a server of its own
     "needs several GPUs",  # tests/test_distributed.py has several processes on CPUs
     "needs the network and a released checkpoint",  # tests/test_convert.py and test_push.py have small ones

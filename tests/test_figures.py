@@ -150,6 +150,19 @@ def test_a_continued_run_trains_a_tenth():
     assert "{:,} steps for `tiny`, {:,} for `small`, at 0.4 of".format(*steps) in said
 
 
+@pytest.mark.parametrize("text", ["Chinese", "Thai", "Hindi", "Danish", "Vietnamese", "Turkish", "DNA", "protein"])
+def test_languages(text):
+    model = result("languages")[f"{text.lower()}, model"]
+    gain = model["unigram_loss"] - model["gen_loss"]
+    shown = [str(model["step"]), f"{gain:.2f}", f"{100 * model['disc_recall']:.0f}"]
+    assert row(ROOT / "docs/reference/text.md", text) == shown
+
+
+def test_speed_on_short_texts():
+    ratios = [each["ratio"]["hf"] for each in lines("pretrain_speed_amx") if each["case"] in ("doc128", "line128")]
+    assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast as the loop in fp32" in prose(README)
+
+
 def test_sizes_of_the_image():
     found, said = result("served_size"), prose(ROOT / "docs/howto/deploy.md")
     parts = [found[f"{part}_megabytes"] for part in ("base", "libraries", "model")]

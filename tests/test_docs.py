@@ -259,6 +259,32 @@ def test_links_lead_somewhere():
         follow(page.read_text(encoding="utf-8"), page, set())
 
 
+def test_anchors_are_headings():
+    """A link to `page.md#part` leads to the part; a code host and the site form names of parts alike."""
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    missing = []
+    for page in pages:
+        for target, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)]+)\)", shown(page)):
+            linked = (page.parent / target).resolve() if target else page
+            if linked.suffix == ".md" and anchor not in anchors(linked):
+                missing.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
+    assert not missing
+
+
+def shown(page: Path) -> str:
+    """A page with its generated parts and without its code."""
+    from reference import fill
+
+    text = fill(page.read_text(encoding="utf-8")) if page.is_relative_to(DOCS) else page.read_text(encoding="utf-8")
+    return re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of the parts of a page."""
+    headings = (re.sub(r"[^\w\s-]", "", found.lower()) for found in re.findall(r"^#+ (.*)$", shown(page), re.M))
+    return {re.sub(r"\s", "-", heading.strip()) for heading in headings}
+
+
 def test_every_page_is_in_the_navigation():
     import tomllib
 

@@ -37,6 +37,8 @@ from electra.training.trainer import Trainer
 REPLACED_EXAMPLES = 256
 SHOWN = 3  # texts with misspellings to show in the terminal
 LOOKS = 3  # measurements, after each third of the run
+LOOKED_AT = (("auc", "random"), ("ap", "random"), ("auc", "misspelling"))
+PROGRESS = ("after", "tokens", *(IN_WORDS[f"{name}_{kind}"] for name, kind in LOOKED_AT))  # columns of Tour.progress
 
 
 class Tour(NamedTuple):
@@ -176,7 +178,7 @@ def tour(proofs: list[Proof], summary: dict[str, Any], progress: Progress) -> To
     ]
     steps = []
     for row in progress.rows:
-        figures = (row["random"]["auc"], row["random"]["ap"], row["misspelling"]["auc"])
+        figures = (row[kind][name] for name, kind in LOOKED_AT)
         steps.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
     return Tour(proofs, summary, scores, steps)
 
@@ -192,7 +194,7 @@ def tables_html(tour: Tour) -> str:
     judged = "".join(f"<h3>{proof.reader}</h3>" + proof_html(proof) for proof in tour.proofs)
     scores = [[label, *(f"{x:.3f}" for x in figures)] for label, figures in tour.scores]
     found = table(["", "this model", "unigram rarity", "bigram counts"], scores)
-    way = table(["after", "tokens", "AUC random", "AP random", "AUC misspelling"], tour.progress)
+    way = table(PROGRESS, tour.progress)
     return f"<h2>Text with mistakes (outlined)</h2>{judged}<h2>Finding wrong words</h2>{found}<h2>On the way</h2>{way}"
 
 

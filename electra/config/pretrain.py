@@ -59,7 +59,7 @@ class PretrainConfig(TrainConfig):
     )
     generator_kind: str = arg(
         TRAINED,
-        f"{TRAINED}: a masked language model trained along; {UNIFORM} or {UNIGRAM}: random tokens; or a folder with a "
+        f"{TRAINED}: a masked language model trained alongside; {UNIFORM} or {UNIGRAM}: random tokens; or a folder with a "
         "trained masked language model of the same vocabulary (a run, or Hugging Face's), which stays frozen",
     )
     generator_width: float = arg(0.25, "generator's hidden size as a fraction of the discriminator's")

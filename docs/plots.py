@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import matplotlib
@@ -72,17 +73,28 @@ MACHINES = {"demo_amx.json": ("plain ELECTRA, CPU with bf16", "-"),
 def quality() -> Figure:
     """Average precision of planted errors against minutes of training, beside bigram counts."""
     clock = result("backbones_clock_python_docs.json")
-    today, counts = clock["modernbert,-memory-6min-0"], clock["bigram counts, 4096"]
+    seeds = [clock[f"modernbert,-memory-6min-{seed}"] for seed in range(3)]
+    minutes, counts = mean(seed["seconds"] for seed in seeds) / 60, clock["bigram counts, 4096"]
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
     for axes, kind, title in zip(
         panels, ("random", "misspelling"), ("random wrong words", "misspellings"), strict=True
     ):
         for file, (label, dashes) in MACHINES.items():
             way = result(file)["on_the_way"]
-            minutes = [look["seconds"] / 60 for look in way]
             precisions = [look[kind]["ap"] for look in way]
-            axes.plot(minutes, precisions, dashes, marker="o", markersize=4, color=SCRATCH, label=label)
-        axes.plot(today["seconds"] / 60, today[kind]["ap"], "D", markersize=8, color=OURS, label="preset tiny")
+            axes.plot(
+                [look["seconds"] / 60 for look in way],
+                precisions,
+                dashes,
+                marker="o",
+                markersize=4,
+                color=SCRATCH,
+                label=label,
+            )
+        precisions = [seed[kind]["ap"] for seed in seeds]
+        middle = mean(precisions)
+        reach = [[middle - min(precisions)], [max(precisions) - middle]]
+        axes.errorbar(minutes, middle, reach, fmt="D", markersize=7, color=OURS, label="preset tiny, three seeds")
         axes.axhline(counts[kind]["ap"], color=COUNTS, linestyle=":", label="bigram counts of the same text")
         axes.set(title=title, xlabel="minutes of training", xlim=(0, 6.6), ylim=(0, 0.8), xticks=(0, 2, 4, 6))
     panels[0].set_ylabel("average precision")

@@ -43,6 +43,24 @@ def test_features():
     assert read("").shape == (0, 8)
 
 
+def test_a_long_unknown_word_is_beside_others_after_two_slips():
+    dictionary = Dictionary({"disappointed": 8, "houses": 6})
+    read = [
+        features(dictionary, word, [(0, len(word))], [0.5])[0, 4] for word in ("dissapointed", "huosse", "disapointed")
+    ]
+    assert read == [8, 0, 8]
+
+
+def test_a_rare_word_beside_a_far_commoner_one_is_not_known():
+    dictionary = Dictionary(
+        {"information": 14, "informations": 2, "reformation": 3, "Informatio": 2, "us": 14, "usa": 1}
+    )
+    assert "informations" not in dictionary and "reformation" in dictionary  # two letters away
+    assert "Informatio" in dictionary and "informatio" not in dictionary  # many names are near a word
+    assert "usa" in dictionary  # too short to tell
+    assert features(dictionary, "informations", [(0, 12)], [0.5])[0, 1:].tolist() == [0, 1, 0, 14, 0, 0, 1]
+
+
 def test_a_word_is_repeated_only_right_after_itself():
     assert read("The the house the house house")[:, 6].tolist() == [0, 1, 0, 0, 0, 1]
     assert not read("7 7 ! ! a b a")[:, 6].any()

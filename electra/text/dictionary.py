@@ -34,6 +34,9 @@ SMALL = 0.25  # share of small letters from which a word is no name: headings an
 COMMONEST = 200  # words, which are half of a text; among them are the articles and prepositions of most languages
 REMEMBERED = 10_000  # words looked for among their neighbours; a text has its unknown words more than once
 EDIT = 5  # powers of two of the frequency that outweigh an edit
+LONG = 8  # letters from which a misspelt word is still known by its neighbours after two slips
+# A word is doubtful that occurs at most 15 times, where another one letter away occurs 512 times as often.
+RARE, FAR_COMMONER, SHORTEST = 3, 9, 4  # powers of two, and letters
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))
 AROUND = string.punctuation + "“”„‘’«»…"  # signs that are no part of a word
 # Thai, Lao, Burmese, Khmer, Japanese and Chinese put no spaces between words.
@@ -61,7 +64,15 @@ class Dictionary:
         self.level_beside = lru_cache(REMEMBERED)(self.find_level_beside)  # all words are compared with it
 
     def __contains__(self, word: object) -> bool:
-        return isinstance(word, str) and word.lower() in self.levels
+        """Return whether a word is known: it occurred, and is no misspelling of the training text's own."""
+        return isinstance(word, str) and word.lower() in self.levels and not self.is_doubtful(word)
+
+    def is_doubtful(self, word: str) -> bool:
+        """Return whether a word that occurred is so much rarer than another one letter away that it may be a slip."""
+        level = self.levels[word.lower()]
+        if level > RARE or len(word) < SHORTEST or not word.islower():  # names are rare and near to words
+            return False
+        return self.level_beside(word, 1) - level >= FAR_COMMONER
 
     @cached_property
     def language(self) -> Language:
@@ -79,9 +90,9 @@ class Dictionary:
         found.sort(key=lambda near: EDIT * near.edits - self.levels[near.word.lower()])
         return found[:most]
 
-    def find_level_beside(self, word: str) -> int:
-        """Return the level of the most frequent other word within one edit; 0 if there is none."""
-        beside = self.within(word, min(1, len(word) // 2))
+    def find_level_beside(self, word: str, limit: int) -> int:
+        """Return the level of the most frequent other word within so many edits; 0 if there is none."""
+        beside = self.within(word, min(limit, len(word) // 2))
         return max((self.levels[near.word.lower()] for near in beside if near.edits), default=0)
 
     def within(self, word: str, limit: int) -> list[Near]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.text.dictionary import Dictionary
+from electra.text.dictionary import LONG, Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
 from electra.text.words import are_neighbours, is_name
@@ -29,7 +29,7 @@ class Weights(NamedTuple):
     network_of_unknown: float = 0.0  # the same of a word that the dictionary does not have
     unknown: float = 0.0  # the dictionary does not have it
     unknown_name: float = 0.0  # nor has it this word, which begins with a capital
-    beside: float = 0.0  # times the logarithm of the number of the commonest known word within one edit of an unknown
+    beside: float = 0.0  # times the logarithm of the number of the commonest word within an edit or two of an unknown
     frequency: float = 0.0  # times the logarithm, to base 2, of the number of times that a known word was counted
     repeated: float = 0.0  # the same word stands right before it, in its sentence
     always: float = 0.0
@@ -76,7 +76,7 @@ def known(dictionary: Dictionary, word: str, odds: float) -> tuple[float, ...]:
         return 0.0, 0.0, 0.0, 0.0, dictionary.levels.get(word.lower(), 0)
     if word[0].isupper():
         return odds, 0.0, 1.0, 0.0, 0.0
-    return odds, 1.0, 0.0, dictionary.level_beside(word), 0.0
+    return odds, 1.0, 0.0, dictionary.level_beside(word, 1 if len(word) < LONG else 2), 0.0
 
 
 def fit(x: NDArray[np.float64], is_wrong: NDArray[np.float64]) -> Weights:

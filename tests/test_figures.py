@@ -162,6 +162,13 @@ def test_languages(text):
     assert row(ROOT / "docs/reference/text.md", text) == shown
 
 
+@pytest.mark.parametrize("way", ["pip install .", "make demo", "make test"])
+def test_installations(way):
+    looks = [result("install")[f"{way}, {tool}"] for tool in ("uv", "pip")]
+    shown = [figure for look in looks for figure in (f"{look['megabytes']:,}", f"{look['seconds']:.0f}")]
+    assert row(README, f"`{way}`") == shown
+
+
 def test_speed_on_short_texts():
     ratios = [each["ratio"]["hf"] for each in lines("pretrain_speed_amx") if each["case"] in ("doc128", "line128")]
     assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast as the loop in fp32" in prose(README)

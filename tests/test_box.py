@@ -29,6 +29,9 @@ CLEAN = [
     "Points outside of this range may not be shown.",
     "Our colleague Rafael lives in the United States.",
     "A note on the painter’s letters.",
+    "Dear Sir or Madam",
+    "Kind regards",
+    "Get current URL",
     "@ana look #spring #lisbon 2 p.m. at https://example.org/a_b",
 ]
 

@@ -106,20 +106,28 @@ def test_without_a_word_that_is_wrong_the_weights_stay_finite():
 
 def test_the_weights_that_say_nothing_change_nothing():
     evidence = Evidence(DICTIONARY, Weights())
-    assert evidence.probabilities("hause", [(0, 5)], [0.25]) == pytest.approx([0.25])
+    assert evidence.probabilities("hause.", [(0, 5)], [0.25]) == pytest.approx([0.25])
 
 
 def test_a_word_that_is_never_right_is_wrong_whatever_the_network_thinks():
     grammar = ["a", "an", "the", "of", "in", "to", "for", "with", "on", "at", "by", "from"]
     english = Dictionary(dict.fromkeys(grammar, 9) | {"dont": 3})
     spans = [(0, 4), (6, 10), (11, 15)]
-    assert Evidence(english, Weights()).probabilities("Dont, dont Dont", spans, [0.01] * 3) == pytest.approx(
+    assert Evidence(english, Weights()).probabilities("Dont, dont Dont.", spans, [0.01] * 3) == pytest.approx(
         [0.95, 0.95, 0.01]  # a capital within a sentence makes a name
     )
     spans = [(0, 6), (8, 14), (15, 21), (23, 29)]
-    there = Evidence(english, Weights()).probabilities("Monday, MONDAY monday. Monday", spans, [0.01] * 4)
+    there = Evidence(english, Weights()).probabilities("Monday, MONDAY monday. Monday.", spans, [0.01] * 4)
     assert there == pytest.approx([0.01, 0.01, 0.95, 0.01])
-    assert Evidence(DICTIONARY, Weights()).probabilities("dont", [(0, 4)], [0.01]) == pytest.approx([0.01])
+    assert Evidence(DICTIONARY, Weights()).probabilities("dont.", [(0, 4)], [0.01]) == pytest.approx([0.01])
+
+
+@pytest.mark.parametrize("text", ["Kind regards", "Kind regards\n\n", "Save to a specific file", "Kind (old)"])
+def test_in_a_fragment_the_odds_must_be_three_times_as_high(text):
+    evidence = Evidence(DICTIONARY, Weights())
+    assert evidence.probabilities(text, [(0, 4)], [0.75]) == pytest.approx([0.5])
+    for whole in (text.rstrip() + ".", text.rstrip() + '!"', text + " and five words more than that"):
+        assert evidence.probabilities(whole, [(0, 4)], [0.75]) == pytest.approx([0.75])
 
 
 def test_the_first_models_had_fewer_weights():

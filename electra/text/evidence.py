@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from electra.text.dictionary import LONG, Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
-from electra.text.words import are_neighbours, is_name
+from electra.text.words import are_neighbours, is_fragment, is_name
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
 SMALLEST = 1e-6  # share of a step; only rounding keeps one so small from lowering the loss, at the optimum
 NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that models had not from the start
 MISTAKEN = 0.95  # probability, at least, that a word is wrong which is never right: a text may quote it
+DOUBT = float(np.log(3))  # log odds less in a fragment, where words are left out and many are names
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs
 
 Extent = tuple[int, int]  # start and end of a word in a text
@@ -43,7 +44,8 @@ class Evidence:
 
     def probabilities(self, text: str, spans: Sequence[Extent], network: Sequence[float]) -> NDArray[np.float64]:
         """Return the probabilities [W] that the words text[start:end] are wrong, given the network's."""
-        found = sigmoid(features(self.dictionary, text, spans, network) @ np.array(self.weights))
+        odds = features(self.dictionary, text, spans, network) @ np.array(self.weights)
+        found = sigmoid(odds - DOUBT if is_fragment(text) else odds)
         mistaken = [self.is_mistake(text, start, end) for start, end in spans]
         return np.where(mistaken, np.maximum(found, MISTAKEN), found)
 

@@ -11,9 +11,11 @@ CODE = re.compile(r"[\d_@\\/=<>{}\[\]#$%&*+|~^]|\w[.:(]\w")
 COMMAND = re.compile(r"\\[A-Za-z]")  # of TeX, whose backslash is not stripped as a sign around a word
 SENTENCE_END = ".!?:…。！？\n\r"
 OPENING = " \t\"'“‘«([*-–—\ufeff"
+CLOSING = " \t\r\n\"'”’»)]*_"
 GAP = re.compile(r"[ \u00a0\u202f]*|[ \t\u00a0]*\r?\n[ \t\u00a0]*")  # no tab, empty line or page break
 ALIKE = 0.75  # share of common letters, in order, above which a word may be a misspelling of another
 SHOUTED = 8  # words
+FRAGMENT = 6  # words, at most
 LOOK_BACK = 20  # characters to search for the end of the previous sentence
 
 
@@ -46,6 +48,12 @@ def has_letters(word: str) -> bool:
 def is_shouted(text: str) -> bool:
     """Return whether a text is written in capitals alone, by which no name is known; a short one may be a heading."""
     return text.isupper() and len(text.split()) >= SHOUTED
+
+
+def is_fragment(text: str) -> bool:
+    """Return whether a text is short and has no end, as headings, greetings and entries of lists are."""
+    end = text.rstrip(CLOSING)[-1:]
+    return end not in SENTENCE_END and len(text.split()) <= FRAGMENT
 
 
 def is_name(text: str, start: int) -> bool:

@@ -24,7 +24,7 @@ from electra.core.errors import EXIT_CODES, Interrupted, Lost
 
 MARK = re.compile(r"<!-- generated: ([a-z-]+) -->")
 MEANINGS = {
-    ValueError: "an input, a flag or a folder to mend; the message says how",
+    ValueError: "an input, a flag or a folder must be changed; the message says how",
     FloatingPointError: "a loss was not finite; the last checkpoint is good",
     OSError: "storage: a file is missing or unreadable, or the disk is full",
     Lost: "another process of the run ended or hangs ([many GPUs](../howto/many_gpus.md)); the same command continues",
@@ -66,14 +66,14 @@ def section(verb: str, kind: type) -> str:
 
 
 STARTING_POINT = f"""\
-Four flags choose where the others start from. The defaults below are those of the preset `small`;
-[presets](presets.md) has the others.
+Four flags choose the defaults of all others. The table below has those of the preset `small`;
+[presets](presets.md) lists where the others differ.
 
 {table(["flag", "values", "meaning"], [
     ["`--preset`", "`" + "` `".join(SIZES) + "`", "sizes and training; default `small`"],
     ["`--recipe`", "`" + "` `".join(RECIPES) + "`", "training; default `paper`, of tiny and mini `fast`"],
     ["`--architecture`", "`" + "` `".join(ARCHITECTURE_SIZES) + "`", "default `electra`; tiny, mini: `modernbert`"],
-    ["`--config`", "a file", "all of them from the `config.json` of an earlier run"],
+    ["`--config`", "a file", "take all settings from the `config.json` of an earlier run"],
 ])}"""  # fmt: skip
 
 
@@ -255,12 +255,12 @@ def configurations() -> str:
 
 def exit_codes() -> str:
     """Return the exit codes."""
-    rows = [["0", "done; also of a server that SIGTERM stopped, and where the reader of the output closed the pipe"],
+    rows = [["0", "done; also a server that SIGTERM stopped, and a command whose output nobody reads any more"],
             ["1", "`detect --fail`: a word is marked; otherwise a bug, with a traceback: please report it"],
             *([str(code), MEANINGS[kind]] for kind, code in EXIT_CODES.items()),
             ["130", "ended at once by Ctrl-C: before the first step of training, in a command that saves nothing "
                     "on the way, or by a second one"],
-            ["143", "ended at once by SIGTERM, in the same cases; a shell's number for it"]]  # fmt: skip
+            ["143", "ended at once by SIGTERM, in the same cases"]]  # fmt: skip
     return table(["code", "meaning"], sorted(rows, key=lambda row: int(row[0])))
 
 

@@ -21,7 +21,7 @@ from electra.data.shards import open_examples
 from electra.evaluation.counting import Ngrams
 from electra.evaluation.proof import Proof, documentation, is_in, planted_text, read
 from electra.evaluation.replacements import replaced_examples
-from electra.evaluation.scores import KINDS, TEXTS, measure, model_scores, word_scores
+from electra.evaluation.scores import IN_WORDS, KINDS, MEASURES, TEXTS, measure, model_scores, word_scores
 from electra.inference.detector import Detector
 from electra.inference.load import load
 from electra.inference.torch_session import TorchSession
@@ -36,6 +36,8 @@ from electra.training.trainer import Trainer
 REPLACED_EXAMPLES = 256
 SHOWN = 3  # texts with misspellings to show in the terminal
 LOOKS = 3  # measurements, after each third of the run
+LOOKED_AT = (("auc", "random"), ("ap", "random"), ("auc", "misspelling"))
+PROGRESS = ("after", "tokens", *(IN_WORDS[f"{name}_{kind}"] for name, kind in LOOKED_AT))  # columns of Tour.progress
 
 
 class Tour(NamedTuple):
@@ -175,18 +177,15 @@ def tour(proofs: list[Proof], summary: dict[str, Any], progress: Progress) -> To
     ]
     steps = []
     for row in progress.rows:
-        figures = (row["random"]["auc"], row["random"]["ap"], row["misspelling"]["auc"])
+        figures = (row[kind][name] for name, kind in LOOKED_AT)
         steps.append([duration(row["seconds"]), f"{row['tokens']:,}", *(f"{x:.3f}" for x in figures)])
     return Tour(proofs, summary, scores, steps)
 
 
 def rows_of_summary() -> list[tuple[str, str]]:
     """Return the label and the key of each row in the table of results."""
-    rows = [("AUC, generator's replacements", "auc_generator")]
-    for kind, label in KINDS.items():
-        rows += [(f"AUC, {label}", f"auc_{kind}"), (f"average precision, {label}", f"ap_{kind}")]
-        rows += [(f"false alarms per 100 words, {label}", f"false_alarms_{kind}")]
-    return rows
+    keys = ["auc_generator", *(f"{name}_{kind}" for kind in KINDS for name in MEASURES)]
+    return [(IN_WORDS[key], key) for key in keys]
 
 
 def tables_html(tour: Tour) -> str:
@@ -194,7 +193,7 @@ def tables_html(tour: Tour) -> str:
     judged = "".join(f"<h3>{proof.reader}</h3>" + proof_html(proof) for proof in tour.proofs)
     scores = [[label, *(f"{x:.3f}" for x in figures)] for label, figures in tour.scores]
     found = table(["", "this model", "unigram rarity", "bigram counts"], scores)
-    way = table(["after", "tokens", "AUC random", "AP random", "AUC misspelling"], tour.progress)
+    way = table(PROGRESS, tour.progress)
     return f"<h2>Text with mistakes (outlined)</h2>{judged}<h2>Finding wrong words</h2>{found}<h2>On the way</h2>{way}"
 
 

@@ -112,6 +112,4 @@ def normal(text: str, how: str) -> str:
     text = "\n".join(lines)
     if how == "loose" or how == "exact":
         text = re.sub(r"\s+", " ", text)
-    return (
-        text if how == "exact" else re.sub(r"\d+m ?\d+s|\d+s\b", "#", NUMBER.sub("#", re.sub(r"\d+m\d+s", "1", text)))
-    )
+    return text if how == "exact" else NUMBER.sub("#", re.sub(r"\b(\d+m ?)?\d+s\b", "1", text))  # 10s is as 1m40s

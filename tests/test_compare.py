@@ -31,7 +31,7 @@ from electra.comparison.identity import key_of
 from electra.comparison.pilot import budget_in_flops, rows_of_run
 from electra.comparison.plots import against_flops
 from electra.comparison.race import Race, run_of
-from electra.comparison.results import Result, figures, title_of
+from electra.comparison.results import Result, figures, in_words, title_of
 from electra.comparison.statistics import paired_p, standing
 from electra.config import CompareConfig, ElectraConfig, PrepareConfig
 from electra.config.compare import read_budget
@@ -200,6 +200,17 @@ def test_a_race_writes_what_it_promises(raced):
     assert (out / "auc_random_against_hidden_size.svg").exists()
     report = (out / "report.html").read_text()
     assert report.count("<svg") == len(list(out.glob("*.svg"))) and "electra:share=none,width=2" in report
+
+
+def test_people_read_names_of_scores_in_words(raced):
+    config, summary = raced
+    report = (Path(config.out) / "report.html").read_text()
+    labels = ["average precision, random wrong words ↑", "AUC, replaced tokens ↑", "loss of the discriminator ↓"]
+    assert all(f"<td>{label}</td>" in report for label in labels)
+    assert not [name for name in summary["standings"] if name in re.sub(r"<svg.*?</svg>", "", report, flags=re.S)]
+    made = figures([Result(**result) for result in summary["results"]], read_contestants(config))
+    assert made["ap_random_against_flops"].axes[0].get_title() == "average precision, random wrong words"
+    assert in_words("topics accuracy") == "topics accuracy"
 
 
 def test_the_figures_of_a_race_are_drawn(raced, drawn):
@@ -618,7 +629,12 @@ def test_a_race_says_how_long_it_takes_and_where_it_stands(capsys, monkeypatch):
 
 def test_in_a_narrow_terminal_a_title_and_a_p_stand_whole():
     console = Console(width=80, file=io.StringIO())
-    row = ["mlm_loss ↓", "5.6385 ± 0.0018", "5.2719 ± 0.0114 (p 0.016)", "5.4704 ± 0.0058 (p 0.011)"]
+    row = [
+        "loss of the masked language model ↓",
+        "5.6385 ± 0.0018",
+        "5.2719 ± 0.0114 (p 0.016)",
+        "5.4704 ± 0.0058 (p 0.011)",
+    ]
     console.print(standings([row], ["electra", "mlm", "electra:share=none"], title := "1.9e+12 FLOPs each; one seed"))
     shown = console.file.getvalue()
     assert shown.startswith(f"\n{title}\n") and "(p 0.016)" in shown and "(p 0.011)" in shown

@@ -27,6 +27,7 @@ REASONS = {
     "needs packages of others, with which benchmarks/clients.py runs it",
     "needs pandoc",
     "needs several machines",  # tests/test_parts.py
+    "needs text without blanks",  # tests/test_sentence_pieces.py
     "needs storage on the network",  # tests/test_remote.py has a server of its own
     "needs several GPUs",  # tests/test_distributed.py has several processes on CPUs
     "needs the network and a released checkpoint",  # tests/test_convert.py and test_push.py have small ones
@@ -43,6 +44,7 @@ SHORTER = """
 set -e -o pipefail
 electra() {
   case "$1" in
+    prepare) case "$*" in *--heldout*) ;; *"--out data/mine"*) set -- "$@" --heldout 0.25;; esac;;
     pretrain) set -- "$@" --train-batch-size 8 --micro-batch-size 8 --eval-batches 1 --save-steps 0 --compile off
       case "$*" in *--max-minutes*) set -- "$@" --max-minutes 0.1;; *) set -- "$@" --train-steps 3;; esac;;
     finetune|evaluate) case "$*" in *--check*|*runs/errors\\ --suite*) ;; *) set -- "$@" --train-steps 3;; esac;;
@@ -131,6 +133,9 @@ def test_page_runs(page, tmp_path):
 @pytest.mark.parametrize("page", [page for page in RUN if page not in NEED_NO_TRAINING])
 def test_page_with_training_runs(page, world, tmp_path):
     shutil.copytree(world, tmp_path, dirs_exist_ok=True)
+    if page == "README.md":  # which begins with text alone
+        for folder in ("data", "runs", "exported"):
+            shutil.rmtree(tmp_path / folder)
     run_page(page, tmp_path)
 
 
@@ -245,8 +250,6 @@ def write_world(folder: Path) -> None:
     )
     for name in ("essays", "essays_dev"):
         (folder / f"{name}.m2").write_text(M2 * 20)
-    rows = [{"body": s[:100], "label": "now!" if "must" in s else "later"} for s in sentences[:60]]
-    (folder / "messages.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     rows = [{"text": s[:200], "label": "now!" if "statement" in s else "later"} for s in sentences]
     rows = [r for r in rows if r["label"] == "now!"][:60] + [r for r in rows if r["label"] == "later"][:60]
     for name, part in (("train", rows[::2]), ("dev", rows[1::2])):
@@ -258,6 +261,32 @@ def test_links_lead_somewhere():
 
     for page in [*PAGES, *(DOCS / "lab").glob("*.md")]:
         follow(page.read_text(encoding="utf-8"), page, set())
+
+
+def test_anchors_are_headings():
+    """A link to `page.md#part` leads to the part; a code host and the site form names of parts alike."""
+    pages = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    missing = []
+    for page in pages:
+        for target, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)]+)\)", shown(page)):
+            linked = (page.parent / target).resolve() if target else page
+            if linked.suffix == ".md" and anchor not in anchors(linked):
+                missing.append(f"{page.relative_to(ROOT)}: {target}#{anchor}")
+    assert not missing
+
+
+def shown(page: Path) -> str:
+    """A page with its generated parts and without its code."""
+    from reference import fill
+
+    text = fill(page.read_text(encoding="utf-8")) if page.is_relative_to(DOCS) else page.read_text(encoding="utf-8")
+    return re.sub(r"^(`{3,}).*?^\1", "", text, flags=re.M | re.S)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of the parts of a page."""
+    headings = (re.sub(r"[^\w\s-]", "", found.lower()) for found in re.findall(r"^#+ (.*)$", shown(page), re.M))
+    return {re.sub(r"\s", "-", heading.strip()) for heading in headings}
 
 
 def test_every_page_is_in_the_navigation():

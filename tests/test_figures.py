@@ -148,10 +148,30 @@ def test_what_it_costs():
     assert f"the paper's million steps in {hours:.1f} hours" in prose(PAGE)
 
 
-@pytest.mark.parametrize("page", ["howto/continue.md", "reference/finetuning.md"])
-def test_a_continued_run_trains_a_tenth(page):
+def test_a_continued_run_trains_a_tenth():
     steps = [continued(find_preset(name)).train_steps for name in ("tiny", "small")]
-    assert "{:,} steps for `tiny`, {:,} for `small`, at 0.4 of".format(*steps) in prose(ROOT / "docs" / page)
+    said = prose(ROOT / "docs" / "howto" / "continue.md")
+    assert "{:,} steps for `tiny`, {:,} for `small`, at 0.4 of".format(*steps) in said
+
+
+@pytest.mark.parametrize("text", ["Chinese", "Thai", "Hindi", "Danish", "Vietnamese", "Turkish", "DNA", "protein"])
+def test_languages(text):
+    model = result("languages")[f"{text.lower()}, model"]
+    gain = model["unigram_loss"] - model["gen_loss"]
+    shown = [str(model["step"]), f"{gain:.2f}", f"{100 * model['disc_recall']:.0f}"]
+    assert row(ROOT / "docs/reference/text.md", text) == shown
+
+
+@pytest.mark.parametrize("way", ["pip install .", "make demo", "make test"])
+def test_installations(way):
+    looks = [result("install")[f"{way}, {tool}"] for tool in ("uv", "pip")]
+    shown = [figure for look in looks for figure in (f"{look['megabytes']:,}", f"{look['seconds']:.0f}")]
+    assert row(README, f"`{way}`") == shown
+
+
+def test_speed_on_short_texts():
+    ratios = [each["ratio"]["hf"] for each in lines("pretrain_speed_amx") if each["case"] in ("doc128", "line128")]
+    assert f"{min(ratios):.0f} to {max(ratios):.0f} times as fast as the loop in fp32" in prose(README)
 
 
 def test_sizes_of_the_image():

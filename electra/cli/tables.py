@@ -96,6 +96,8 @@ def said(value: Any) -> str:
 
 def tour(found: Tour) -> Group:
     """Return a text with mistakes as the models mark it, and the scores of the demo."""
+    from electra.demo import PROGRESS
+
     parts: list[Any] = ["\nText with mistakes that no model has read; what a model marks is red, with suggestions."]
     for proof in found.proofs:
         text = marked(proof.words.text, proof.words, proof.words.threshold)
@@ -103,7 +105,7 @@ def tour(found: Tour) -> Group:
     scores = Table("", "this model", "unigram rarity", "bigram counts", title="finding wrong words")
     for label, figures in found.scores:
         scores.add_row(label, *(f"{x:.3f}" for x in figures))
-    progress = Table("after", "tokens", "AUC random", "AP random", "AUC misspelling", title="on the way")
+    progress = Table(*PROGRESS, title="on the way")
     for row in found.progress:
         progress.add_row(*row)
     return Group(*parts, "", findings(found.proofs), "", scores, progress)

@@ -12,6 +12,8 @@ from electra.comparison.plots import Curve, Sized, against_flops, against_size
 from electra.comparison.statistics import Standing, standing
 from electra.config import PretrainConfig, to_dict
 from electra.cost.operations import generator_shape
+from electra.evaluation.scores import IN_WORDS
+from electra.pretraining.report import LOSSES
 
 LOWER_IS_BETTER = ("mlm_loss", "disc_loss")
 
@@ -54,10 +56,15 @@ def at(result: Result, name: str, point: int) -> bool:
     return result.contestant == name and result.point == point
 
 
+def in_words(score: str) -> str:
+    """Return a score's name for tables and plots; that of a task is the user's own and stays."""
+    return (LOSSES | IN_WORDS).get(score, score)
+
+
 def cells(found: dict[str, dict[str, Standing]], names: Sequence[str]) -> list[list[str]]:
     """Return the table: a row for each score, a column for each contestant."""
     return [
-        [score + (" ↓" if score in LOWER_IS_BETTER else " ↑"), *(cell(of_score.get(name)) for name in names)]
+        [in_words(score) + (" ↓" if score in LOWER_IS_BETTER else " ↑"), *(cell(of_score.get(name)) for name in names)]
         for score, of_score in found.items()
     ]
 
@@ -75,12 +82,12 @@ def figures(results: Sequence[Result], contestants: Sequence[Contestant]) -> dic
     drawn: dict[str, Figure] = {}
     for score in dict.fromkeys(name for r in results for name in r.scores):
         stem = score.replace(" ", "_")
-        drawn[f"{stem}_against_flops"] = against_flops(score, curves(results, score))
+        drawn[f"{stem}_against_flops"] = against_flops(in_words(score), curves(results, score))
         for axis, size in SIZES.items():
             sized = at_the_end(results, contestants, score, size)
             if len({c.size for c in sized}) > 1:
                 name = f"{stem}_against_{axis.replace(' ', '_')}"
-                drawn[name] = against_size(score, axis, sized)
+                drawn[name] = against_size(in_words(score), axis, sized)
     return drawn
 
 

@@ -68,8 +68,8 @@ class PretrainConfig(TrainConfig):
     )
     generator_kind: str = arg(
         TRAINED,
-        f"{TRAINED}: a masked language model trained along; {UNIFORM} or {UNIGRAM}: random tokens; or a folder with a "
-        "trained masked language model of the same vocabulary (a run, or Hugging Face's), which stays frozen",
+        f"{TRAINED}: a masked language model trained alongside; {UNIFORM} or {UNIGRAM}: random tokens; or a folder "
+        "with a trained masked language model of the same vocabulary (a run, or Hugging Face's), which stays frozen",
     )
     generator_width: float = arg(0.25, "generator's hidden size as a fraction of the discriminator's")
     generator_depth: float = arg(1.0, "generator's layers as a fraction of the discriminator's")

@@ -15,6 +15,12 @@ from electra.text.tokenizer import Tokenizer
 
 Scores = NDArray[np.float64]
 KINDS = {"random": "random wrong words", "misspelling": "misspellings"}
+MEASURES = {"auc": "AUC", "ap": "average precision", "false_alarms": "false alarms per 100 words"}
+FOUND = KINDS | {"replaced": "replaced tokens", "generator": "generator's replacements"}
+# The name of a score in summary.json, and in the tables and plots that people read.
+IN_WORDS = {
+    f"{name}_{kind}": f"{measure}, {found}" for name, measure in MEASURES.items() for kind, found in FOUND.items()
+}
 TEXTS = 400  # of each kind: 800 wrong words among 12,000
 
 

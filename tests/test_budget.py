@@ -10,7 +10,7 @@ import pytest
 from tiny import hook_step, stop_after, tiny_config, write_data
 
 from electra.cli import main
-from electra.config import FinetuneConfig, find_preset
+from electra.config import ElectraConfig, FinetuneConfig, find_preset
 from electra.core.errors import Interrupted
 from electra.pretraining.run import pretrain
 from electra.training.log import WIDTH, Log
@@ -46,7 +46,7 @@ def test_the_warm_up_of_a_full_schedule_is_the_papers():
 
 
 def test_fine_tuning_warms_up_for_as_long_as_asked():
-    config = FinetuneConfig(warmup_proportion=0.5).resolved(256, 3200, 1.0)
+    config = FinetuneConfig(warmup_proportion=0.5).resolved(ElectraConfig(), 3200, 1.0)
     assert [warmup(config, step, step / 100) for step in (0, 10, 25, 50, 60)] == [0, 0.2, 0.5, 1, 1]
 
 

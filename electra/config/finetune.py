@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 from electra.config.base import arg, part_of, require, require_not_negative, require_positive, with_default
+from electra.config.model import EncoderConfig
 from electra.config.training import TrainConfig
 
 LARGE, BASE, MINI = 1024, 768, 256  # hidden sizes at which the hyper-parameters change (paper, Table 7)
+FAST_FROM = 300  # steps; in fewer, the high learning rate of the fast preset forgets more than it learns
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class FinetuneConfig(TrainConfig):
         None, "errors: right words in 100 that the stored threshold may mark on the dev file; default: 1.5"
     )
     # optimization; None, 0 or auto: set by `preset` for a model of this size
-    preset: Literal["paper", "released", "fast"] = arg(
-        "paper",
-        "hyper-parameters of the paper, of the released code, or fast: Muon without dropout, for small models and "
-        "hundreds of thousands of examples",
+    preset: Literal["auto", "paper", "released", "fast"] = arg(
+        "auto",
+        "hyper-parameters of the paper, of the released code, or fast: Muon for small models; auto: fast for a model of "
+        "tiny's or mini's size that was pre-trained without dropout, from 300 steps on, otherwise the paper's",
     )
     optimizer: Literal["auto", "adamw", "muon"] = arg(
         "auto", "adamw, or muon for the layers' matrices; auto: the preset's"
@@ -78,7 +80,10 @@ class FinetuneConfig(TrainConfig):
         "sum", "loss of a batch: the sum, as released (most steps are then clipped to max_grad_norm), or the mean"
     )
     freeze_layers: int = arg(0, "keep the embeddings and this many of the lowest layers as they are; 0: train all")
-    dropout: float | None = arg(None, "dropout in the encoder and before the head; default: the preset's")
+    dropout: float | None = arg(
+        None,
+        "dropout in the encoder and before the head; default: 0.1, or none in a model that was pre-trained without",
+    )
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, the order of examples and dropout")
     seeds: int = arg(
@@ -124,19 +129,22 @@ class FinetuneConfig(TrainConfig):
         )
         require(self.dropout is None or 0 <= self.dropout < 1, f"dropout must be in [0, 1), got {self.dropout}")
 
-    def resolved(self, hidden_size: int, num_examples: int, task_epochs: float) -> FinetuneConfig:
-        """Replace None, 0 and auto by the values for this preset, model size and data set."""
-        recipe = recipe_of(self.preset, hidden_size)
+    def resolved(self, shape: EncoderConfig, num_examples: int, task_epochs: float) -> FinetuneConfig:
+        """Replace None, 0 and auto by the values for this preset, model and data set."""
         epochs = self.epochs or task_epochs
         steps = self.train_steps or max(1, int(-(-num_examples * epochs // self.train_batch_size)))
+        preset = suited(shape, steps) if self.preset == "auto" else self.preset
+        recipe = recipe_of(preset, shape.hidden_size)
+        usual = recipe.dropout if shape.has_dropout else 0.0
         return replace(
             self,
+            preset=preset,
             learning_rate=self.learning_rate or recipe.learning_rate,
             layerwise_lr_decay=self.layerwise_lr_decay or recipe.layerwise_lr_decay,
-            faithful=self.faithful if self.faithful != "auto" else "on" if self.preset == "released" else "off",
+            faithful=self.faithful if self.faithful != "auto" else "on" if preset == "released" else "off",
             weight_decay=recipe.weight_decay if self.weight_decay is None else self.weight_decay,
             optimizer=recipe.optimizer if self.optimizer == "auto" else self.optimizer,
-            dropout=recipe.dropout if self.dropout is None else self.dropout,
+            dropout=usual if self.dropout is None else self.dropout,
             epochs=epochs,
             train_steps=steps,
             warmup_steps=self.warmup_steps or int(steps * self.warmup_proportion),
@@ -152,6 +160,12 @@ class Recipe(NamedTuple):
     weight_decay: float = 0.0
     optimizer: Literal["adamw", "muon"] = "adamw"
     dropout: float = 0.1
+
+
+def suited(shape: EncoderConfig, steps: int) -> Literal["paper", "fast"]:
+    """Return the preset that suits a model and a number of steps (docs/reference/finetuning.md)."""
+    is_fast = shape.hidden_size <= MINI and not shape.has_dropout and steps >= FAST_FROM
+    return "fast" if is_fast else "paper"
 
 
 def recipe_of(preset: str, hidden_size: int) -> Recipe:

@@ -65,6 +65,11 @@ class EncoderConfig:
         """The dropout before the matrix of a task's head."""
         return 0.0
 
+    @property
+    def has_dropout(self) -> bool:
+        """Whether the network is trained with dropout."""
+        return any(getattr(self, name) for name in self.dropouts)
+
     def with_dropout(self, probability: float) -> Self:
         """Return the same shape with one probability for every dropout."""
         same: dict[str, Any] = dict.fromkeys(self.dropouts, probability)

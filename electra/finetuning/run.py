@@ -94,7 +94,7 @@ def require_files(config: FinetuneConfig) -> None:
 def completed(config: FinetuneConfig, material: Material, shape: EncoderConfig) -> FinetuneConfig:
     """Return the configuration with every setting decided; ValueError if one does not fit the model."""
     count, layers = len(material.train), shape.num_hidden_layers
-    config = config.resolved(shape.hidden_size, count, material.task.epochs)
+    config = config.resolved(shape, count, material.task.epochs)
     require(
         config.freeze_layers <= layers,
         f"--freeze-layers {config.freeze_layers}: the model has {layers} layers; give fewer",

@@ -15,7 +15,7 @@ FAST_FROM = 300  # steps; in fewer, the high learning rate of the fast preset fo
 
 @dataclass(frozen=True)
 class FinetuneConfig(TrainConfig):
-    """Fine-tune a model on a task, by default with the paper's settings."""
+    """Fine-tune a model on a task."""
 
     model: str = arg("", "a run, or a Hugging Face ELECTRA or BERT directory", True)
     task: str = arg(
@@ -54,8 +54,8 @@ class FinetuneConfig(TrainConfig):
     # optimization; None, 0 or auto: set by `preset` for a model of this size
     preset: Literal["auto", "paper", "released", "fast"] = arg(
         "auto",
-        "hyper-parameters of the paper, of the released code, or fast: Muon for small models; auto: fast for a model of "
-        "tiny's or mini's size that was pre-trained without dropout, from 300 steps on, otherwise the paper's",
+        "hyper-parameters of the paper, of the released code, or fast: Muon, for small models; auto: fast for a model "
+        "of tiny's or mini's size that was pre-trained without dropout, from 300 steps on, otherwise the paper's",
     )
     optimizer: Literal["auto", "adamw", "muon"] = arg(
         "auto", "adamw, or muon for the layers' matrices; auto: the preset's"

@@ -232,13 +232,13 @@ def test_the_rows_of_a_micro_batch_are_those_the_run_began_with(data, tmp_path):
 
 
 def test_a_hung_process_is_named(data, processes, tmp_path):
-    config = run_in(data, tmp_path / "run", wait_minutes=0.05)
+    config = run_in(data, tmp_path / "run", wait_minutes=0.2)
     started = start(processes, 2, [config], Fault("hung", 1, 7))
     started[0].join(60)
     assert started[0].exitcode == LOST
     assert ended(started, 0)
     assert (
-        f"error: process 1 ({socket.gethostname()}) has not answered for 0.05 minutes, at step 7; the last checkpoint "
+        f"error: process 1 ({socket.gethostname()}) has not answered for 0.2 minutes, at step 7; the last checkpoint "
         "is good; run the same command again" in said(tmp_path / "run")
     )
 

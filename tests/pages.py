@@ -5,7 +5,7 @@ A comment on the line before a block says how:
     <!-- run: no, REASON -->        the block is not run; its commands are still parsed
     <!-- run: background -->        the block starts a server, which the next blocks may ask
     <!-- run: as swapped.py -->     the block is written to this file
-    <!-- output -->                 the text block shows what the last block printed; any number stands for any other
+    <!-- output -->                 the text block shows what was printed last; numbers and durations may be others
     <!-- output: exact -->          numbers must be the same
     <!-- output: loose -->          the model's suggestions may be others
 
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^(`{3,})\s*(\w*)")
 COMMENT = re.compile(r"^<!-- (run|output)(?:: (as [\w.]+|\w+))?.*-->$")
 NUMBER = re.compile(r"(?<![A-Za-z])\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
+DURATION = re.compile(r"\b\d+(?:s|m\d\ds|h\d\dm)\b")  # as electra.core.log.duration writes it
 LANGUAGES = {
     "sh",
     "python",
@@ -112,4 +113,4 @@ def normal(text: str, how: str) -> str:
     text = "\n".join(lines)
     if how == "loose" or how == "exact":
         text = re.sub(r"\s+", " ", text)
-    return text if how == "exact" else NUMBER.sub("#", re.sub(r"\b(\d+m ?)?\d+s\b", "1", text))  # 10s is as 1m40s
+    return text if how == "exact" else NUMBER.sub("#", DURATION.sub("1", text))

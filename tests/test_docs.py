@@ -97,6 +97,14 @@ def test_blocks_that_are_not_run_say_why():
     assert set(said) == REASONS
 
 
+def test_a_number_or_duration_stands_for_any_other():
+    shown = "2 runs: about 1m40s\n...\nauc 0.81"
+    for took in ("12s", "3m05s", "2h10m"):
+        assert not explain(shown, f"3 runs: about {took}\nexamining\nauc 0.7", "")
+    assert explain(shown, "3 runs: about 12s\nauc 0.7 of 2", "") and explain(shown, "auc 0.81", "")
+    assert explain(shown, shown.replace("0.81", "0.8"), "exact")
+
+
 @pytest.mark.parametrize("page", RUN)
 def test_blocks_name_their_language(page):
     assert {block.language for block in blocks(ROOT / page)} <= LANGUAGES

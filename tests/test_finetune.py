@@ -342,6 +342,8 @@ def test_the_preset_suits_the_model_and_the_number_of_steps():
     assert [chosen(without, steps) for steps in (299, 300)] == ["paper", "fast"]
     assert chosen(sized(256), 10_000) == chosen(sized(768, 0.0), 10_000) == "paper"
     assert chosen(without, 10_000, preset="paper") == "paper"
+    for given in ({"optimizer": "adamw"}, {"learning_rate": 3e-4}, {"layerwise_lr_decay": 0.8}, {"faithful": "on"}):
+        assert chosen(without, 10_000, **given) == "paper"
 
 
 def test_the_fast_preset_trains_matrices_by_muon_and_continues_exactly(folder, tmp_path, monkeypatch):

@@ -73,11 +73,15 @@ def require_learnable(task: RaceTask) -> None:
 
 
 def fine_tune(point: Path, task: RaceTask, run: PretrainConfig) -> dict[str, float]:
-    """Fine-tune a saved point on a task, on the device and with the seed of the run; return the dev score."""
+    """Fine-tune a saved point on a task, on the device and with the seed of the run; return the dev score.
+
+    All contestants have the paper's settings, whatever suits each: a race compares what they learned before.
+    """
     found = finetune(
         FinetuneConfig(
             model=str(point), task=task.kind, train=task.train, dev=task.dev, seed=run.seed, device=run.device,
             threads=run.threads, precision=run.precision, out=str(point / "tasks" / f"{task.name}-{task.fingerprint}"),
+            preset="paper", dropout=0.1,
         )
     )  # fmt: skip
     metric = found["main_metric"]

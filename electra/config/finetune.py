@@ -55,7 +55,7 @@ class FinetuneConfig(TrainConfig):
     preset: Literal["auto", "paper", "released", "fast"] = arg(
         "auto",
         "hyper-parameters of the paper, of the released code, or fast: Muon, for small models; auto: fast for a model "
-        "of tiny's or mini's size that was pre-trained without dropout, from 300 steps on, otherwise the paper's",
+        "of at most 256 dimensions that was pre-trained without dropout, from 300 steps on, otherwise the paper's",
     )
     optimizer: Literal["auto", "adamw", "muon"] = arg(
         "auto", "adamw, or muon for the layers' matrices; auto: the preset's"
@@ -82,7 +82,8 @@ class FinetuneConfig(TrainConfig):
     freeze_layers: int = arg(0, "keep the embeddings and this many of the lowest layers as they are; 0: train all")
     dropout: float | None = arg(
         None,
-        "dropout in the encoder and before the head; default: 0.1, or none in a model that was pre-trained without",
+        "dropout in the encoder and before the head; default: 0.1, but none in a model that was pre-trained without, "
+        "or in the preset fast",
     )
     # seeds and selection
     seed: int = arg(0, "seed of the head's first weights, the order of examples and dropout")
@@ -133,7 +134,7 @@ class FinetuneConfig(TrainConfig):
         """Replace None, 0 and auto by the values for this preset, model and data set."""
         epochs = self.epochs or task_epochs
         steps = self.train_steps or max(1, int(-(-num_examples * epochs // self.train_batch_size)))
-        preset = suited(shape, steps) if self.preset == "auto" else self.preset
+        preset = self.suited(shape, steps) if self.preset == "auto" else self.preset
         recipe = recipe_of(preset, shape.hidden_size)
         usual = recipe.dropout if shape.has_dropout else 0.0
         return replace(
@@ -151,6 +152,12 @@ class FinetuneConfig(TrainConfig):
             micro_batch_size=self.micro_batch_size or min(32, self.train_batch_size),
         )
 
+    def suited(self, shape: EncoderConfig, steps: int) -> Literal["paper", "fast"]:
+        """Return the preset for a model and a number of steps; the paper's if a setting of AdamW is asked for."""
+        is_asked = self.optimizer == "adamw" or self.learning_rate or self.layerwise_lr_decay or self.faithful == "on"
+        is_small = shape.hidden_size <= MINI and not shape.has_dropout
+        return "fast" if is_small and steps >= FAST_FROM and not is_asked else "paper"
+
 
 class Recipe(NamedTuple):
     """Hyper-parameters that depend on the preset and the size of the model."""
@@ -160,12 +167,6 @@ class Recipe(NamedTuple):
     weight_decay: float = 0.0
     optimizer: Literal["adamw", "muon"] = "adamw"
     dropout: float = 0.1
-
-
-def suited(shape: EncoderConfig, steps: int) -> Literal["paper", "fast"]:
-    """Return the preset that suits a model and a number of steps (docs/reference/finetuning.md)."""
-    is_fast = shape.hidden_size <= MINI and not shape.has_dropout and steps >= FAST_FROM
-    return "fast" if is_fast else "paper"
 
 
 def recipe_of(preset: str, hidden_size: int) -> Recipe:

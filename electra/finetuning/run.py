@@ -44,8 +44,8 @@ def finetune(config: FinetuneConfig) -> dict[str, Any]:
     A part (`part`) trains its seeds and returns nothing.
 
     The same configuration again continues, bit for bit as if it had never stopped, unless `max_minutes` ends it. The
-    defaults are the paper's (appendix B, Table 7). Scores are shares between 0 and 1, but those of question answering,
-    which are percent as SQuAD's.
+    settings follow the model and the number of steps, or the paper (`preset`). Scores are shares between 0 and 1, but
+    those of question answering, which are percent as SQuAD's.
 
     Raises:
         ValueError: the data, the model or the folder does not fit; nothing has been written.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from electra.text.dictionary import AROUND, Dictionary, edits
+from electra.text.evidence import APOSTROPHES
 from electra.text.words import fit_case
 
 SPELT_ALIKE = 24  # words of the dictionary
@@ -16,7 +17,6 @@ FAR = 6  # edits; more make no difference
 SURE = -4  # the removal of a doubled word, and what a mistake of the language's list means
 RELATED = 0  # the removal of an article or preposition, another form of the word, and a word it is confused with
 SELDOM = 1  # the removal of another little word
-APOSTROPHES = ("'", "’")
 # Some tokenisers count punctuation and 's to the word.
 SIGNS = f"[{re.escape(AROUND)}]*"
 PARTS = re.compile(rf"({SIGNS})(.*?)((?:['’]\w{{1,2}})?{SIGNS})", re.DOTALL)
@@ -73,7 +73,7 @@ class Candidates:
         found |= dict.fromkeys((other for other in self.related(word) if other != meant), RELATED)
         found |= dict.fromkeys(self.joined(word), 1)
         near = self.dictionary.near(word, SPELT_ALIKE)
-        return found | {other: edits for other, edits in near if other not in found}
+        return found | {other: edits for other, edits in near if other not in found and other in self.dictionary}
 
     def related(self, word: str) -> list[str]:
         """Return the known words that are taken for a word, and its other forms."""

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from electra.text.dictionary import LONG, Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
-from electra.text.words import are_neighbours, is_fragment, is_name
+from electra.text.words import are_neighbours, is_fragment, is_name, is_shouted
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
 SMALLEST = 1e-6  # share of a step; only rounding keeps one so small from lowering the loss, at the optimum
 NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that older models lack
+APOSTROPHES = ("'", "’")
 MISTAKEN = 0.95  # probability, at least, that a word is wrong which is never right: a text may quote it
 DOUBT = float(np.log(3))  # log odds less in a fragment, where words are left out and many are names
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs
@@ -50,10 +51,15 @@ class Evidence:
         return np.where(mistaken, np.maximum(found, MISTAKEN), found)
 
     def is_mistake(self, text: str, start: int, end: int) -> bool:
-        """Return whether text[start:end] is one of its language's words that are never right, and no name."""
+        """Return whether text[start:end] is one of its language's words that are never right.
+
+        Names may be written like one, and what is left of a word behind an apostrophe.
+        """
         word = text[start:end]
         meant = self.dictionary.language.mistakes.get(word.lower())
-        return meant is not None and word not in (meant, meant.upper()) and not is_name(text, start)
+        if meant is None or word in (meant, meant.upper()) or text[:start].endswith(APOSTROPHES):
+            return False
+        return word.islower() or is_shouted(text) or not (meant[0].isupper() or is_name(text, start))
 
 
 def features(

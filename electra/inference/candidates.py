@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from electra.text.dictionary import AROUND, Dictionary, edits
-from electra.text.evidence import APOSTROPHES
-from electra.text.words import fit_case
+from electra.text.words import APOSTROPHES, fit_case
 
 SPELT_ALIKE = 24  # words of the dictionary
 EXPECTED = 8  # words of the generator that are spelt otherwise

@@ -34,7 +34,6 @@ SMALL = 0.25  # share of small letters from which a word is no name: headings an
 COMMONEST = 200  # words, which are half of a text; among them are the articles and prepositions of most languages
 REMEMBERED = 10_000  # words looked for among their neighbours; a text has its unknown words more than once
 EDIT = 5  # powers of two of the frequency that outweigh an edit
-LONG = 8  # letters from which a misspelt word is still known by its neighbours after two slips
 # A word is doubtful that occurs at most 15 times, where another one letter away occurs 512 times as often.
 RARE, FAR_COMMONER, SHORTEST = 3, 9, 4  # powers of two, and letters
 BETWEEN = str.maketrans(dict.fromkeys("'’-–—/", " "))

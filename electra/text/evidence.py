@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from electra.text.dictionary import LONG, Dictionary
+from electra.text.dictionary import Dictionary
 from electra.text.labels import sigmoid
 from electra.text.pieces import logit
-from electra.text.words import are_neighbours, is_fragment, is_name, is_shouted
+from electra.text.words import APOSTROPHES, are_neighbours, is_fragment, is_name, is_shouted
 
 ROUNDS = 30  # of Newton's method, which converges in about ten
 SMALLEST = 1e-6  # share of a step; only rounding keeps one so small from lowering the loss, at the optimum
 NEWER = {"network_of_unknown", "beside", "repeated"}  # weights that older models lack
-APOSTROPHES = ("'", "’")
+LONG = 8  # letters from which a misspelt word is still known by its neighbours after two slips
 MISTAKEN = 0.95  # probability, at least, that a word is wrong which is never right: a text may quote it
 DOUBT = float(np.log(3))  # log odds less in a fragment, where words are left out and many are names
 RIDGE = 1e-3  # keeps a weight finite whose feature never occurs

@@ -14,6 +14,7 @@ OPENING = " \t\"'“‘«([*-–—\ufeff"
 CLOSING = " \t\r\n\"'”’»)]*_"
 GAP = re.compile(r"[ \u00a0\u202f]*|[ \t\u00a0]*\r?\n[ \t\u00a0]*")  # no tab, empty line or page break
 ALIKE = 0.75  # share of common letters, in order, above which a word may be a misspelling of another
+APOSTROPHES = ("'", "’")
 SHOUTED = 8  # words
 FRAGMENT = 6  # words, at most
 LOOK_BACK = 20  # characters to search for the end of the previous sentence
